@@ -1,0 +1,1 @@
+"""Yetan: the core. Import what is stable from `yetan.api`."""

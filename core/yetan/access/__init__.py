@@ -1,0 +1,1 @@
+"""Access: sessions and signing in, roles and permissions, scope, and what is visible to whom."""

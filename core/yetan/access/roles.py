@@ -1,0 +1,35 @@
+"""Roles: which there are, and which permissions each holds in this deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yetan.runtime import current
+
+#: The roles of the founding documents. A city adds its own, or changes these, under [roles] in yetan.toml.
+ROLES: Mapping[str, str] = {
+    "village_official": "村（社区）干部",
+    "township_clerk": "乡镇（街道）专人",
+    "department_official": "部门承办人",
+    "leader": "领导",
+    "publisher": "公开审核",
+    "supervisor": "督办",
+    "auditor": "审计",
+    "administrator": "管理员",
+}
+
+
+def role_labels() -> dict[str, str]:
+    """Every role of this deployment with its label."""
+    configured = current().configuration.roles
+    labels = {name: role.label or ROLES.get(name, name) for name, role in configured.items()}
+    return {**ROLES, **labels}
+
+
+def roles_holding(permission: str) -> frozenset[str]:
+    """The roles that hold a permission: as declared, plus what the city grants, less what it revokes."""
+    runtime = current()
+    declared = runtime.registry.permissions[permission].roles
+    granted = {name for name, role in runtime.configuration.roles.items() if permission in role.grants}
+    revoked = {name for name, role in runtime.configuration.roles.items() if permission in role.revokes}
+    return (declared | granted) - revoked

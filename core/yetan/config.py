@@ -1,0 +1,277 @@
+"""yetan.toml and the YETAN_* environment, as frozen dataclasses; all problems are reported at once."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from yetan.errors import ConfigurationError
+
+_STRICT = ConfigDict(extra="forbid", strict=False)
+
+
+@dataclass(frozen=True)
+class City:
+    """The city and what its pages must carry. Empty footer fields are flagged by `yetan check`."""
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    site_name: str = "居民夜谈会公开板"
+    time_zone: str = "Asia/Shanghai"
+    locale: str = "zh_Hans"
+    units: str = "units.csv"
+    categories: str = "categories.csv"
+    calendar: str = ""
+    hotline: str = ""
+    organiser: str = ""
+    operator: str = ""
+    site_code: str = ""
+    icp: str = ""
+    police_record: str = ""
+    editor: str = ""
+    error_report: str = ""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The deployment's time zone: deadlines and nights are computed in it."""
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True)
+class UnitKind:
+    """A kind of unit of this town (domain.md 3.0): levels are data, since towns differ."""
+
+    __pydantic_config__ = _STRICT
+
+    label: str
+    department: bool = False
+    #: Whether residents raise issues here (villages and communities, mostly).
+    raises: bool = False
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the site listens and under which address it is known."""
+
+    __pydantic_config__ = _STRICT
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    base_url: str = ""
+    #: Hosts answered besides that of base_url.
+    allowed_hosts: tuple[str, ...] = ()
+    #: Addresses of proxies whose X-Forwarded-For is believed (C68).
+    trusted_proxies: tuple[str, ...] = ()
+    #: Minutes without a click, and hours in all, after which one has to sign in again (C37).
+    session_idle_minutes: int = 60
+    session_hours: int = 12
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of this town: a label and the permissions it adds to or takes from the declared ones."""
+
+    __pydantic_config__ = _STRICT
+
+    label: str = ""
+    grants: tuple[str, ...] = ()
+    revokes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything a deployment decides, checked."""
+
+    city: City
+    folder: Path
+    data_dir: Path
+    database_url: str
+    secret_key: str
+    unit_kinds: Mapping[str, UnitKind]
+    server: Server = field(default_factory=Server)
+    plugins: tuple[str, ...] = ()
+    theme: str = ""
+    search: str = ""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    plugin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        """The address absolute links start with; never taken from a request (C18)."""
+        return self.server.base_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used: one server process."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def secure(self) -> bool:
+        """Whether the site is served over https."""
+        return urlsplit(self.base_url).scheme == "https"
+
+
+@dataclass(frozen=True)
+class _Database:
+    __pydantic_config__ = _STRICT
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class _Data:
+    __pydantic_config__ = _STRICT
+    dir: str = "var"
+
+
+@dataclass(frozen=True)
+class _File:
+    """The file as written, before environment and paths are worked in."""
+
+    __pydantic_config__ = _STRICT
+    city: City
+    unit_kinds: Mapping[str, UnitKind]
+    server: Server = field(default_factory=Server)
+    database: _Database = field(default_factory=_Database)
+    data: _Data = field(default_factory=_Data)
+    plugins: tuple[str, ...] = ()
+    theme: str = ""
+    search: str = ""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    plugin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secret_key: str = ""
+
+
+def check_dataclass(kind: type[Any], values: Mapping[str, Any], path: str = "") -> Any:
+    """`values` as an instance of the frozen dataclass `kind`.
+
+    Raises `ConfigurationError` with every unknown key, wrong type and value out of range, each with its path in
+    the TOML file and a suggestion where a known key is near.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        raise ConfigurationError([_problem(kind, item, path) for item in error.errors()]) from None
+
+
+def _problem(kind: type[Any], item: Mapping[str, Any], path: str) -> str:
+    location = [str(part) for part in item["loc"] if not str(part).startswith("function-")]
+    where = ".".join([*([path] if path else []), *location])
+    if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        near = difflib.get_close_matches(location[-1], _known_keys(kind), n=1)
+        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    if item["type"] == "missing" or "missing" in item["type"]:
+        return f"{where}: missing, and it has no default"
+    return f"{where}: {item['msg']} (got {item['input']!r})"
+
+
+def _known_keys(kind: type[Any]) -> list[str]:
+    keys = [each.name for each in fields(kind)]
+    for nested in (City, Server, UnitKind, Role, _Database, _Data):
+        keys += [each.name for each in fields(nested)] if kind is _File else []
+    return keys
+
+
+def load_configuration(
+    path: Path, environment: Mapping[str, str] | None = None, *, require_secret: bool = True
+) -> Configuration:
+    """Read `path`; YETAN_DATA_DIR, YETAN_DATABASE_URL, YETAN_SECRET_KEY(_FILE) and YETAN_BASE_URL win over it.
+
+    Raises `ConfigurationError` naming every problem and what to do.
+    """
+    env = os.environ if environment is None else environment
+    raw = _read(path)
+    parsed: _File = check_dataclass(_File, raw)
+    problems = _semantic_problems(parsed)
+    folder = path.resolve().parent
+    data_dir = _resolve(Path.cwd(), env["YETAN_DATA_DIR"]) if env.get("YETAN_DATA_DIR") else _resolve(
+        folder, parsed.data.dir
+    )
+    server = parsed.server
+    if base_url := env.get("YETAN_BASE_URL"):
+        server = replace(server, base_url=base_url)
+    if server.base_url and urlsplit(server.base_url).scheme not in ("http", "https"):
+        problems.append(f"server.base_url: {server.base_url!r} is not an http(s) address")
+    secret = _secret(env, parsed.secret_key, data_dir)
+    if require_secret and len(secret) < 32:
+        problems.append(
+            "secret_key: missing or shorter than 32 characters; set YETAN_SECRET_KEY, YETAN_SECRET_KEY_FILE, "
+            "or run `yetan init`, which writes one into the data folder"
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    return Configuration(
+        city=parsed.city,
+        folder=folder,
+        data_dir=data_dir,
+        database_url=env.get("YETAN_DATABASE_URL") or parsed.database.url or f"sqlite://{data_dir}/yetan.sqlite3",
+        secret_key=secret,
+        unit_kinds=parsed.unit_kinds,
+        server=server,
+        plugins=parsed.plugins,
+        theme=parsed.theme,
+        search=parsed.search,
+        roles=parsed.roles,
+        rules=parsed.rules,
+        plugin=parsed.plugin,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            [f"{path}: there is no such file; name one with --config, or run `yetan init` here to make one"]
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{path}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"{path}: is not valid TOML: {error}"]) from None
+
+
+def _semantic_problems(parsed: _File) -> list[str]:
+    problems: list[str] = []
+    try:
+        ZoneInfo(parsed.city.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.append(f"city.time_zone: {parsed.city.time_zone!r} is not a known time zone, such as 'Asia/Shanghai'")
+    if not parsed.unit_kinds:
+        problems.append("unit_kinds: at least one kind of unit is needed, for example [unit_kinds.village]")
+    for key, name in (("theme", parsed.theme), ("search", parsed.search)):
+        if name and name not in parsed.plugins:
+            problems.append(f"{key}: {name!r} is not in plugins; add it there")
+    for name in parsed.plugin:
+        if name not in parsed.plugins:
+            near = difflib.get_close_matches(name, parsed.plugins, n=1)
+            problems.append(
+                f"plugin.{name}: configures a plugin that is not in plugins"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+    doubled = sorted({name for name in parsed.plugins if parsed.plugins.count(name) > 1})
+    problems += [f"plugins: {name!r} is listed twice" for name in doubled]
+    return problems
+
+
+def _secret(env: Mapping[str, str], written: str, data_dir: Path) -> str:
+    if env.get("YETAN_SECRET_KEY"):
+        return env["YETAN_SECRET_KEY"]
+    for candidate in (env.get("YETAN_SECRET_KEY_FILE"), str(data_dir / "secret_key")):
+        if candidate and Path(candidate).is_file():
+            return Path(candidate).read_text(encoding="utf-8").strip()
+    return written
+
+
+def _resolve(base: Path, path: str) -> Path:
+    return (base / path).resolve()

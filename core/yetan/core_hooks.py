@@ -1,0 +1,187 @@
+"""What the core declares, through the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from yetan.access.permissions import PERMISSIONS
+from yetan.documents.pages import PAGES as DOCUMENT_PAGES
+from yetan.documents.service import LEDGER_ENTRY
+from yetan.events.pages import NAVIGATION as EVENT_NAVIGATION
+from yetan.events.pages import PAGES as EVENT_PAGES
+from yetan.files.pages import PAGES as FILE_PAGES
+from yetan.hookspecs import hookimpl
+from yetan.issues import lifecycle
+from yetan.issues.events import EVENT_TYPES as ISSUE_EVENTS
+from yetan.issues.models import Issue
+from yetan.issues.pages import NAVIGATION as ISSUE_NAVIGATION
+from yetan.issues.pages import PAGES as ISSUE_PAGES
+from yetan.issues.scope import issue_units, visible_issues
+from yetan.issues.search import SOURCE as ISSUE_SOURCE
+from yetan.issues.service import fall_due
+from yetan.notices.pages import NAVIGATION as NOTICE_NAVIGATION
+from yetan.notices.pages import PAGES as NOTICE_PAGES
+from yetan.notices.service import EVENTS as NOTICE_EVENTS
+from yetan.notices.service import NOTICE_KINDS, tell
+from yetan.people.pages import NAVIGATION as PEOPLE_NAVIGATION
+from yetan.people.pages import PAGES as PEOPLE_PAGES
+from yetan.people.scope import VISIBILITY as PEOPLE_VISIBILITY
+from yetan.plugins.declarations import (
+    DocumentKind,
+    DueKind,
+    EventType,
+    Guard,
+    Job,
+    Metric,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Permission,
+    Rule,
+    State,
+    Subscription,
+    Transition,
+    Visibility,
+)
+from yetan.publication import projection
+from yetan.publication.pages import NAVIGATION as BOARD_NAVIGATION
+from yetan.publication.pages import PAGES as BOARD_PAGES
+from yetan.publication.search import SOURCE as BOARD_SOURCE
+from yetan.rules.pages import NAVIGATION as RULE_NAVIGATION
+from yetan.rules.pages import PAGES as RULE_PAGES
+from yetan.rules.service import CORE_RULES
+from yetan.search import SearchSource
+from yetan.searching import feed
+from yetan.statistics.service import CORE_METRICS
+from yetan.units.pages import NAVIGATION as UNIT_NAVIGATION
+from yetan.units.pages import PAGES as UNIT_PAGES
+from yetan.upkeep import JOBS
+from yetan.web.access_pages import PAGES as ACCESS_PAGES
+from yetan.web.api_pages import PAGES as API_PAGES
+from yetan.web.health import PAGES as HEALTH_PAGES
+
+_EVENT_TYPES = (
+    EventType("publication.approved", "公开"),
+    EventType("publication.corrected", "更正公开内容"),
+    EventType("publication.withdrawn", "撤下公开"),
+    EventType(projection.PROJECTED, "公开板已更新"),
+    EventType("unit.added", "新增单位"),
+    EventType("unit.changed", "单位变更"),
+    EventType("unit.merged", "单位合并"),
+    EventType("account.added", "新增账号"),
+    EventType("account.changed", "账号变更"),
+    EventType("post.appointed", "任职"),
+    EventType("post.ended", "离任"),
+    EventType("post.handed_over", "交接"),
+    EventType("link.added", "建立联系"),
+    EventType("person.erased", "删除个人信息"),
+    EventType("rule.set", "规则变更"),
+    EventType("rule.document_issued", "发布规则文件"),
+)
+
+
+@hookimpl
+def yetan_permissions() -> Sequence[Permission]:
+    return PERMISSIONS
+
+
+@hookimpl
+def yetan_pages() -> Sequence[Page]:
+    return (
+        *BOARD_PAGES,
+        *ISSUE_PAGES,
+        *NOTICE_PAGES,
+        *DOCUMENT_PAGES,
+        *FILE_PAGES,
+        *PEOPLE_PAGES,
+        *UNIT_PAGES,
+        *RULE_PAGES,
+        *EVENT_PAGES,
+        *ACCESS_PAGES,
+        *API_PAGES,
+        *HEALTH_PAGES,
+    )
+
+
+@hookimpl
+def yetan_navigation() -> Sequence[NavigationItem]:
+    return (
+        *BOARD_NAVIGATION,
+        *ISSUE_NAVIGATION,
+        *NOTICE_NAVIGATION,
+        *PEOPLE_NAVIGATION,
+        *UNIT_NAVIGATION,
+        *RULE_NAVIGATION,
+        *EVENT_NAVIGATION,
+    )
+
+
+@hookimpl
+def yetan_visibility() -> Sequence[Visibility]:
+    return (Visibility(Issue, visible_issues, issue_units), *PEOPLE_VISIBILITY)
+
+
+@hookimpl
+def yetan_issue_states() -> Sequence[State]:
+    return lifecycle.STATES
+
+
+@hookimpl
+def yetan_issue_transitions() -> Sequence[Transition]:
+    return lifecycle.TRANSITIONS
+
+
+@hookimpl
+def yetan_issue_guards() -> Sequence[Guard]:
+    return lifecycle.guards()
+
+
+@hookimpl
+def yetan_event_types() -> Sequence[EventType]:
+    return (*ISSUE_EVENTS, *_EVENT_TYPES)
+
+
+@hookimpl
+def yetan_subscriptions() -> Sequence[Subscription]:
+    issue_events = tuple(event.name for event in ISSUE_EVENTS)
+    return (
+        Subscription("core.board", issue_events, projection.follow_events, historical=True),
+        Subscription("core.notices", NOTICE_EVENTS, tell),
+        Subscription("core.search", ("*",), feed.follow_events, mode="external", historical=True),
+    )
+
+
+@hookimpl
+def yetan_jobs() -> Sequence[Job]:
+    return JOBS
+
+
+@hookimpl
+def yetan_due_kinds() -> Sequence[DueKind]:
+    return tuple(DueKind(name, partial(fall_due, kind=name)) for name in ("issue.due_soon", "issue.overdue"))
+
+
+@hookimpl
+def yetan_rules() -> Sequence[Rule]:
+    return CORE_RULES
+
+
+@hookimpl
+def yetan_documents() -> Sequence[DocumentKind]:
+    return (LEDGER_ENTRY,)
+
+
+@hookimpl
+def yetan_metrics() -> Sequence[Metric]:
+    return CORE_METRICS
+
+
+@hookimpl
+def yetan_notice_kinds() -> Sequence[NoticeKind]:
+    return NOTICE_KINDS
+
+
+@hookimpl
+def yetan_search_sources() -> Sequence[SearchSource]:
+    return (BOARD_SOURCE, ISSUE_SOURCE)

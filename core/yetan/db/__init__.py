@@ -1,0 +1,1 @@
+"""The database: the base of all models, connections, transactions and migrations."""

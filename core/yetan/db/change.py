@@ -1,0 +1,89 @@
+"""The one way a service changes something: one transaction, one idempotency key, the first answer for a repeat."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+from yetan.act import Act
+from yetan.db.statements import fetch
+from yetan.errors import Refused
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=Model)
+Service = Callable[Concatenate[Act, P], Awaitable[M]]
+
+
+def change(returns: type[M]) -> Callable[[Service[P, M]], Service[P, M]]:
+    """Make an async function `(act, ...) -> returns` a service.
+
+    It runs in a transaction; with `act.key` set, the key is written first, so that a double click, two tabs or a
+    lost answer end in one effect, and a repeat gets the row the first call returned (C54). The same key with other
+    content is refused.
+    """
+
+    def decorate(service: Service[P, M]) -> Service[P, M]:
+        name = f"{service.__module__}.{service.__qualname__}"
+
+        @functools.wraps(service)
+        async def run(act: Act, *args: P.args, **kwargs: P.kwargs) -> M:
+            async with in_transaction():
+                if not act.key:
+                    return await service(act, *args, **kwargs)
+                fingerprint = _fingerprint(act, args, kwargs)
+                earlier = await _take_key(act, name, fingerprint)
+                if earlier is not None:
+                    return await returns.get(pk=earlier)
+                result = await service(act, *args, **kwargs)
+                await fetch(
+                    "UPDATE yetan_request_key SET result_id = ? WHERE key = ? AND service = ?",
+                    [result.pk, act.key, name],
+                )
+                return result
+
+        return run
+
+    return decorate
+
+
+async def _take_key(act: Act, service: str, fingerprint: str) -> int | None:
+    """Write the key; None if it is new, else the id of what the first call made."""
+    from yetan.events.models import RequestKey
+
+    at = RequestKey._meta.fields_map["at"].to_db_value(act.now, RequestKey)
+    new = await fetch(
+        "INSERT INTO yetan_request_key (key, service, fingerprint, at) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (key, service) DO NOTHING RETURNING id",
+        [act.key, service, fingerprint, at],
+    )
+    if new:
+        return None
+    rows = await fetch(
+        "SELECT fingerprint, result_id FROM yetan_request_key WHERE key = ? AND service = ?", [act.key, service]
+    )
+    if rows[0]["fingerprint"] != fingerprint:
+        raise Refused("这张表单已经提交过一次，内容和这次不一样。请刷新页面，看看上次的结果，再决定要不要重新填。")
+    return int(rows[0]["result_id"])
+
+
+def _fingerprint(act: Act, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    parts = [act.actor.label, *map(_stable, args), *(f"{name}={_stable(kwargs[name])}" for name in sorted(kwargs))]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _stable(value: object) -> str:
+    """A text that is the same for the same input; models count by id, bytes by their hash."""
+    if isinstance(value, Model):
+        return f"{type(value).__name__}:{value.pk}"
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_stable(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(_stable(each) for each in value) + "]"
+    return str(value)

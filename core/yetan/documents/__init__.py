@@ -1,0 +1,1 @@
+"""Documents: papers that can be printed for a subject."""

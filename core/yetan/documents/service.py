@@ -1,0 +1,53 @@
+"""Papers: the 民情台账 (ledger of people's conditions) entry of one issue (002-A6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from yetan.access.scope import require
+from yetan.act import Act
+from yetan.audit.service import record
+from yetan.errors import NotFound
+from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
+from yetan.issues.service import VIAS
+from yetan.issues.timeline import timeline_of
+from yetan.plugins.declarations import DocumentKind
+from yetan.runtime import current
+
+
+async def _ledger_entry(act: Act, issue: Issue) -> Mapping[str, Any]:
+    """Everything the entry shows, raisers' contacts included: so the look is recorded."""
+    await issue.fetch_related("unit", "responsible_unit", "category", "owner__person", "supervisor__person")
+    await record(act, "issue.contacts", f"issue:{issue.id}")
+    return {
+        "issue": issue,
+        "state": current().registry.states[issue.state],
+        "via": dict(VIAS).get(issue.via, issue.via),
+        "raisers": [row.person for row in await Raiser.filter(issue_id=issue.id).select_related("person").order_by("id")],
+        "feedbacks": await Feedback.filter(issue_id=issue.id).order_by("id"),
+        "acceptances": await Acceptance.filter(issue_id=issue.id).select_related("person").order_by("id"),
+        "ratings": await Rating.filter(issue_id=issue.id).order_by("id"),
+        "timeline": await timeline_of(issue, newest_first=False),
+    }
+
+
+LEDGER_ENTRY = DocumentKind(
+    name="ledger_entry",
+    title="民情台账",
+    model=Issue,
+    permission="issue.print",
+    template="documents/ledger_entry.html",
+    load=_ledger_entry,
+)
+
+
+async def load_document(act: Act, name: str, subject: Any) -> tuple[DocumentKind, Mapping[str, Any]]:
+    """A paper and what it shows. Raises `NotFound` for one that is not of this subject, `Forbidden` without the right."""
+    runtime = current()
+    kind = runtime.registry.documents.get(name)
+    if kind is None or not isinstance(subject, kind.model):
+        raise NotFound("没有这种单据。")
+    units = await runtime.registry.visibility[kind.model].units(subject)
+    await require(act, kind.permission, units.values())
+    return kind, await kind.load(act, subject)

@@ -1,0 +1,1 @@
+"""Files: uploads, re-encoded and stored under names of our own."""

@@ -1,0 +1,134 @@
+"""Every hook, typed and documented. All are called once, at start-up, in one order: the core first, then the
+plugins as yetan.toml lists them after sorting by `depends_on`. Each returns frozen dataclasses of
+`yetan.plugins.declarations`, which hold the async functions the core runs later."""
+
+# mypy: disable-error-code="empty-body"
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from yetan.plugins.declarations import (
+    DocumentKind,
+    DueKind,
+    EventType,
+    Guard,
+    Job,
+    Metric,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Panel,
+    Permission,
+    Rule,
+    State,
+    Subscription,
+    Theme,
+    Transition,
+    Visibility,
+)
+from yetan.search import SearchBackend, SearchSource
+
+if TYPE_CHECKING:
+    from yetan.config import Configuration
+
+hookspec = pluggy.HookspecMarker("yetan")
+hookimpl = pluggy.HookimplMarker("yetan")
+
+
+@hookspec
+def yetan_permissions() -> Sequence[Permission]:
+    """The rights pages and transitions ask for. A name taken twice is a start error."""
+
+
+@hookspec
+def yetan_pages() -> Sequence[Page]:
+    """Routes. Each names its permission or is public; a path or name taken twice is a start error."""
+
+
+@hookspec
+def yetan_navigation() -> Sequence[NavigationItem]:
+    """Places in the menus, sorted by position and then by the one order."""
+
+
+@hookspec
+def yetan_visibility() -> Sequence[Visibility]:
+    """Which rows of a model who may see. A model that a page loads must have one."""
+
+
+@hookspec
+def yetan_issue_states() -> Sequence[State]:
+    """States of issues. A plugin's state names the core state it acts as while the plugin is off."""
+
+
+@hookspec
+def yetan_issue_transitions() -> Sequence[Transition]:
+    """Ways between states. The graph is checked at start and printed by `yetan issues graph`."""
+
+
+@hookspec
+def yetan_issue_guards() -> Sequence[Guard]:
+    """Conditions on transitions: they may only refuse, with a reason."""
+
+
+@hookspec
+def yetan_event_types() -> Sequence[EventType]:
+    """Events that may be emitted, with the words of their timeline line."""
+
+
+@hookspec
+def yetan_subscriptions() -> Sequence[Subscription]:
+    """Who is told of which events, after the change is committed."""
+
+
+@hookspec
+def yetan_jobs() -> Sequence[Job]:
+    """What runs by the clock."""
+
+
+@hookspec
+def yetan_due_kinds() -> Sequence[DueKind]:
+    """What is done when something falls due."""
+
+
+@hookspec
+def yetan_rules() -> Sequence[Rule]:
+    """Settings that differ from town to town, by unit and date."""
+
+
+@hookspec
+def yetan_documents() -> Sequence[DocumentKind]:
+    """Papers that can be printed."""
+
+
+@hookspec
+def yetan_metrics() -> Sequence[Metric]:
+    """Named figures."""
+
+
+@hookspec
+def yetan_panels() -> Sequence[Panel]:
+    """Parts of core pages."""
+
+
+@hookspec
+def yetan_notice_kinds() -> Sequence[NoticeKind]:
+    """Lines for inboxes."""
+
+
+@hookspec
+def yetan_search_sources() -> Sequence[SearchSource]:
+    """What can be found by searching."""
+
+
+@hookspec
+def yetan_themes() -> Sequence[Theme]:
+    """Looks. The one named by `theme` in yetan.toml is laid over the core's templates."""
+
+
+@hookspec(firstresult=True)
+def yetan_search_backend(configuration: Configuration, plugin_configuration: Any) -> SearchBackend | None:
+    """The engine behind search. Asked of the plugin that `search` in yetan.toml names, and of no other."""

@@ -1,0 +1,129 @@
+"""What the core's transitions change besides the state, as columns; and what they refuse for reasons of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from yetan.access.scope import visible
+from yetan.act import Act
+from yetan.errors import Invalid, Refused
+from yetan.issues.models import Issue, IssueLink, Raiser
+from yetan.people.models import Account
+from yetan.people.service import posts_on
+from yetan.rules.service import value_of
+from yetan.runtime import current
+from yetan.units.models import Unit
+from yetan.units.service import ancestors_of, superior_of
+
+Effect = Callable[[Act, Issue, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
+    """The end of the deadline's day, which may not lie in the past nor beyond the unit's limit (001-11)."""
+    calendar = current().calendar
+    today = calendar.local_date(act.now)
+    if day < today:
+        raise Invalid.field("deadline", "完成时限不能早于今天，请改一个日期。")
+    limit = int(await value_of("issue.longest_days", unit_id))
+    if (day - today).days > limit:
+        raise Invalid.field("deadline", f"完成时限最长 {limit} 天，请改早一些；确实办不完的，到期前可以延期并说明原因。")
+    return calendar.end_of_day(day)
+
+
+async def _owner(act: Act, account_id: int, unit_id: int, field: str) -> int:
+    """An account holding a post in the unit, below or above it."""
+    account = await Account.get_or_none(id=account_id, active=True)
+    posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
+    lines = await ancestors_of([unit_id, *(post.unit_id for post in posts)])
+    near = any(unit_id in lines[post.unit_id] or post.unit_id in lines[unit_id] for post in posts)
+    if not near:
+        raise Invalid.field(field, "这个人在责任单位和它的上下级都没有岗位，请另选一位。")
+    return account_id
+
+
+async def _unit(unit_id: int, field: str) -> Unit:
+    unit = await Unit.get_or_none(id=unit_id, active=True)
+    if unit is None:
+        raise Invalid.field(field, "没有这个单位，或者它已经并入别处，请重新选。")
+    return unit
+
+
+async def _list(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    unit_id = values["unit"] or issue.responsible_unit_id
+    await _unit(unit_id, "unit")
+    supervisor = values["supervisor"]
+    return {
+        "responsible_unit_id": unit_id,
+        "owner_id": await _owner(act, values["owner"], unit_id, "owner"),
+        "supervisor_id": supervisor,
+        "measures": values["measures"],
+        "deadline": await _deadline(act, unit_id, values["deadline"]),
+        "listed_at": act.now,
+    }
+
+
+async def _resolve(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"outcome": values["outcome"], "resolved_at": act.now, "resolved_by_id": act.actor.account_id}
+
+
+async def _transfer(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    unit = await _unit(values["unit"], "unit")
+    if unit.id == issue.responsible_unit_id:
+        raise Invalid.field("unit", "现在的责任单位就是它，请选另一个单位。")
+    return {"responsible_unit_id": unit.id, "owner_id": None, "deadline": None}
+
+
+async def _report_up(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    superior = await superior_of(await Unit.get(id=issue.responsible_unit_id))
+    if superior is None:
+        raise Refused("上面没有单位可以上报了，请转办给能解决的部门。")
+    return {"responsible_unit_id": superior.id, "owner_id": None, "deadline": None}
+
+
+async def _extend(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    deadline = await _deadline(act, issue.responsible_unit_id, values["deadline"])
+    if issue.deadline is not None and deadline <= issue.deadline:
+        raise Invalid.field("deadline", "新的时限要比原来的晚，请改一个日期。")
+    return {"deadline": deadline}
+
+
+async def _again(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Another round of handling: residents' verdicts of the last one stay on record but count no more."""
+    return {"round": issue.round + 1, "resolved_at": None, "struck_off_at": None}
+
+
+async def _strike_off(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"struck_off_at": act.now}
+
+
+async def _reconsider(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"responsible_unit_id": issue.unit_id, "owner_id": None, "deadline": None}
+
+
+async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
+    target = await visible(Issue, act).get_or_none(number=values["into"])
+    if target is None or target.id == issue.id:
+        raise Invalid.field("into", "没有找到要并入的那一件，请核对编号。")
+    if current().registry.states[target.state].category not in ("open", "awaiting"):
+        raise Invalid.field("into", "那一件已经办完了，不能再并进去。请先重新办理那一件。")
+    for raiser in await Raiser.filter(issue_id=issue.id):
+        await Raiser.get_or_create(issue_id=target.id, person_id=raiser.person_id, defaults={"at": raiser.at})
+    await IssueLink.get_or_create(issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now})
+    return {"owner_id": None, "deadline": None}
+
+
+EFFECTS: Mapping[str, Effect] = {
+    "list": _list,
+    "resolve": _resolve,
+    "settle": _resolve,
+    "transfer": _transfer,
+    "report_up": _report_up,
+    "extend": _extend,
+    "return": _again,
+    "reopen": _again,
+    "strike_off": _strike_off,
+    "reconsider": _reconsider,
+    "merge": _merge,
+}

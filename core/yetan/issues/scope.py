@@ -1,0 +1,49 @@
+"""Who may see which issues: scope rows by unit, and the raisers themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tortoise.expressions import Q, Subquery
+from tortoise.queryset import QuerySet
+
+from yetan.access.scope import granted_units
+from yetan.act import Act
+from yetan.issues.models import Issue, IssueScope, Raiser
+from yetan.units.service import ancestors_of
+
+
+def visible_issues(act: Act) -> QuerySet[Issue]:
+    """Issues within the subtree of one's posts, and those one raised oneself."""
+    if act.actor.unrestricted:
+        return Issue.all()
+    allowed = Q(id__in=[])
+    units = granted_units(act.actor, "issue.view")
+    if units:
+        allowed |= Q(id__in=Subquery(IssueScope.filter(unit_id__in=units).values("issue_id")))
+    if act.actor.person_id is not None:
+        allowed |= Q(id__in=Subquery(Raiser.filter(person_id=act.actor.person_id).values("issue_id")))
+    return Issue.filter(allowed)
+
+
+async def issue_units(issue: Issue) -> Mapping[str, int]:
+    """The units an issue's permissions are checked against: where it was raised, and who has to act."""
+    return {"home": issue.unit_id, "responsible": issue.responsible_unit_id}
+
+
+async def write_scopes(issues: Sequence[Issue], units: Iterable[int] = ()) -> None:
+    """Add the scope rows of issues: the ancestors of home, responsible unit and further `units`.
+
+    Rows are only added: who once had the matter keeps seeing what became of it.
+    """
+    further = frozenset(units)
+    concerned = {issue.unit_id for issue in issues} | {issue.responsible_unit_id for issue in issues} | further
+    ancestors = await ancestors_of(concerned)
+    rows = [
+        IssueScope(issue_id=issue.id, unit_id=unit, raised_at=issue.raised_at)
+        for issue in issues
+        for unit in sorted({
+            ancestor for each in (issue.unit_id, issue.responsible_unit_id, *further) for ancestor in ancestors[each]
+        })
+    ]
+    await IssueScope.bulk_create(rows, batch_size=200, ignore_conflicts=True)

@@ -1,0 +1,374 @@
+"""Raising issues and moving them through the loop. Every change is one of these functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tortoise.expressions import F
+
+from yetan.access.scope import may, require, visible
+from yetan.act import Act
+from yetan.db.change import change
+from yetan.errors import Conflict, Invalid, NotFound, Refused
+from yetan.events.models import Event
+from yetan.events.service import emit, set_due
+from yetan.issues import events
+from yetan.issues.effects import EFFECTS
+from yetan.issues.fingerprint import fingerprint_of
+from yetan.issues.lifecycle import REPORTED
+from yetan.issues.models import Category, Issue, IssueLink, Raiser, Remark
+from yetan.issues.numbers import next_numbers
+from yetan.issues.scope import write_scopes
+from yetan.log import log
+from yetan.people.models import Account
+from yetan.people.service import find_or_add_person
+from yetan.plugins.declarations import Transition
+from yetan.rules.service import value_of
+from yetan.runtime import current
+from yetan.units.models import Unit
+from yetan.web.forms import Field, clean
+
+#: A problem wants something mended; a suggestion wants something better: separate record types (003-06).
+ISSUE_KINDS = (("problem", "问题诉求"), ("suggestion", "意见建议"))
+VIAS = (
+    ("meeting", "夜谈会"),
+    ("visit", "入户走访"),
+    ("reception", "接访接谈"),
+    ("online", "网上提交"),
+    ("phone", "电话"),
+    ("import", "历史台账"),
+)
+
+#: What anybody is asked for who raises an issue, online or at the desk.
+REPORT_FIELDS = (
+    Field("title", "一句话说是什么事", max_length=60, hint="例如：荷塘路三盏路灯不亮"),
+    Field("text", "说说经过", "long_text", max_length=4000, hint="什么时候开始的，影响到谁，希望怎么办。"),
+    Field("unit", "哪个村（社区）", "unit"),
+    Field("place", "具体在哪里", required=False, max_length=100, hint="例如：7 号楼到 12 号楼之间"),
+    Field("kind", "是问题还是建议", "choice", choices=ISSUE_KINDS),
+    Field("collective", "这是大家的事（关系到很多住户）", "boolean", required=False),
+    Field("category", "类别", "category", required=False),
+    Field("earlier", "以前反映过的编号", "issue_number", required=False, max_length=20, hint="没有就不填。"),
+)
+PROGRESS_FIELDS = (Field("text", "进展", "long_text", max_length=4000, remark="public", hint="写下的话居民看得到。"),)
+ASSIGN_FIELDS = (Field("owner", "新的责任人", "account"),)
+CORRECT_FIELDS = tuple(field for field in REPORT_FIELDS if field.name in ("title", "text", "place", "kind", "collective", "category"))
+_SAME_PERSON_DAYS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class RaiserInput:
+    """Who raises an issue, as given: a name (or nickname) and perhaps a phone; or somebody known already."""
+
+    name: str = ""
+    phone: str = ""
+    person_id: int | None = None
+
+
+@change(Issue)
+async def report_issue(
+    act: Act,
+    values: Mapping[str, Any],
+    raisers: Sequence[RaiserInput] = (),
+    *,
+    via: str = "online",
+    origin: tuple[str, int] | None = None,
+) -> Issue:
+    """Register an issue (002-B1) with its raisers; it gets its number here.
+
+    `values` are REPORT_FIELDS. Anybody may raise one; `via` other than online needs the right to register for others.
+    Repeats are linked: the same words (same_text), the same person about the same category (repeat, 001-23), and the
+    number of an earlier issue, which is an appeal when it is raised at a higher unit (001-09).
+    Raises `Invalid` when fields or the unit cannot be taken.
+    """
+    cleaned = clean(REPORT_FIELDS, values)
+    unit = await _raising_unit(cleaned["unit"])
+    if via != "online":
+        await require(act, "issue.register", [unit.id])
+    await _check_category(cleaned["category"])
+    earlier = await _earlier_issue(cleaned["earlier"])
+    today = act.now.astimezone(current().configuration.city.zone).date()
+    (number,) = await next_numbers(today)
+    issue = await Issue.create(
+        number=number,
+        fingerprint=fingerprint_of(cleaned["title"], cleaned["text"]),
+        kind=cleaned["kind"],
+        collective=cleaned["collective"],
+        title=cleaned["title"],
+        text=cleaned["text"],
+        place=cleaned["place"],
+        category_id=cleaned["category"],
+        unit_id=unit.id,
+        responsible_unit_id=unit.id,
+        state=REPORTED,
+        via=via,
+        origin_kind=origin[0] if origin else "",
+        origin_id=origin[1] if origin else None,
+        raised_at=act.now,
+        historical=act.historical,
+    )
+    persons = [await find_or_add_person(act, each.name, each.phone, unit.id, each.person_id) for each in raisers]
+    for person in {person.id: person for person in persons}.values():
+        await Raiser.create(issue_id=issue.id, person_id=person.id, at=act.now)
+    await write_scopes([issue])
+    await _link_repeats(act, issue, [person.id for person in persons], earlier)
+    await emit(act, events.REPORTED, ("issue", issue.id), audience="public", data={"via": via, "unit": unit.id})
+    return issue
+
+
+async def _raising_unit(unit_id: int) -> Unit:
+    unit = await Unit.get_or_none(id=unit_id)
+    if unit is None or not unit.active:
+        raise Invalid.field("unit", "没有这个村（社区），或者它已经并入别处，请重新选一个。")
+    return unit
+
+
+async def _check_category(category_id: int | None) -> None:
+    if category_id is not None and not await Category.filter(id=category_id, active=True).exists():
+        raise Invalid.field("category", "没有这个类别，请从列表里重新选。")
+
+
+async def _earlier_issue(number: str) -> Issue | None:
+    if not number:
+        return None
+    issue = await Issue.get_or_none(number=number)
+    if issue is None:
+        raise Invalid.field("earlier", f"没有编号是 {number} 的事情。请核对编号，或者留空不填。")
+    return issue
+
+
+async def _link_repeats(act: Act, issue: Issue, persons: Sequence[int], earlier: Issue | None) -> None:
+    links: dict[tuple[int, str], None] = {}
+    if earlier is not None:
+        higher = issue.unit_id != earlier.unit_id and issue.unit_id in [
+            row["unit_id"] for row in await earlier.scopes.all().values("unit_id")  # type: ignore[attr-defined]
+        ]
+        links[(earlier.id, "appeal" if higher else "repeat")] = None
+    others = Issue.exclude(id=issue.id)
+    for row in await others.filter(fingerprint=issue.fingerprint).order_by("-id").limit(5).values("id"):
+        links[(row["id"], "same_text")] = None
+    if persons and issue.category_id is not None:
+        since = act.now - timedelta(days=_SAME_PERSON_DAYS)
+        same = others.filter(category_id=issue.category_id, raisers__person_id__in=persons, raised_at__gte=since)
+        for row in await same.order_by("-id").limit(5).values("id"):
+            links[(row["id"], "repeat")] = None
+    for other_id, kind in links:
+        await IssueLink.get_or_create(issue_id=issue.id, other_id=other_id, kind=kind, defaults={"at": act.now})
+
+
+async def get_visible(act: Act, issue_id: int) -> Issue:
+    """The issue, if the actor may see it. Raises `NotFound`."""
+    issue = await visible(Issue, act).get_or_none(id=issue_id)
+    if issue is None:
+        raise NotFound
+    return issue
+
+
+def place_of(transition: Transition, issue: Issue) -> int:
+    """The unit a transition's permission is checked against."""
+    return issue.unit_id if transition.at == "home" else issue.responsible_unit_id
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A transition out of an issue's state: open to the actor, or not and why."""
+
+    transition: Transition
+    refusal: str = ""
+
+
+async def options(act: Act, issue: Issue) -> list[Option]:
+    """The transitions out of the issue's state that the actor's posts allow, each with what still stands in its way."""
+    found: list[Option] = []
+    for transition in current().registry.transitions.values():
+        if issue.state in transition.sources and await may(act, transition.permission, [place_of(transition, issue)]):
+            found.append(Option(transition, await refusal_of(act, issue, transition)))
+    return found
+
+
+async def refusal_of(act: Act, issue: Issue, transition: Transition) -> str:
+    """Why the guards refuse a transition now, or "". A guard that raises refuses."""
+    for guard in current().registry.guards:
+        if transition.name in guard.transitions:
+            try:
+                reason = await guard.check(issue, act)
+            except Exception:
+                log.exception("guard %s raised and so refuses %s", guard.name, transition.name)
+                reason = f"检查“{guard.name}”没有完成，暂时不能{transition.label}。请联系管理员。"
+            if reason:
+                return reason
+    return ""
+
+
+@change(Issue)
+async def transition_issue(
+    act: Act, issue_id: int, name: str, values: Mapping[str, Any] | None = None, *, version: int | None = None
+) -> Issue:
+    """Move an issue by the transition `name`, with the values of its form.
+
+    `version` is the version the person saw. Raises `NotFound`, `Forbidden`, `Conflict` (somebody was quicker),
+    `Refused` (a guard says no) or `Invalid` (fields).
+    """
+    issue = await get_visible(act, issue_id)
+    transition = current().registry.transitions[name]
+    await require(act, transition.permission, [place_of(transition, issue)])
+    return await move(act, issue, transition, values or {}, version=version)
+
+
+async def move(
+    act: Act, issue: Issue, transition: Transition, values: Mapping[str, Any], *, version: int | None = None
+) -> Issue:
+    """`transition_issue` after its permission check; also for what follows from a resident's own act."""
+    if version is not None and version != issue.version:
+        raise await conflict(issue)
+    if issue.state not in transition.sources:
+        state = current().registry.states[issue.state]
+        raise Conflict(f"这件事现在是“{state.label}”，不能再“{transition.label}”。请刷新页面看看最新情况。")
+    cleaned = clean(transition.form, values)
+    if reason := await refusal_of(act, issue, transition):
+        raise Refused(reason)
+    effect = EFFECTS.get(transition.name)
+    changes: dict[str, Any] = await effect(act, issue, cleaned) if effect else {}
+    before = issue.state
+    after = transition.target or issue.state
+    await save_change(issue, {**changes, "state": after})
+    data = {"from": before, "to": after, "round": issue.round}
+    data |= {key: value for key, value in changes.items() if key.endswith("_id") and isinstance(value, int)}
+    event = await emit(act, f"issue.{transition.name}", ("issue", issue.id), audience=transition.audience, data=data)
+    await keep_words(act, issue, event, transition.form, cleaned)
+    if "responsible_unit_id" in changes:
+        await write_scopes([issue])
+    await _set_dues(issue)
+    return issue
+
+
+async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
+    """Compare-and-set: write `changes` if nobody changed the issue since it was read, else raise `Conflict` (C61)."""
+    touched = await Issue.filter(id=issue.id, version=issue.version).update(version=F("version") + 1, **changes)
+    if touched != 1:
+        raise await conflict(await Issue.get(id=issue.id))
+    issue.update_from_dict(dict(changes))
+    issue.version += 1
+
+
+async def conflict(issue: Issue) -> Conflict:
+    """What to tell the one who came second: what happened in between and by whom."""
+    last = await Event.filter(subject_kind="issue", subject_id=issue.id).order_by("-id").first()
+    state = current().registry.states[issue.state].label
+    if last is None:
+        return Conflict(f"这件事刚刚有人改过，现在是“{state}”。您写的还在，请看过最新情况再提交。")
+    name = await _actor_name(last.actor)
+    label = current().registry.event_types[last.type].label
+    return Conflict(f"{name}刚刚做了“{label}”，现在是“{state}”。您写的还在，请看过最新情况再提交。")
+
+
+async def _actor_name(actor: str) -> str:
+    kind, _, number = actor.partition(":")
+    if kind == "account" and (account := await Account.get_or_none(id=int(number)).select_related("person")):
+        return account.person.name
+    return "居民" if kind in ("person", "anonymous") else "系统"
+
+
+async def keep_words(
+    act: Act, issue: Issue, event: Event, form: Sequence[Field], cleaned: Mapping[str, Any], *, person_id: int | None = None
+) -> None:
+    """Keep the words of a form as erasable remarks on the event."""
+    for field in form:
+        if field.remark and cleaned.get(field.name):
+            await Remark.create(
+                issue_id=issue.id,
+                event_id=event.id,
+                kind=field.name,
+                text=str(cleaned[field.name]),
+                audience=field.remark,
+                at=event.at,
+                author_id=act.actor.account_id,
+                person_id=person_id,
+            )
+
+
+async def _set_dues(issue: Issue) -> None:
+    """What falls due for an issue in hand: a reminder some days before, and the deadline itself."""
+    category = current().registry.states[issue.state].category
+    if category != "open" or issue.deadline is None or issue.historical:
+        await set_due("issue.due_soon", ("issue", issue.id), None)
+        await set_due("issue.overdue", ("issue", issue.id), None)
+        return
+    days = await value_of("issue.remind_days", issue.responsible_unit_id)
+    await set_due("issue.due_soon", ("issue", issue.id), issue.deadline - timedelta(days=int(days)))
+    await set_due("issue.overdue", ("issue", issue.id), issue.deadline)
+
+
+@change(Issue)
+async def add_progress(act: Act, issue_id: int, text: str) -> Issue:
+    """Write down progress that residents can read (002-B17). Raises `Refused` once the issue is closed."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "issue.handle", [issue.responsible_unit_id])
+    cleaned = clean(PROGRESS_FIELDS, {"text": text})
+    if current().registry.states[issue.state].category not in ("open", "awaiting"):
+        raise Refused("这件事已经办完，不能再写进展。问题又出现了，请用“重新办理”。")
+    await save_change(issue, {})
+    event = await emit(act, "issue.progress", ("issue", issue.id), audience="public", data={"round": issue.round})
+    await keep_words(act, issue, event, PROGRESS_FIELDS, cleaned)
+    return issue
+
+
+@change(Issue)
+async def assign(act: Act, issue_id: int, owner_id: int, *, version: int | None = None) -> Issue:
+    """Give an issue to another owner within the responsible unit (002-B5)."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "issue.assign", [issue.responsible_unit_id])
+    if version is not None and version != issue.version:
+        raise await conflict(issue)
+    if not await Account.filter(id=owner_id, active=True).exists():
+        raise Invalid.field("owner", "没有这个账号，请重新选责任人。")
+    before = issue.owner_id
+    await save_change(issue, {"owner_id": owner_id})
+    await emit(act, "issue.assigned", ("issue", issue.id), data={"from": before, "owner_id": owner_id})
+    return issue
+
+
+@change(Issue)
+async def correct(act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None) -> Issue:
+    """Correct what was written down at registration. The published face stays as approved until reviewed again."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "issue.register", [issue.unit_id])
+    if version is not None and version != issue.version:
+        raise await conflict(issue)
+    cleaned = clean(CORRECT_FIELDS, values)
+    await _check_category(cleaned["category"])
+    changes = {**cleaned, "category_id": cleaned.pop("category"), "fingerprint": fingerprint_of(cleaned["title"], cleaned["text"])}
+    changes.pop("category", None)
+    await save_change(issue, changes)
+    await emit(act, "issue.corrected", ("issue", issue.id))
+    return issue
+
+
+@change(Issue)
+async def add_raiser(act: Act, issue_id: int, raiser: RaiserInput) -> Issue:
+    """Another resident raises the same matter. Doing it twice changes nothing."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "issue.register", [issue.unit_id])
+    person = await find_or_add_person(act, raiser.name, raiser.phone, issue.unit_id, raiser.person_id)
+    _, added = await Raiser.get_or_create(issue_id=issue.id, person_id=person.id, defaults={"at": act.now})
+    if added:
+        await emit(act, "issue.raiser_added", ("issue", issue.id), audience="parties", data={"person_id": person.id})
+    return issue
+
+
+async def link_issues(act: Act, issue: Issue, other: Issue, kind: str) -> None:
+    """Link two issues by hand; kind is repeat or appeal."""
+    await require(act, "issue.register", [issue.unit_id])
+    if issue.id == other.id:
+        raise Invalid("不能和自己关联，请填另一件事的编号。")
+    await IssueLink.get_or_create(issue_id=issue.id, other_id=other.id, kind=kind, defaults={"at": act.now})
+
+
+async def fall_due(act: Act, issue_id: int, *, kind: str) -> None:
+    """Tell that an issue is due soon or overdue, if it still is open; called by the due table's sweep."""
+    issue = await Issue.get_or_none(id=issue_id)
+    if issue is not None and current().registry.states[issue.state].category == "open":
+        await emit(act, kind, ("issue", issue.id), data={"round": issue.round})

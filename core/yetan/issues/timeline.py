@@ -1,0 +1,48 @@
+"""An issue's timeline for those who may see all of it: its events with their words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from yetan.events.models import Event
+from yetan.issues.models import Issue, Remark
+from yetan.people.models import Account
+from yetan.runtime import current
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a timeline: when, what (a message id), the words, who, and how it is drawn."""
+
+    at: datetime
+    label: str
+    text: str
+    who: str
+    kind: str
+
+
+async def timeline_of(
+    issue: Issue, *, audiences: Sequence[str] = ("public", "parties", "staff"), newest_first: bool = True
+) -> list[Entry]:
+    """The entries of an issue for those audiences; residents are not named in it."""
+    events = await Event.filter(subject_kind="issue", subject_id=issue.id, audience__in=list(audiences)).order_by("at", "id")
+    words: dict[int, list[str]] = defaultdict(list)
+    for remark in await Remark.filter(issue_id=issue.id, audience__in=list(audiences)).order_by("id"):
+        words[remark.event_id].append(remark.text)
+    names = await _names({event.actor for event in events})
+    known = current().registry.event_types
+    entries = [
+        Entry(event.at, known[event.type].label, "\n".join(words[event.id]), names.get(event.actor, "居民"), known[event.type].kind)
+        for event in events
+        if event.type in known and event.type.startswith("issue.")
+    ]
+    return entries[::-1] if newest_first else entries
+
+
+async def _names(actors: set[str]) -> dict[str, str]:
+    ids = {int(actor.partition(":")[2]) for actor in actors if actor.startswith("account:")}
+    accounts = await Account.filter(id__in=ids).select_related("person")
+    return {"system": "系统"} | {f"account:{account.id}": str(account.person) for account in accounts}

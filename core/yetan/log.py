@@ -1,0 +1,5 @@
+"""The log of the core."""
+
+import logging
+
+log = logging.getLogger("yetan")

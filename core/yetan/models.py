@@ -1,0 +1,65 @@
+"""All models of the core, as the one module Tortoise is given for the app `yetan`."""
+
+from yetan.access.models import Session, SignInLink, Throttle
+from yetan.audit.models import AuditRecord
+from yetan.events.models import Delivery, Due, Event, JobRun, RequestKey, Sequence
+from yetan.files.models import Attachment
+from yetan.issues.models import (
+    Acceptance,
+    Category,
+    Feedback,
+    Issue,
+    IssueLink,
+    IssueScope,
+    Raiser,
+    Rating,
+    Remark,
+)
+from yetan.notices.models import Notice
+from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
+from yetan.plugins.models import EnabledPlugin
+from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
+from yetan.rules.models import RuleDocument, RuleValue
+from yetan.statistics.models import Counter
+from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
+
+__all__ = [
+    "Acceptance",
+    "Account",
+    "Attachment",
+    "AuditRecord",
+    "Category",
+    "Counter",
+    "Delivery",
+    "Due",
+    "EnabledPlugin",
+    "Event",
+    "Feedback",
+    "Household",
+    "HouseholdMember",
+    "Issue",
+    "IssueLink",
+    "IssueScope",
+    "JobRun",
+    "Link",
+    "Notice",
+    "Person",
+    "Post",
+    "PublicIssue",
+    "PublicIssueScope",
+    "Publication",
+    "Raiser",
+    "Rating",
+    "Remark",
+    "RequestKey",
+    "RuleDocument",
+    "RuleValue",
+    "Sequence",
+    "Session",
+    "SignInLink",
+    "Throttle",
+    "Unit",
+    "UnitAncestor",
+    "UnitMerger",
+    "UnitName",
+]

@@ -1,0 +1,1 @@
+"""Notices: an inbox for everybody with an account. Channels (SMS, e-mail) come as plugins."""

@@ -1,0 +1,6 @@
+"""Pages."""
+
+from yetan.plugins.declarations import NavigationItem, Page
+
+PAGES: tuple[Page, ...] = ()
+NAVIGATION: tuple[NavigationItem, ...] = ()

@@ -1,0 +1,113 @@
+"""Who is told what: lines in inboxes, following from events. Telling twice is made impossible by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from yetan.access.roles import roles_holding
+from yetan.act import Act
+from yetan.events.models import Event
+from yetan.issues.models import Issue, Raiser
+from yetan.notices.models import Notice
+from yetan.people.models import Account
+from yetan.people.service import accounts_in
+from yetan.plugins.declarations import NoticeKind
+from yetan.runtime import current
+
+NOTICE_KINDS = (
+    NoticeKind("issue.assigned_to_you", "《{title}》（{number}）由您负责，请按时办理。"),
+    NoticeKind("issue.arrived", "新到一件：《{title}》（{number}），请看看由谁来办。"),
+    NoticeKind("issue.due_soon", "《{title}》（{number}）快到期限了，请抓紧办理或者说明原因延期。"),
+    NoticeKind("issue.overdue", "《{title}》（{number}）过了期限还没有办结，请写明原因，并告诉居民进展。"),
+    NoticeKind("issue.returned", "居民没有同意《{title}》（{number}）的办理结果，请再办。"),
+    NoticeKind("issue.to_feed_back", "《{title}》（{number}）办结了，请把结果告诉居民，并请他们验收。"),
+    NoticeKind("issue.to_strike_off", "居民同意了《{title}》（{number}）的办理结果，可以销号了。"),
+    NoticeKind("issue.yours_moved", "您反映的《{title}》（{number}）有了新进展：{label}。"),
+)
+
+#: Event type to who is told of it, besides the raisers.
+_TOLD: Mapping[str, Sequence[tuple[str, str]]] = {
+    "issue.reported": (("home_list", "issue.arrived"),),
+    "issue.transfer": (("responsible_list", "issue.arrived"),),
+    "issue.report_up": (("responsible_list", "issue.arrived"),),
+    "issue.list": (("owner", "issue.assigned_to_you"),),
+    "issue.assigned": (("owner", "issue.assigned_to_you"),),
+    "issue.due_soon": (("owner", "issue.due_soon"),),
+    "issue.overdue": (("owner", "issue.overdue"), ("supervisor", "issue.overdue"), ("responsible_list", "issue.overdue")),
+    "issue.return": (("owner", "issue.returned"),),
+    "issue.resolve": (("home_feed_back", "issue.to_feed_back"),),
+    "issue.settle": (("home_feed_back", "issue.to_feed_back"),),
+    "issue.accepted": (("home_strike_off", "issue.to_strike_off"),),
+}
+#: What raisers with an account hear of: every step that is public.
+_RAISERS_HEAR = frozenset(
+    f"issue.{name}"
+    for name in ("list", "start", "resolve", "settle", "transfer", "report_up", "extend", "decline", "merge", "strike_off",
+                 "reopen", "reconsider", "progress", "feedback")
+)
+EVENTS = tuple(sorted(set(_TOLD) | _RAISERS_HEAR))
+
+
+async def tell(events: Sequence[Event]) -> None:
+    """Subscriber: write the notices that follow from issue events."""
+    issues = {issue.id: issue for issue in await Issue.filter(id__in={event.subject_id for event in events})}
+    rows: list[Notice] = []
+    for event in events:
+        issue = issues.get(event.subject_id)
+        if issue is None:
+            continue
+        for group, kind in _TOLD.get(event.type, ()):
+            rows += [_notice(event, kind, account, issue) for account in await _group(issue, group)]
+        if event.type in _RAISERS_HEAR:
+            label = current().registry.event_types[event.type].label
+            rows += [_notice(event, "issue.yours_moved", account, issue, label=label) for account in await _raisers(issue)]
+    told = [row for row in rows if f"account:{row.account_id}" not in _doers(events, row.event_id)]
+    await Notice.bulk_create(told, ignore_conflicts=True)
+
+
+def _doers(events: Sequence[Event], event_id: int) -> set[str]:
+    """Nobody is told what they did themselves."""
+    return {event.actor for event in events if event.id == event_id}
+
+
+def _notice(event: Event, kind: str, account_id: int, issue: Issue, **data: Any) -> Notice:
+    return Notice(
+        account_id=account_id, at=event.at, kind=kind, subject_kind="issue", subject_id=issue.id, event_id=event.id, data=data
+    )
+
+
+async def _group(issue: Issue, group: str) -> Iterable[int]:
+    if group == "owner":
+        return [issue.owner_id] if issue.owner_id else []
+    if group == "supervisor":
+        return [issue.supervisor_id] if issue.supervisor_id else []
+    where, _, right = group.partition("_")
+    unit = issue.unit_id if where == "home" else issue.responsible_unit_id
+    day = current().calendar.local_date(current().clock())
+    accounts = await accounts_in([unit], day, roles=sorted(roles_holding(f"issue.{right}")))
+    return [account.id for account in accounts]
+
+
+async def _raisers(issue: Issue) -> list[int]:
+    persons = await Raiser.filter(issue_id=issue.id).values_list("person_id", flat=True)
+    accounts = Account.filter(person_id__in=[int(str(each)) for each in persons], active=True)
+    return [row["id"] for row in await accounts.values("id")]
+
+
+async def inbox(act: Act, *, before: int | None = None, limit: int = 30) -> list[Notice]:
+    """The actor's notices, newest first."""
+    query = Notice.filter(account_id=act.actor.account_id)
+    if before is not None:
+        query = query.filter(id__lt=before)
+    return await query.order_by("-id").limit(limit)
+
+
+async def unread(act: Act) -> int:
+    """How many notices the actor has not read."""
+    return await Notice.filter(account_id=act.actor.account_id, read_at=None).count()
+
+
+async def mark_read(act: Act, up_to: int) -> None:
+    """Everything up to a notice has been read."""
+    await Notice.filter(account_id=act.actor.account_id, id__lte=up_to, read_at=None).update(read_at=act.now)

@@ -1,0 +1,1 @@
+"""People: persons and households, accounts, the posts they hold and the units they answer for."""

@@ -1,0 +1,224 @@
+"""Persons, accounts, posts and links; handing a post over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import F, Q
+from tortoise.transactions import in_transaction
+
+from yetan.access.roles import role_labels
+from yetan.access.scope import require
+from yetan.act import Act
+from yetan.db.change import change
+from yetan.errors import Forbidden, Invalid, NotFound
+from yetan.events.service import emit
+from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
+from yetan.runtime import current
+from yetan.units.models import Unit
+from yetan.units.service import subtree_of
+from yetan.web.forms import Field, clean
+
+#: The text a person agrees to when leaving a name or phone; raise its version when it changes (C71).
+CONSENT_VERSION = "2026-1"
+LINK_KINDS = (("sponsor", "挂包"), ("area", "包片"), ("household", "联户"))
+
+PERSON_FIELDS = (
+    Field("name", "姓名", max_length=60),
+    Field("phone", "电话", "phone", required=False),
+    Field("unit", "哪个村（社区）", "unit", required=False),
+    Field("address", "住址", required=False, max_length=200),
+)
+ACCOUNT_FIELDS = (Field("username", "登录名", max_length=60, hint="字母、数字，或者工号。"),)
+POST_FIELDS = (
+    Field("role", "角色", "choice"),
+    Field("unit", "单位", "unit"),
+    Field("title", "职务", required=False, max_length=60),
+    Field("rank", "职级", required=False, max_length=30),
+    Field("since", "从哪天起", "date"),
+    Field("until", "到哪天止", "date", required=False, hint="不填就是一直有效。"),
+)
+LINK_FIELDS = (
+    Field("kind", "联系方式", "choice", choices=LINK_KINDS),
+    Field("unit", "联系的村（社区）", "unit"),
+    Field("since", "从哪天起", "date"),
+    Field("until", "到哪天止", "date", required=False),
+)
+HAND_OVER_FIELDS = (
+    Field("successor", "交给谁", "account"),
+    Field("on", "从哪天起", "date", hint="原来的人做到前一天为止。"),
+)
+
+
+async def find_or_add_person(act: Act, name: str, phone: str, unit_id: int | None, person_id: int | None = None) -> Person:
+    """The person of that id; or who left exactly this name and phone before; or somebody new.
+
+    Name and phone both have to match: a phone alone would let anybody attach matters to somebody else.
+    """
+    if person_id is not None:
+        person = await Person.get_or_none(id=person_id, erased_at=None)
+        if person is None:
+            raise Invalid("没有这位居民的记录，请重新填写姓名和电话。")
+        return person
+    if name and phone:
+        known = await Person.filter(name=name, phone=phone, erased_at=None).order_by("id").first()
+        if known is not None:
+            return known
+    return await Person.create(
+        name=name, phone=phone, unit_id=unit_id, created_at=act.now, consented_at=act.now, consent_version=CONSENT_VERSION
+    )
+
+
+def today(act: Act) -> date:
+    """The date of the act in the deployment's time zone."""
+    return current().calendar.local_date(act.now)
+
+
+def valid_on(day: date) -> Q:
+    """Posts and links that count on a day; the last day counts."""
+    return Q(since__lte=day) & (Q(until__isnull=True) | Q(until__gte=day))
+
+
+async def posts_on(accounts: Sequence[int], day: date) -> list[Post]:
+    """The posts accounts hold on a day."""
+    return await Post.filter(valid_on(day), account_id__in=list(accounts)).order_by("id")
+
+
+async def accounts_in(units: Sequence[int], day: date, *, roles: Sequence[str] = ()) -> list[Account]:
+    """The active accounts with a post in one of the units on a day, of any or of certain roles."""
+    posts = Post.filter(valid_on(day), unit_id__in=list(units), account__active=True)
+    if roles:
+        posts = posts.filter(role__in=list(roles))
+    ids = [row["account_id"] for row in await posts.values("account_id")]
+    return await Account.filter(id__in=ids).select_related("person").order_by("id")
+
+
+@change(Account)
+async def create_account(act: Act, values: dict[str, Any]) -> Account:
+    """Add a person with an account. It has no password until its owner sets one through a sign-in link (C40)."""
+    units = [values["unit"]] if values.get("unit") else [row["id"] for row in await Unit.filter(parent_id=None).values("id")]
+    await require(act, "account.manage", units)
+    cleaned = clean((*ACCOUNT_FIELDS, *PERSON_FIELDS), values)
+    person = await Person.create(
+        name=cleaned["name"], phone=cleaned["phone"], unit_id=cleaned["unit"], address=cleaned["address"],
+        created_at=act.now, consented_at=act.now, consent_version=CONSENT_VERSION,
+    )
+    return await add_account(act, person, cleaned["username"])
+
+
+async def add_account(act: Act, person: Person, username: str) -> Account:
+    """Give a person an account. Raises `Invalid` when the name is taken."""
+    try:
+        async with in_transaction():
+            account = await Account.create(person_id=person.id, username=username, created_at=act.now)
+    except IntegrityError:
+        raise Invalid.field("username", f"登录名“{username}”已经有人用了，请换一个。") from None
+    await emit(act, "account.added", ("account", account.id))
+    return account
+
+
+@change(Account)
+async def set_active(act: Act, account_id: int, active: bool) -> Account:
+    """Disable an account, or let it in again. Disabling ends its sessions at once (C36)."""
+    from yetan.access.models import Session
+
+    account = await Account.get(id=account_id)
+    if account.id == act.actor.account_id:
+        raise Forbidden("不能停用自己的账号，请另一位管理员来做。")
+    account.active = active
+    await account.save(update_fields=["active"])
+    if not active:
+        await Session.filter(account_id=account.id).delete()
+    await emit(act, "account.changed", ("account", account.id), data={"active": active})
+    return account
+
+
+@change(Post)
+async def appoint(act: Act, account_id: int, values: dict[str, Any]) -> Post:
+    """Give an account a post from a day on; one account may hold several."""
+    cleaned = clean(POST_FIELDS, values, {"role": list(role_labels().items())})
+    await require(act, "account.manage", [cleaned["unit"]])
+    if cleaned["until"] is not None and cleaned["until"] < cleaned["since"]:
+        raise Invalid.field("until", "结束日期不能早于开始日期。")
+    post = await Post.create(
+        account_id=account_id, role=cleaned["role"], unit_id=cleaned["unit"], title=cleaned["title"],
+        rank=cleaned["rank"], since=cleaned["since"], until=cleaned["until"],
+    )
+    await emit(act, "post.appointed", ("post", post.id), data={"account_id": account_id, "unit_id": post.unit_id})
+    return post
+
+
+@change(Post)
+async def end_post(act: Act, post_id: int, on: date) -> Post:
+    """End a post; `on` is its last day."""
+    post = await Post.get_or_none(id=post_id)
+    if post is None:
+        raise NotFound
+    await require(act, "account.manage", [post.unit_id])
+    if on < post.since:
+        raise Invalid.field("on", "结束日期不能早于任职日期。")
+    post.until = on
+    await post.save(update_fields=["until"])
+    await emit(act, "post.ended", ("post", post.id))
+    return post
+
+
+@change(Post)
+async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
+    """Hand a post and its open issues over. The successor's post is returned; the predecessor's ends the day before."""
+    from yetan.issues.models import Issue
+
+    post = await Post.get_or_none(id=post_id)
+    if post is None:
+        raise NotFound
+    await require(act, "account.manage", [post.unit_id])
+    cleaned = clean(HAND_OVER_FIELDS, values)
+    if cleaned["successor"] == post.account_id:
+        raise Invalid.field("successor", "请选另一个人。")
+    if not await Account.filter(id=cleaned["successor"], active=True).exists():
+        raise Invalid.field("successor", "没有这个账号，请重新选。")
+    if cleaned["on"] <= post.since:
+        raise Invalid.field("on", "交接日期要晚于原来的任职日期。")
+    post.until = cleaned["on"] - timedelta(days=1)
+    await post.save(update_fields=["until"])
+    successor = await Post.create(
+        account_id=cleaned["successor"], role=post.role, unit_id=post.unit_id, title=post.title, rank=post.rank,
+        since=cleaned["on"],
+    )
+    open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+    units = await subtree_of(post.unit_id)
+    moved = Issue.filter(owner_id=post.account_id, state__in=open_states, responsible_unit_id__in=units)
+    ids = [row["id"] for row in await moved.values("id")]
+    await Issue.filter(id__in=ids).update(owner_id=successor.account_id, version=F("version") + 1)
+    for issue_id in ids:
+        await emit(
+            act, "issue.assigned", ("issue", issue_id), data={"from": post.account_id, "owner_id": successor.account_id}
+        )
+    await emit(act, "post.handed_over", ("post", successor.id), data={"from": post.id, "issues": len(ids)})
+    return successor
+
+
+@change(Link)
+async def add_link(act: Act, account_id: int, values: dict[str, Any]) -> Link:
+    """Let an official answer for a unit (002-C9)."""
+    cleaned = clean(LINK_FIELDS, values)
+    await require(act, "account.manage", [cleaned["unit"]])
+    link = await Link.create(
+        account_id=account_id, kind=cleaned["kind"], unit_id=cleaned["unit"], since=cleaned["since"], until=cleaned["until"]
+    )
+    await emit(act, "link.added", ("link", link.id), data={"unit_id": cleaned["unit"]})
+    return link
+
+
+@change(Household)
+async def add_household(act: Act, unit_id: int, address: str, persons: Sequence[int]) -> Household:
+    """Put persons into a household at an address; a person moves from the household they were in."""
+    await require(act, "household.manage", [unit_id])
+    household, _ = await Household.get_or_create(unit_id=unit_id, address=address, defaults={"created_at": act.now})
+    for person_id in persons:
+        await HouseholdMember.filter(person_id=person_id).delete()
+        await HouseholdMember.create(household_id=household.id, person_id=person_id)
+    return household

@@ -1,0 +1,1 @@
+"""Plugins: what one may declare, and how the enabled ones are found, ordered, checked and called."""

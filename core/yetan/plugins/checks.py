@@ -1,0 +1,92 @@
+"""Checks of the whole at start-up. Each problem names what is wrong and what to do."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from yetan.db.model import Record
+
+if TYPE_CHECKING:
+    from yetan.plugins.registry import Registry
+
+#: A page anybody with an account may open names this instead of a declared permission.
+SIGNED_IN = "signed_in"
+
+
+def check_pages(registry: Registry) -> Iterator[str]:
+    """Deny by default: a page without permission is refused, not served (C44)."""
+    names: set[str] = set()
+    routes: set[tuple[str, str]] = set()
+    for page in registry.pages:
+        where = f"page {page.name!r} ({page.path})"
+        if page.public == bool(page.permission):
+            yield f"{where} must either name a permission or be public=True"
+        elif page.permission not in ("", SIGNED_IN) and page.permission not in registry.permissions:
+            yield f"{where} asks for the permission {page.permission!r}, which nobody declares"
+        if page.model is not None and page.model not in registry.visibility:
+            yield f"{where} loads {page.model.__name__}, for which no yetan_visibility is declared"
+        if ("{id:int}" in page.path) != (page.model is not None) and not page.public:
+            yield f"{where} has an id without naming its model, or a model without an id"
+        if not inspect.iscoroutinefunction(page.endpoint):
+            yield f"{where}: its endpoint must be an async function"
+        if page.name in names:
+            yield f"{where}: the name is taken"
+        names.add(page.name)
+        for method in page.methods:
+            if (method, page.path) in routes:
+                yield f"{where}: {method} {page.path} is taken"
+            routes.add((method, page.path))
+
+
+def check_navigation(registry: Registry) -> Iterator[str]:
+    """Menu items lead somewhere, to where their reader may go."""
+    pages = {page.name for page in registry.pages}
+    for item in registry.navigation:
+        if item.route not in pages:
+            yield f"navigation {item.label!r} leads to the page {item.route!r}, which nobody declares"
+        if item.permission and item.permission != SIGNED_IN and item.permission not in registry.permissions:
+            yield f"navigation {item.label!r} asks for the permission {item.permission!r}, which nobody declares"
+
+
+def models_of(dotted: str) -> list[type[Record]]:
+    """The models a module defines or re-exports for its app."""
+    found: list[type[Record]] = []
+    for value in vars(import_module(dotted)).values():
+        if isinstance(value, type) and issubclass(value, Record) and not value._meta.abstract:
+            found.append(value)
+    return found
+
+
+def all_models(registry: Registry) -> dict[str, type[Record]]:
+    """Every model of the core and the enabled plugins, by table."""
+    return {
+        model._meta.db_table: model
+        for application in registry.applications
+        for model in models_of(application.models)
+    }
+
+
+def column_names(model: type[Record]) -> set[str]:
+    """The names a model's columns are tagged under: a foreign key by its own name."""
+    relations: dict[str, Any] = {
+        str(field.source_field): name for name, field in model._meta.fields_map.items() if getattr(field, "source_field", None)
+        and name in model._meta.fk_fields | model._meta.o2o_fields
+    }
+    return {relations.get(name, name) for name in model._meta.fields_db_projection}
+
+
+def check_columns(registry: Registry) -> Iterator[str]:
+    """Every column carries a privacy tag, and no tag names a column there is not (C72)."""
+    for table, model in all_models(registry).items():
+        if not hasattr(model, "privacy"):
+            yield f"model {model.__name__} ({table}) has no privacy tags"
+            continue
+        tagged = set(model.privacy.tags())
+        columns = column_names(model)
+        for name in sorted(columns - tagged):
+            yield f"model {model.__name__}: column {name!r} has no privacy tag"
+        for name in sorted(tagged - columns - {"id"}):
+            yield f"model {model.__name__}: the tag for {name!r} names no column"

@@ -1,0 +1,271 @@
+"""What a plugin may declare: frozen dataclasses, returned from hooks at start-up and run by the core."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from yetan.act import Act
+from yetan.web.forms import Field
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from yetan.events.models import Event
+    from yetan.web.request import Request
+
+Endpoint = Callable[["Request"], Awaitable["Response"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin, as the object named `plugin` that its entry point in group `yetan.plugins` loads.
+
+    `name` is the entry point's name and the key of its table in yetan.toml. `models` and `migrations` are dotted
+    module paths, imported only when the plugin is enabled; `package` is where templates/, static/ and locale/
+    are looked for. `requires_api` is the range of `yetan.api` versions it works with, as in ">=0.1,<0.2".
+    `hooks` is a dotted path to the module holding its hook implementations.
+    """
+
+    name: str
+    title: str
+    version: str
+    package: str
+    hooks: str
+    requires_api: str = ">=0.1"
+    depends_on: tuple[str, ...] = ()
+    configuration: type[Any] | None = None
+    models: str = ""
+    migrations: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A right somebody may hold through a role.
+
+    `roles` are those that hold it unless the city says otherwise. With `descends` a post in a unit holds it for
+    the whole subtree; without, for that very unit alone.
+    """
+
+    name: str
+    label: str
+    roles: frozenset[str]
+    descends: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A route. It either names the permission it needs or says `public=True`; start-up refuses it otherwise.
+
+    `permission="signed_in"` means any account. `model` names what the path's `{id}` loads: the core fetches it through
+    `visible()` (404 if the actor may not see it) and checks the permission against its unit (403). `idempotent`
+    POSTs carry a key. `site` is "public" or "desk" for `yetan serve --site`; "" follows `public`.
+    """
+
+    path: str
+    endpoint: Endpoint
+    name: str
+    methods: tuple[str, ...] = ("GET",)
+    permission: str = ""
+    public: bool = False
+    model: type[Any] | None = None
+    #: Public, but looks at who is signed in; never cached.
+    personal: bool = False
+    site: Literal["", "public", "desk"] = ""
+    #: Largest body in bytes; uploads ask for more.
+    body_limit: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """A place in the menu. `permission` hides it from those who lack it; `area` is public, desk or admin."""
+
+    area: Literal["public", "desk", "admin"]
+    label: str
+    route: str
+    permission: str = ""
+    position: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of issues. `fallback` is the core state it acts as while its plugin is switched off.
+
+    category: open (somebody has to act), awaiting (residents have to), closed_good (struck off) or closed.
+    """
+
+    name: str
+    label: str
+    category: Literal["open", "awaiting", "closed_good", "closed"]
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A way from some states to one. `target` "" keeps the state (an extension, for one).
+
+    `at` says whose post counts: one over the responsible unit, or over the unit where it was raised ("home").
+    `form` are the fields asked for; those with `remark` of public, parties or staff are kept as words on the
+    timeline for that audience. `effect` names a service of the core that changes further columns; plugins leave it
+    empty and work from the event. `rule` is the ID of the rule served, shown beside the button.
+    """
+
+    name: str
+    label: str
+    sources: tuple[str, ...]
+    target: str
+    permission: str
+    form: tuple[Field, ...] = ()
+    at: Literal["responsible", "home"] = "responsible"
+    audience: Literal["public", "parties", "staff"] = "public"
+    rule: str = ""
+    description: str = ""
+    kind: Literal["main", "other", "back"] = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """May refuse a transition, with a reason a person can act on. Raising, missing or quarantined: refused too."""
+
+    name: str
+    transitions: tuple[str, ...]
+    #: Given the issue and the act, returns "" to let it pass or the reason in Chinese.
+    check: Callable[[Any, Act], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscriber to events. `handle` gets a batch in order; it must survive being given an event twice.
+
+    transactional: touches only the database; its work and its done mark commit together.
+    external: talks to something else; takes a lease, runs, then is marked done, with key "event:subscriber".
+    """
+
+    name: str
+    events: tuple[str, ...]
+    handle: Callable[[Sequence[Event]], Awaitable[None]]
+    mode: Literal["transactional", "external"] = "transactional"
+    #: Whether imported history is delivered too (boards, figures, search: yes; notices, points: no).
+    historical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Runs once per period; after downtime it catches up once. `period`: hour, day, week or month, local time.
+
+    `at_hour` is the local hour from which a day's, week's or month's run is due.
+    """
+
+    name: str
+    period: Literal["hour", "day", "week", "month"]
+    run: Callable[[Act], Awaitable[None]]
+    at_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DueKind:
+    """What is done when a row of the due table falls due; in one transaction with the row's removal."""
+
+    name: str
+    handle: Callable[[Act, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A typed setting that differs from town to town (001-41, 001-42, 002-C15).
+
+    `kind` is int (with `unit` such as "天"), bool, or choice; `minimum` and `maximum` include themselves.
+    """
+
+    name: str
+    label: str
+    kind: Literal["int", "bool", "choice"]
+    default: int | bool | str
+    source: str
+    unit: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKind:
+    """A paper that can be printed for a subject of `model`. `load(act, subject)` returns the template's context."""
+
+    name: str
+    title: str
+    model: type[Any]
+    permission: str
+    template: str
+    load: Callable[[Act, Any], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A named figure with unit and definition. Kept as counters by unit, top category and month."""
+
+    name: str
+    label: str
+    unit: str
+    definition: str
+    #: Whether it stands on the public board.
+    public: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A part of a core page ("desk.issue", "issue" ...) that a plugin fills. Loaders run together, under a deadline."""
+
+    name: str
+    page: str
+    template: str
+    load: Callable[[Act, Any], Awaitable[Mapping[str, Any] | None]]
+    permission: str = ""
+    position: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeKind:
+    """A line in an inbox. `text` is a message id with {named} places filled from the notice's data."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """An event a plugin (or the core) emits, and the words its timeline line starts with."""
+
+    name: str
+    label: str
+    kind: Literal["plain", "returned", "lit"] = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A look: folders `templates` and `static` of a package, laid over the core's."""
+
+    name: str
+    title: str
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One line of `yetan check` and /readyz: whether it holds, what it says, how to mend it."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Which rows of a model an actor may see: `rows(act, permission)` gives the filtered query."""
+
+    model: type[Any]
+    rows: Callable[[Act], Any]
+    #: The units a row belongs to, for checking a permission against it.
+    units: Callable[[Any], Awaitable[Mapping[str, int]]]

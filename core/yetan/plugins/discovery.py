@@ -1,0 +1,93 @@
+"""Finding the enabled plugins, and the one order in which everything of theirs comes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+from yetan.errors import ConfigurationError
+from yetan.plugins.declarations import Plugin
+
+ENTRY_POINT_GROUP = "yetan.plugins"
+
+
+def installed() -> Mapping[str, EntryPoint]:
+    """Entry points by name. Raises `ConfigurationError` when two distributions claim one name."""
+    return index_entry_points(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def index_entry_points(found: Iterable[EntryPoint]) -> Mapping[str, EntryPoint]:
+    """Entry points by name, refusing a name that two distributions claim."""
+    by_name: dict[str, EntryPoint] = {}
+    problems: list[str] = []
+    for point in found:
+        earlier = by_name.setdefault(point.name, point)
+        if earlier.value != point.value or _distribution(earlier) != _distribution(point):
+            problems.append(
+                f"plugin {point.name!r} is claimed by {_distribution(earlier)} and by {_distribution(point)}; "
+                "uninstall one of them"
+            )
+    if problems:
+        raise ConfigurationError(problems)
+    return by_name
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
+
+
+def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None) -> tuple[Plugin, ...]:
+    """The plugins `names`, in the one order. What is not named is never imported.
+
+    Raises `ConfigurationError` with every plugin that is missing, broken, or lacks what it depends on.
+    """
+    points = installed() if available is None else available
+    problems: list[str] = []
+    plugins: list[Plugin] = []
+    for name in names:
+        if name not in points:
+            near = difflib.get_close_matches(name, points, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else "install the package that provides it"
+            problems.append(f"plugins: {name!r} is not installed; {advice}")
+            continue
+        try:
+            plugin = points[name].load()
+        except Exception as error:
+            problems.append(f"plugin {name!r} ({points[name].value}) failed to import: {error!r}")
+            continue
+        if not isinstance(plugin, Plugin) or plugin.name != name:
+            problems.append(f"plugin {name!r}: {points[name].value} is not a Plugin named {name!r}")
+            continue
+        plugins.append(plugin)
+    ordered = order(plugins, problems)
+    if problems:
+        raise ConfigurationError(problems)
+    return ordered
+
+
+def order(plugins: Sequence[Plugin], problems: list[str]) -> tuple[Plugin, ...]:
+    """The one order: as listed, except that a plugin comes after those it depends on. Adds what is wrong to `problems`."""
+    by_name = {plugin.name: plugin for plugin in plugins}
+    ordered: list[Plugin] = []
+    visiting: list[str] = []
+
+    def place(plugin: Plugin) -> None:
+        if plugin in ordered:
+            return
+        if plugin.name in visiting:
+            problems.append(f"plugins depend on each other in a circle: {' -> '.join([*visiting, plugin.name])}")
+            return
+        visiting.append(plugin.name)
+        for needed in plugin.depends_on:
+            if needed in by_name:
+                place(by_name[needed])
+            else:
+                problems.append(f"plugin {plugin.name!r} depends on {needed!r}; add it to plugins")
+        visiting.remove(plugin.name)
+        if plugin not in ordered:
+            ordered.append(plugin)
+
+    for plugin in plugins:
+        place(plugin)
+    return tuple(ordered)

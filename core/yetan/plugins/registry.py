@@ -1,0 +1,234 @@
+"""Everything the core and the enabled plugins declare, collected once at start and checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, TypeVar
+
+import pluggy
+
+from yetan import hookspecs
+from yetan.config import Configuration, check_dataclass
+from yetan.db.connection import CORE_APPLICATION, Application
+from yetan.errors import ConfigurationError
+from yetan.plugins.declarations import (
+    DocumentKind,
+    DueKind,
+    EventType,
+    Guard,
+    Job,
+    Metric,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Panel,
+    Permission,
+    Plugin,
+    Rule,
+    State,
+    Subscription,
+    Theme,
+    Transition,
+    Visibility,
+)
+from yetan.search import SearchBackend, SearchSource
+
+#: The version plugins state a range of in `requires_api`.
+API_VERSION = "0.1"
+
+#: The core's own declarations come through the same hooks, and first.
+CORE = Plugin(name="core", title="核心", version=API_VERSION, package="yetan", hooks="yetan.core_hooks")
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Registry:
+    """All declarations by name. Iterating any of its mappings gives the one order."""
+
+    plugins: tuple[Plugin, ...]
+    configurations: Mapping[str, Any]
+    permissions: Mapping[str, Permission] = field(default_factory=dict)
+    pages: tuple[Page, ...] = ()
+    navigation: tuple[NavigationItem, ...] = ()
+    visibility: Mapping[type[Any], Visibility] = field(default_factory=dict)
+    states: Mapping[str, State] = field(default_factory=dict)
+    transitions: Mapping[str, Transition] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
+    event_types: Mapping[str, EventType] = field(default_factory=dict)
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    due_kinds: Mapping[str, DueKind] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    documents: Mapping[str, DocumentKind] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    panels: tuple[Panel, ...] = ()
+    notice_kinds: Mapping[str, NoticeKind] = field(default_factory=dict)
+    search_sources: Mapping[str, SearchSource] = field(default_factory=dict)
+    theme: Theme | None = None
+    search_backend: SearchBackend | None = None
+
+    def subscribers_to(self, event_type: str) -> list[Subscription]:
+        """The subscriptions to an event type; a subscription to "*" hears everything."""
+        return [each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events]
+
+    @property
+    def applications(self) -> tuple[Application, ...]:
+        """The Tortoise apps: the core's and each plugin's that has models."""
+        own = [Application(f"yetan_{p.name}", p.models, p.migrations) for p in self.plugins if p.models]
+        return (CORE_APPLICATION, *own)
+
+
+def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> Registry:
+    """Call every hook of the core and of `plugins` and check the whole.
+
+    Raises `ConfigurationError` with all problems at once, each naming its plugin.
+    """
+    problems: list[str] = []
+    configurations = _configure(configuration, plugins, problems)
+    manager = _manager((CORE, *plugins), problems)
+    if problems:
+        raise ConfigurationError(problems)
+    calls = _Calls(manager, (CORE, *plugins), problems)
+    registry = Registry(
+        plugins=tuple(plugins),
+        configurations=configurations,
+        permissions=calls.named("yetan_permissions"),
+        pages=calls.listed("yetan_pages"),
+        navigation=tuple(sorted(calls.listed("yetan_navigation"), key=lambda item: item.position)),
+        visibility=calls.keyed("yetan_visibility", lambda each: each.model),
+        states=calls.named("yetan_issue_states"),
+        transitions=calls.named("yetan_issue_transitions"),
+        guards=calls.listed("yetan_issue_guards"),
+        event_types=calls.named("yetan_event_types"),
+        subscriptions=calls.named("yetan_subscriptions"),
+        jobs=calls.named("yetan_jobs"),
+        due_kinds=calls.named("yetan_due_kinds"),
+        rules=calls.named("yetan_rules"),
+        documents=calls.named("yetan_documents"),
+        metrics=calls.named("yetan_metrics"),
+        panels=tuple(sorted(calls.listed("yetan_panels"), key=lambda panel: panel.position)),
+        notice_kinds=calls.named("yetan_notice_kinds"),
+        search_sources=calls.keyed("yetan_search_sources", lambda each: each.kind),
+    )
+    _choose_theme(registry, configuration, calls.named("yetan_themes"), problems)
+    _choose_search(registry, configuration, manager, problems)
+    if not problems:
+        problems += check_registry(registry)
+    if problems:
+        raise ConfigurationError(problems)
+    return registry
+
+
+class _Calls:
+    """Calls one hook plugin by plugin, so that each failure names its plugin and costs no other one's part."""
+
+    def __init__(self, manager: pluggy.PluginManager, plugins: Sequence[Plugin], problems: list[str]) -> None:
+        self.manager = manager
+        self.plugins = plugins
+        self.problems = problems
+
+    def by_plugin(self, hook: str) -> Iterable[tuple[Plugin, Any]]:
+        everybody = self.manager.get_plugins()
+        for plugin in self.plugins:
+            own = self.manager.get_plugin(plugin.name)
+            caller = self.manager.subset_hook_caller(hook, [each for each in everybody if each is not own])
+            try:
+                for contributions in caller():
+                    yield from ((plugin, each) for each in contributions)
+            except Exception as error:
+                self.problems.append(f"plugin {plugin.name!r}: {hook} failed: {error!r}")
+
+    def listed(self, hook: str) -> tuple[Any, ...]:
+        return tuple(each for _, each in self.by_plugin(hook))
+
+    def named(self, hook: str) -> dict[str, Any]:
+        return self.keyed(hook, lambda each: each.name)
+
+    def keyed(self, hook: str, key: Callable[[Any], T]) -> dict[T, Any]:
+        owners: dict[T, str] = {}
+        found: dict[T, Any] = {}
+        for plugin, each in self.by_plugin(hook):
+            name = key(each)
+            if name in found:
+                self.problems.append(
+                    f"plugin {plugin.name!r}: {hook} declares {name!r}, which {owners[name]!r} declares already"
+                )
+                continue
+            owners[name], found[name] = plugin.name, each
+        return found
+
+
+def _configure(
+    configuration: Configuration, plugins: Sequence[Plugin], problems: list[str]
+) -> dict[str, Any]:
+    configured: dict[str, Any] = {}
+    for plugin in plugins:
+        values = configuration.plugin.get(plugin.name, {})
+        if plugin.configuration is None:
+            if values:
+                problems.append(f"plugin.{plugin.name}: this plugin has no settings")
+            continue
+        try:
+            configured[plugin.name] = check_dataclass(plugin.configuration, values, f"plugin.{plugin.name}")
+        except ConfigurationError as error:
+            problems += error.problems
+    return configured
+
+
+def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginManager:
+    """A manager with the hooks registered. pluggy calls the last registered first: so register in reverse."""
+    manager = pluggy.PluginManager("yetan")
+    manager.add_hookspecs(hookspecs)
+    for plugin in reversed(plugins):
+        try:
+            manager.register(import_module(plugin.hooks), name=plugin.name)
+        except Exception as error:
+            problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error}")
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        problems.append(f"plugin {error.plugin.__name__!r}: {error}; see the hook reference for the names there are")
+    return manager
+
+
+def _choose_theme(
+    registry: Registry, configuration: Configuration, themes: Mapping[str, Theme], problems: list[str]
+) -> None:
+    if not configuration.theme:
+        return
+    registry.theme = themes.get(configuration.theme)
+    if registry.theme is None:
+        problems.append(f"theme: plugin {configuration.theme!r} declares no theme of that name")
+
+
+def _choose_search(
+    registry: Registry, configuration: Configuration, manager: pluggy.PluginManager, problems: list[str]
+) -> None:
+    if not configuration.search:
+        return
+    others = [each for each in manager.get_plugins() if each is not manager.get_plugin(configuration.search)]
+    try:
+        registry.search_backend = manager.subset_hook_caller("yetan_search_backend", others)(
+            configuration=configuration, plugin_configuration=registry.configurations.get(configuration.search)
+        )
+    except Exception as error:
+        problems.append(f"search: plugin {configuration.search!r} failed: {error!r}")
+        return
+    if registry.search_backend is None:
+        problems.append(f"search: plugin {configuration.search!r} offers no search backend")
+
+
+def check_registry(registry: Registry) -> list[str]:
+    """What does not fit together: routes without permission, paths taken twice, a broken lifecycle, untagged columns."""
+    from yetan.issues.lifecycle import check_lifecycle
+    from yetan.plugins.checks import check_columns, check_navigation, check_pages
+
+    return [
+        *check_pages(registry),
+        *check_navigation(registry),
+        *check_lifecycle(registry),
+        *check_columns(registry),
+    ]

@@ -1,0 +1,1 @@
+"""Publication: the reviewed, masked public face of an issue."""

@@ -1,0 +1,174 @@
+"""The projection every public surface reads, rebuilt from publications, issues and events; and its counters."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tortoise.transactions import in_transaction
+
+from yetan.events.models import Event
+from yetan.events.service import emit_many, new_event
+from yetan.files.models import Attachment
+from yetan.issues.models import Category, Issue, Raiser, Rating, Remark
+from yetan.publication.models import PublicIssue, PublicIssueScope, Publication
+from yetan.runtime import current
+from yetan.statistics.service import add_to_counters, figures_of
+from yetan.units.models import Unit
+from yetan.units.service import ancestors_of
+
+#: Told after each projection: the row is there, or gone.
+PROJECTED = "publication.projected"
+
+#: Issues projected in one go: all their rows are read in a handful of queries.
+CHUNK = 200
+
+
+async def project(issue_ids: Iterable[int]) -> None:
+    """Bring the projection of these issues up to date: rows of the published, none of the others. Idempotent."""
+    ids = sorted(set(issue_ids))
+    for start in range(0, len(ids), CHUNK):
+        async with in_transaction():
+            await _project_chunk(ids[start : start + CHUNK])
+
+
+async def rebuild() -> int:
+    """Rebuild the whole projection and its counters from publications, issues and events. Returns how many rows."""
+    from yetan.statistics.models import Counter
+
+    async with in_transaction():
+        await PublicIssue.all().delete()
+        await Counter.all().delete()
+        ids = await Publication.filter(subject_kind="issue", state="approved").values_list("subject_id", flat=True)
+        await project([int(str(each)) for each in ids])
+    return len(ids)
+
+
+async def _project_chunk(ids: Sequence[int]) -> None:
+    publications = {
+        row.subject_id: row
+        for row in await Publication.filter(subject_kind="issue", subject_id__in=ids, state="approved")
+    }
+    issues = {row.id: row for row in await Issue.filter(id__in=list(publications))}
+    rows = await _rows(list(issues.values()), publications)
+    old = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
+    lines = await ancestors_of({row.unit_id for row in rows} | {row.unit_id for row in old.values()})
+    change: Tally[tuple[Any, ...]] = Tally()
+    for row in old.values():
+        change.subtract({tuple(key): 1 for key in row.counted})
+    for row in rows:
+        keys = figures_of(row, lines[row.unit_id])
+        row.counted = [list(key) for key in keys]
+        change.update(keys)
+    await PublicIssue.filter(issue_id__in=list(old)).delete()
+    await PublicIssue.bulk_create(rows, batch_size=CHUNK)
+    scopes = [
+        PublicIssueScope(issue_id=row.issue_id, unit_id=unit, raised_at=row.raised_at)
+        for row in rows
+        for unit in lines[row.unit_id]
+    ]
+    await PublicIssueScope.bulk_create(scopes, batch_size=CHUNK)
+    await add_to_counters(change)
+    act = current().system_act()
+    await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in ids if each in old or each in issues])
+
+
+async def _rows(issues: Sequence[Issue], publications: Mapping[int, Publication]) -> list[PublicIssue]:
+    ids = [issue.id for issue in issues]
+    unit_names = {
+        unit.id: unit.name
+        for unit in await Unit.filter(id__in={i.unit_id for i in issues} | {i.responsible_unit_id for i in issues})
+    }
+    categories = {row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})}
+    tops = {row.name: row.id for row in await Category.filter(level=1)}
+    raisers = Tally(await Raiser.filter(issue_id__in=ids).values_list("issue_id", flat=True))
+    ratings: dict[int, Tally[str]] = defaultdict(Tally)
+    for issue_id, score in await Rating.filter(issue_id__in=ids).values_list("issue_id", "score"):
+        ratings[issue_id][score] += 1
+    timelines = await _timelines(issues, publications)
+    photos = await _photos(ids)
+    rows: list[PublicIssue] = []
+    for issue in issues:
+        face = publications[issue.id].approved
+        category = categories.get(issue.category_id) if issue.category_id else None
+        timeline, updated_at = timelines[issue.id]
+        rows.append(
+            PublicIssue(
+                issue_id=issue.id,
+                number=issue.number,
+                source_number=issue.source_number or "",
+                title=face["title"],
+                text=face["text"],
+                place=face["place"],
+                measures=face["measures"],
+                outcome=face["outcome"],
+                state=issue.state,
+                kind=issue.kind,
+                collective=issue.collective,
+                unit_id=issue.unit_id,
+                unit_name=unit_names[issue.unit_id],
+                responsible_unit_name=unit_names[issue.responsible_unit_id],
+                category_id=issue.category_id,
+                category_path=category.path if category else "",
+                top_category_id=tops.get(category.path.split("/")[0]) if category else None,
+                raised_at=issue.raised_at,
+                raised_precision=issue.raised_precision,
+                listed_at=issue.listed_at,
+                deadline=issue.deadline,
+                resolved_at=issue.resolved_at,
+                struck_off_at=issue.struck_off_at,
+                updated_at=updated_at,
+                round=issue.round,
+                raisers=raisers[issue.id],
+                ratings=dict(ratings[issue.id]),
+                timeline=timeline,
+                photos=photos.get(issue.id, []),
+            )
+        )
+    return rows
+
+
+async def _timelines(
+    issues: Sequence[Issue], publications: Mapping[int, Publication]
+) -> dict[int, tuple[list[dict[str, str]], Any]]:
+    """By issue: its public events, oldest first, each with the words that were approved; and the last one's instant."""
+    ids = [issue.id for issue in issues]
+    words: dict[int, list[str]] = defaultdict(list)
+    for remark in await Remark.filter(issue_id__in=ids, audience="public").order_by("id"):
+        approved = publications[remark.issue_id].approved.get("notes", {}).get(str(remark.id), "")
+        if approved:
+            words[remark.event_id].append(approved)
+    lines: dict[int, list[dict[str, str]]] = {issue.id: [] for issue in issues}
+    last = {issue.id: issue.raised_at for issue in issues}
+    known = current().registry.event_types
+    events = Event.filter(subject_kind="issue", subject_id__in=ids, audience="public").order_by("at", "id")
+    for event in await events:
+        last[event.subject_id] = max(last[event.subject_id], event.at)
+        if event.type in known and event.type.startswith("issue."):
+            lines[event.subject_id].append(
+                {"at": event.at.isoformat(), "type": event.type, "text": "\n".join(words[event.id])}
+            )
+    return {issue_id: (lines[issue_id], last[issue_id]) for issue_id in lines}
+
+
+async def _photos(ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    photos: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in await Attachment.filter(subject_kind="issue", subject_id__in=ids, public=True).order_by("id"):
+        photos[row.subject_id].append(
+            {"name": row.stored_name, "caption": row.caption, "stage": row.stage, "width": row.width, "height": row.height}
+        )
+    return photos
+
+
+async def follow_events(events: Sequence[Event]) -> None:
+    """Subscriber: what happened to issues shows on the board, and new words wait for a reviewer."""
+    from yetan.publication.service import renew_draft
+
+    ids = sorted({event.subject_id for event in events if event.subject_kind == "issue"})
+    fresh = {event.subject_id for event in events if not event.historical and event.type.startswith("issue.")}
+    act = current().system_act()
+    for issue in await Issue.filter(id__in=sorted(fresh)):
+        await renew_draft(act, issue)
+    await project(ids)

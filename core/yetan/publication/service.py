@@ -1,0 +1,160 @@
+"""The public face of an issue: prepared with personal data masked, approved, corrected, withdrawn.
+
+Nothing is public before somebody approved it. New words (an outcome, a reason) make a new draft that waits for a
+reviewer, while what was approved stays shown; the state itself follows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tortoise.queryset import QuerySet
+from tortoise.expressions import Q, Subquery
+
+from yetan.access.scope import granted_units, require
+from yetan.act import Act
+from yetan.db.change import change
+from yetan.errors import Conflict, Refused
+from yetan.events.service import emit
+from yetan.files.models import Attachment
+from yetan.issues.models import Issue, IssueScope, Remark
+from yetan.issues.service import get_visible
+from yetan.people.models import Person
+from yetan.publication.masking import mask
+from yetan.publication.models import Publication
+from yetan.publication.projection import project
+from yetan.rules.service import value_of
+from yetan.web.forms import Field, clean
+
+FACE_FIELDS = (
+    Field("title", "公开的标题", max_length=200),
+    Field("text", "公开的内容", "long_text", max_length=20000),
+    Field("place", "公开的地点", required=False, max_length=200),
+    Field("measures", "公开的措施", "long_text", required=False, max_length=4000),
+    Field("outcome", "公开的办理结果", "long_text", required=False, max_length=20000),
+)
+WITHDRAW_FIELDS = (Field("reason", "撤下的原因", "long_text", max_length=1000),)
+_FACE = tuple(field.name for field in FACE_FIELDS)
+
+
+async def draft_of(issue: Issue) -> dict[str, Any]:
+    """The face an issue would have now: every word masked, the raisers' names with the rest."""
+    names = [name for name in await Person.filter(raised__issue_id=issue.id).values_list("name", flat=True) if len(str(name)) > 1]
+
+    def masked(text: str) -> str:
+        for name in names:
+            text = text.replace(str(name), str(name)[0] + "某" * (len(str(name)) - 1))
+        return mask(text).text
+
+    remarks = await Remark.filter(issue_id=issue.id, audience="public").order_by("id")
+    face: dict[str, Any] = {name: masked(getattr(issue, name)) for name in _FACE}
+    face["notes"] = {str(remark.id): masked(remark.text) for remark in remarks}
+    face["photos"] = [
+        row["id"] for row in await Attachment.filter(subject_kind="issue", subject_id=issue.id).order_by("id").values("id")
+    ]
+    return face
+
+
+@change(Publication)
+async def prepare(act: Act, issue_id: int) -> Publication:
+    """Make or renew the draft of an issue's public face."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "publication.prepare", [issue.unit_id])
+    return await renew_draft(act, issue)
+
+
+async def renew_draft(act: Act, issue: Issue) -> Publication:
+    """Bring the draft up to what the issue says now, keeping a reviewer's own wording where the source did not change."""
+    fresh = await draft_of(issue)
+    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
+    if publication is None:
+        return await Publication.create(
+            subject_kind="issue", subject_id=issue.id, state="prepared", draft=fresh, prepared_at=act.now,
+            prepared_by_id=act.actor.account_id,
+        )
+    source = publication.draft.get("source", publication.draft)
+    kept = publication.approved or publication.draft
+    draft = {
+        name: kept.get(name, value) if source.get(name) == value else value for name, value in fresh.items() if name != "notes"
+    }
+    notes = kept.get("notes", {})
+    draft["notes"] = {key: notes.get(key, text) for key, text in fresh["notes"].items()}
+    draft["source"] = fresh
+    pending = publication.state != "withdrawn" and _shown(draft) != _shown(publication.approved)
+    await Publication.filter(id=publication.id).update(
+        draft=draft, pending=pending, prepared_at=act.now, prepared_by_id=act.actor.account_id,
+        version=publication.version + 1,
+    )
+    return await Publication.get(id=publication.id)
+
+
+def _shown(face: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: face.get(name) for name in (*_FACE, "notes", "photos")}
+
+
+@change(Publication)
+async def approve(
+    act: Act, issue_id: int, values: Mapping[str, Any] | None = None, *, version: int | None = None,
+    notes: Mapping[str, str] | None = None, photos: list[int] | None = None,
+) -> Publication:
+    """Put an issue's face on the board, with the reviewer's wording in `values`; correcting it is the same act.
+
+    Raises `Refused` when the deployment wants a second reader and this one prepared it, `Conflict` when the draft
+    changed since it was read.
+    """
+    issue = await get_visible(act, issue_id)
+    await require(act, "publication.approve", [issue.unit_id])
+    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id) or await renew_draft(act, issue)
+    if version is not None and version != publication.version:
+        raise Conflict("这份公开稿刚刚有新的内容，请看过最新的稿子再批准。您写的还在。")
+    if await value_of("publication.second_reader", issue.unit_id) and publication.prepared_by_id == act.actor.account_id:
+        raise Refused("本地规定公开前要另一个人审核，您准备的稿子请另一位同事来批准。")
+    face = dict(publication.draft)
+    source = face.pop("source", {name: face.get(name) for name in (*_FACE, "notes", "photos")})
+    if values is not None:
+        face |= clean(FACE_FIELDS, values)
+    face["notes"] = {key: (notes or {}).get(key, text) for key, text in face.get("notes", {}).items()}
+    if photos is not None:
+        face["photos"] = [photo for photo in face.get("photos", []) if photo in photos]
+    first = publication.state != "approved"
+    touched = await Publication.filter(id=publication.id, version=publication.version).update(
+        state="approved", pending=False, approved=face, draft={**face, "source": source}, approved_at=act.now,
+        approved_by_id=act.actor.account_id, version=publication.version + 1, withdrawn_reason="",
+    )
+    if touched != 1:
+        raise Conflict("另一位同事刚刚处理了这份公开稿，请刷新后再看。")
+    await Attachment.filter(subject_kind="issue", subject_id=issue.id).update(public=False)
+    await Attachment.filter(id__in=face.get("photos", [])).update(public=True)
+    await emit(act, "publication.approved" if first else "publication.corrected", ("issue", issue.id), audience="public")
+    await project([issue.id])
+    return await Publication.get(id=publication.id)
+
+
+@change(Publication)
+async def withdraw(act: Act, issue_id: int, reason: str) -> Publication:
+    """Take an issue off every public surface at once (C50). Raises `Invalid` without a reason."""
+    issue = await get_visible(act, issue_id)
+    await require(act, "publication.withdraw", [issue.unit_id])
+    cleaned = clean(WITHDRAW_FIELDS, {"reason": reason})
+    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
+    if publication is None or publication.state == "withdrawn":
+        raise Refused("这件事现在没有公开，不用撤下。")
+    await Publication.filter(id=publication.id).update(
+        state="withdrawn", pending=False, withdrawn_at=act.now, withdrawn_by_id=act.actor.account_id,
+        withdrawn_reason=cleaned["reason"], version=publication.version + 1,
+    )
+    await Attachment.filter(subject_kind="issue", subject_id=issue.id).update(public=False)
+    await emit(act, "publication.withdrawn", ("issue", issue.id), audience="staff")
+    await project([issue.id])
+    return await Publication.get(id=publication.id)
+
+
+def waiting(act: Act) -> QuerySet[Publication]:
+    """The drafts that wait for a reviewer, within the reach of the actor's posts."""
+    query = Publication.filter(subject_kind="issue", pending=True).exclude(state="withdrawn")
+    if act.actor.unrestricted:
+        return query
+    units = granted_units(act.actor, "publication.approve")
+    return query.filter(Q(subject_id__in=Subquery(IssueScope.filter(unit_id__in=units).values("issue_id"))))
+

@@ -1,0 +1,48 @@
+"""What a running city is made of. Put together once by `yetan.app` or a command; read by services and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yetan.act import SYSTEM, Act, Clock
+
+if TYPE_CHECKING:
+    from yetan.calendar import WorkingCalendar
+    from yetan.config import Configuration
+    from yetan.files.storage import FileStore
+    from yetan.plugins.registry import Registry
+    from yetan.search import SearchBackend
+
+
+@dataclass(slots=True)
+class Runtime:
+    """A city at work: its configuration, what core and plugins declare, clock, calendar, files and search."""
+
+    configuration: Configuration
+    registry: Registry
+    clock: Clock
+    calendar: WorkingCalendar
+    files: FileStore
+    search: SearchBackend | None
+    plugin_configurations: Mapping[str, Any]
+
+    def system_act(self, *, key: str = "", historical: bool = False) -> Act:
+        """An act of the system now: jobs, subscribers, the operator's commands."""
+        return Act(actor=SYSTEM, now=self.clock(), key=key, historical=historical)
+
+
+_current: Runtime | None = None
+
+
+def current() -> Runtime:
+    """The running city. One process serves one city."""
+    assert _current is not None, "No city is running; use `yetan.app.running(configuration)`."
+    return _current
+
+
+def use(runtime: Runtime | None) -> None:
+    """Make `runtime` the running city, or none. Called by `yetan.app.running` alone."""
+    global _current
+    _current = runtime

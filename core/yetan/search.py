@@ -1,0 +1,150 @@
+"""What a search backend is, and what it is fed.
+
+A backend (Whoosh, PostgreSQL, a stranger's) holds text and gives candidates, best first. It never decides who
+may see what: every query carries the asker's scope terms, every document the terms that may read it, and the
+page loads each hit again through the database before showing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+#: The scope term of a document that anybody may read.
+PUBLIC_SCOPE = "public"
+
+
+def unit_scope(unit_id: int) -> str:
+    """The scope term that posts in the unit `unit_id` (or above it) may read."""
+    return f"unit:{unit_id}"
+
+
+def person_scope(person_id: int) -> str:
+    """The scope term that one person, `person_id`, may read."""
+    return f"person:{person_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDocument:
+    """One thing that can be found.
+
+    `key` is "<kind>:<id>" and unique in the index. `text` fields may be long (10,000 characters and more);
+    `numbers` are matched exactly (issue number, source number, phone). `units` are the unit and all its
+    ancestors, so that filtering by a county finds its villages; `categories` likewise.
+    """
+
+    key: str
+    kind: str
+    title: str
+    text: str = ""
+    reply: str = ""
+    place: str = ""
+    numbers: tuple[str, ...] = ()
+    units: tuple[int, ...] = ()
+    categories: tuple[int, ...] = ()
+    state: str = ""
+    raised_at: datetime | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What somebody asks. Filters are exact and ANDed; `scopes` is never empty: a document must carry one."""
+
+    text: str
+    scopes: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+    unit: int | None = None
+    category: int | None = None
+    state: str | None = None
+    raised_from: datetime | None = None
+    raised_until: datetime | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One candidate: the document's key and its score (higher is better; scores of two queries do not compare)."""
+
+    key: str
+    score: float
+
+    @property
+    def id(self) -> int:
+        """The id after the colon of the key."""
+        return int(self.key.rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """Hits best first, how many matched in all, and what else was searched (folded or respelt forms)."""
+
+    hits: tuple[SearchHit, ...]
+    total: int
+    also_searched: tuple[str, ...] = ()
+
+
+class SearchUnavailable(Exception):  # noqa: N818 - a state of the service, told to the reader as such
+    """The index is missing, damaged or locked; the caller answers from the database and says so."""
+
+
+@runtime_checkable
+class SearchBackend(Protocol):
+    """An engine behind the product's search. All calls are awaited in the event loop and never block it.
+
+    Every method raises `SearchUnavailable` where the index cannot answer.
+    """
+
+    async def open(self) -> None:
+        """Open the index, or make an empty one. Called once before serving."""
+
+    async def close(self) -> None:
+        """Release threads, locks and files. May be called twice."""
+
+    async def apply(self, upserts: Sequence[SearchDocument], deletes: Iterable[str]) -> None:
+        """Replace or add `upserts` and remove the keys `deletes`, in one commit. Doing it twice changes nothing."""
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Answer a query."""
+
+    async def rebuild(
+        self, documents: AsyncIterable[SearchDocument], progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Build a new generation from all documents while the old one serves, then switch. Returns how many."""
+
+    async def count(self) -> int:
+        """How many documents the index holds."""
+
+    async def keys(self) -> frozenset[str]:
+        """The keys of all documents, for comparing the index with the database."""
+
+    def highlight(self, text: str, query: str, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
+        """Cut `text` to about `length` characters around the best match and split it in runs, (run, matched).
+
+        Works on folded text, so a query in Traditional characters marks Simplified text. Joined, the runs are
+        a part of `text` unchanged (with an ellipsis where it was cut); `length=0` keeps all of it.
+        """
+
+
+LoadDocuments = Callable[[Sequence[int]], Awaitable[Sequence[SearchDocument]]]
+ListIds = Callable[[int, int], Awaitable[Sequence[int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSource:
+    """A kind of document that the core or a plugin feeds to the index.
+
+    `kind` prefixes the document keys. `load(ids)` returns the documents of those that exist and may be found now:
+    an id without a document is removed from the index. `ids(after, limit)` walks all ids in ascending order for
+    a rebuild. `events` are the event types after which the event's subject (or `subject_of(event data)`) is
+    indexed again.
+    """
+
+    kind: str
+    load: LoadDocuments
+    ids: ListIds
+    events: tuple[str, ...]
+    filters: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,54 @@
+"""The index is a disposable projection of the database, fed by an external subscriber and rebuilt by a command."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from yetan.events.models import Event
+from yetan.runtime import current
+from yetan.search import SearchDocument, SearchUnavailable
+
+_CHUNK = 200
+
+
+async def follow_events(events: Sequence[Event]) -> None:
+    """Subscriber: index again what the events are about. Doing it twice changes nothing."""
+    runtime = current()
+    if runtime.search is None:
+        return
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for event in events:
+        for source in runtime.registry.search_sources.values():
+            if any(_matches(pattern, event.type) for pattern in source.events):
+                wanted[source.kind].add(event.subject_id)
+    upserts: list[SearchDocument] = []
+    deletes: list[str] = []
+    for kind, ids in wanted.items():
+        documents = await runtime.registry.search_sources[kind].load(sorted(ids))
+        upserts += documents
+        deletes += sorted({f"{kind}:{each}" for each in ids} - {document.key for document in documents})
+    if upserts or deletes:
+        await runtime.search.apply(upserts, deletes)
+
+
+def _matches(pattern: str, event_type: str) -> bool:
+    return event_type.startswith(pattern[:-1]) if pattern.endswith("*") else event_type == pattern
+
+
+async def every_document() -> AsyncIterator[SearchDocument]:
+    """Every document there is, source by source, read in chunks."""
+    for source in current().registry.search_sources.values():
+        after = 0
+        while ids := await source.ids(after, _CHUNK):
+            for document in await source.load(ids):
+                yield document
+            after = ids[-1]
+
+
+async def rebuild(progress: Callable[[int], None] | None = None) -> int:
+    """Rebuild the index beside the serving one and switch. Raises `SearchUnavailable` where no engine is configured."""
+    backend = current().search
+    if backend is None:
+        raise SearchUnavailable("No search backend is configured; set `search` in yetan.toml.")
+    return await backend.rebuild(every_document(), progress)

@@ -1,0 +1,1 @@
+"""Statistics: named figures with unit, period and definition, kept as counters."""

@@ -1,0 +1,120 @@
+"""Figures: what counts as what, kept as counters by unit, top category and month, so that no page counts rows."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from yetan.db.statements import fetch
+from yetan.issues.models import Issue
+from yetan.plugins.declarations import Metric
+from yetan.runtime import current
+from yetan.statistics.models import Counter
+
+if TYPE_CHECKING:
+    from yetan.publication.models import PublicIssue
+
+RAISED = Metric("issues.raised", "提出", "件", "已公开的问题诉求，按提出的月份计")
+SUGGESTED = Metric("issues.suggested", "建议", "条", "已公开的意见建议，按提出的月份计（003-06 与问题分开）")
+RESOLVED = Metric("issues.resolved", "办结", "件", "已公开并办结的，按办结的月份计，含以前提出的")
+STRUCK_OFF = Metric("issues.struck_off", "销号", "件", "居民验收同意后销号的，按销号的月份计")
+DECLINED = Metric("issues.declined", "不予受理", "件", "说明了原因、不予受理的，按提出的月份计")
+
+CORE_METRICS = (RAISED, SUGGESTED, RESOLVED, STRUCK_OFF, DECLINED)
+
+#: (metric, unit, top category or 0, month or "")
+Key = tuple[str, int, int, str]
+
+
+def month_of(at: datetime) -> str:
+    """The month of an instant in the deployment's time zone, "2026-11"."""
+    return at.astimezone(current().configuration.city.zone).strftime("%Y-%m")
+
+
+def figures_of(row: PublicIssue, units: Sequence[int]) -> list[Key]:
+    """What a published issue adds one to: each figure it counts in, for its unit and every unit above."""
+    counted: list[tuple[Metric, datetime]] = [(SUGGESTED if row.kind == "suggestion" else RAISED, row.raised_at)]
+    category = current().registry.states[row.state].category if row.state in current().registry.states else "open"
+    if row.resolved_at is not None and category in ("awaiting", "closed_good"):
+        counted.append((RESOLVED, row.resolved_at))
+    if row.struck_off_at is not None and category == "closed_good":
+        counted.append((STRUCK_OFF, row.struck_off_at))
+    if row.state == "declined":
+        counted.append((DECLINED, row.raised_at))
+    top = row.top_category_id
+    return [
+        (metric.name, unit, slot, period)
+        for metric, at in counted
+        for unit in units
+        for slot in ((0, top) if top else (0,))
+        for period in ("", month_of(at))
+    ]
+
+
+async def add_to_counters(change: Tally[tuple[Any, ...]]) -> None:
+    """Add to counters, set-wise; each addition is one statement the database decides."""
+    for (metric, unit, category, period), value in sorted(change.items()):
+        if value:
+            await fetch(
+                "INSERT INTO yetan_counter (metric, unit_id, category_id, period, value) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (metric, unit_id, category_id, period) "
+                "DO UPDATE SET value = yetan_counter.value + EXCLUDED.value RETURNING value",
+                [metric, unit, category, period, value],
+            )
+
+
+async def values(unit_id: int, period: str = "", category_id: int = 0) -> dict[str, int]:
+    """Every figure of a unit in a month (or of all time), 0 where nothing was counted."""
+    rows = await Counter.filter(unit_id=unit_id, period=period, category_id=category_id).values("metric", "value")
+    return {name: 0 for name in current().registry.metrics} | {row["metric"]: row["value"] for row in rows}
+
+
+async def by_unit(units: Sequence[int], period: str = "") -> dict[int, dict[str, int]]:
+    """Every figure of several units."""
+    found: dict[int, dict[str, int]] = {unit: {name: 0 for name in current().registry.metrics} for unit in units}
+    for row in await Counter.filter(unit_id__in=list(units), period=period, category_id=0).values(
+        "unit_id", "metric", "value"
+    ):
+        found[row["unit_id"]][row["metric"]] = row["value"]
+    return found
+
+
+async def by_category(unit_id: int, period: str = "") -> dict[int, dict[str, int]]:
+    """Every figure of a unit by top category."""
+    found: dict[int, dict[str, int]] = {}
+    rows = Counter.filter(unit_id=unit_id, period=period).exclude(category_id=0)
+    for row in await rows.values("category_id", "metric", "value"):
+        found.setdefault(row["category_id"], {name: 0 for name in current().registry.metrics})[row["metric"]] = row["value"]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scoreboard:
+    """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest strike-off took."""
+
+    raised: int
+    resolved: int
+    struck_off: int
+    in_time: int
+    overdue: int
+    days: int | None
+
+    @property
+    def resolved_rate(self) -> float | None:
+        """Resolved of raised, 0 to 1; None where nothing was raised (003-06)."""
+        return self.resolved / self.raised if self.raised else None
+
+
+async def scoreboard(filters: Mapping[str, Any], now: datetime) -> Scoreboard:
+    """The scoreboard of the issues that match `filters` (an origin, a unit ...)."""
+    issues = await Issue.filter(**filters).values("state", "raised_at", "deadline", "resolved_at", "struck_off_at")
+    categories = {name: state.category for name, state in current().registry.states.items()}
+    done = [row for row in issues if categories.get(row["state"]) in ("awaiting", "closed_good")]
+    lit = [row for row in issues if categories.get(row["state"]) == "closed_good"]
+    going = [row for row in issues if categories.get(row["state"]) == "open"]
+    late = [row for row in going if row["deadline"] is not None and row["deadline"] < now]
+    days = [(row["struck_off_at"] - row["raised_at"]).days for row in lit]
+    return Scoreboard(len(issues), len(done), len(lit), len(going) - len(late), len(late), max(days, default=None))

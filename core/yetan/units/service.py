@@ -1,0 +1,163 @@
+"""Units: loading the tree, and the questions asked of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tortoise.transactions import in_transaction
+
+from yetan.act import Act
+from yetan.errors import Invalid
+from yetan.events.service import emit
+from yetan.runtime import current
+from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
+from yetan.units.table import UnitRow
+
+
+async def ancestors_of(units: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
+    """Each unit's ancestors, itself included, nearest first."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for row in await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id"):
+        found[row["unit_id"]].append(row["ancestor_id"])
+    return {unit: tuple(found[unit]) for unit in set(units)}
+
+
+async def subtree_of(unit: int) -> list[int]:
+    """The ids of a unit and everything below it."""
+    return [row["unit_id"] for row in await UnitAncestor.filter(ancestor_id=unit).values("unit_id")]
+
+
+async def root() -> Unit:
+    """The city itself. Raises `Invalid` when no units have been loaded."""
+    unit = await Unit.filter(parent_id=None).order_by("id").first()
+    if unit is None:
+        raise Invalid("还没有导入单位。请先运行 yetan import units，或在管理页面导入单位表。")
+    return unit
+
+
+async def superior_of(unit: Unit) -> Unit | None:
+    """The unit one reports up to: the nearest ancestor that is no department."""
+    kinds = current().configuration.unit_kinds
+    for ancestor_id in (await ancestors_of([unit.id]))[unit.id][1:]:
+        ancestor = await Unit.get(id=ancestor_id)
+        if not kinds[ancestor.kind].department:
+            return ancestor
+    return None
+
+
+async def by_name(name: str) -> Unit:
+    """The unit of that name, code, short or former name. Raises `Invalid` when there is none or more than one."""
+    wanted = name.strip()
+    found = {
+        unit.id: unit
+        for query in (
+            Unit.filter(code=wanted),
+            Unit.filter(name=wanted),
+            Unit.filter(short_name=wanted),
+            Unit.filter(former_names__name=wanted),
+        )
+        for unit in await query
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        codes = "、".join(sorted(unit.code for unit in found.values()))
+        raise Invalid(f"叫“{wanted}”的单位不止一个，请改用编码：{codes}。")
+    raise Invalid(f"没有叫“{wanted}”的单位。请核对名称，或先把它导入单位表。")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedUnits:
+    """How many units a load added, changed and left as they were."""
+
+    added: int
+    changed: int
+    unchanged: int
+
+
+async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
+    """Add or change units by their code, in one transaction; a former name stays known.
+
+    Raises `Invalid` naming kinds the configuration does not know.
+    """
+    kinds = current().configuration.unit_kinds
+    unknown = sorted({row.kind for row in rows} - set(kinds))
+    if unknown:
+        raise Invalid(f"单位类型 {'、'.join(unknown)} 没有在 yetan.toml 的 [unit_kinds] 里定义，请先补上。")
+    added = changed = 0
+    async with in_transaction():
+        existing = {unit.code: unit for unit in await Unit.all()}
+        ids = {code: unit.id for code, unit in existing.items()}
+        for position, row in enumerate(rows):
+            values = {
+                "name": row.name,
+                "short_name": row.short_name,
+                "kind": row.kind,
+                "parent_id": ids[row.parent_code] if row.parent_code else None,
+                "position": position,
+            }
+            unit = existing.get(row.code)
+            if unit is None:
+                unit = await Unit.create(code=row.code, **values)
+                ids[row.code] = unit.id
+                existing[row.code] = unit
+                added += 1
+                await emit(act, "unit.added", ("unit", unit.id))
+            elif any(getattr(unit, name) != value for name, value in values.items()):
+                if unit.name != row.name:
+                    await _remember_name(unit, act)
+                await unit.update_from_dict(values).save(update_fields=list(values))
+                changed += 1
+                await emit(act, "unit.changed", ("unit", unit.id))
+            for name in row.former_names:
+                await UnitName.get_or_create(unit_id=unit.id, name=name)
+        await rebuild_ancestors()
+    return LoadedUnits(added, changed, len(rows) - added - changed)
+
+
+async def _remember_name(unit: Unit, act: Act) -> None:
+    until = act.now.astimezone(current().configuration.city.zone).date()
+    await UnitName.update_or_create({"until": until}, unit_id=unit.id, name=unit.name)
+
+
+async def rename(act: Act, unit: Unit, name: str) -> Unit:
+    """Give a unit another name; the old one stays known to history and search."""
+    async with in_transaction():
+        await _remember_name(unit, act)
+        unit.name = name
+        await unit.save(update_fields=["name"])
+        await emit(act, "unit.changed", ("unit", unit.id))
+    return unit
+
+
+async def merge_units(act: Act, unit: Unit, into: Unit) -> None:
+    """Let a unit go into another: it takes no new issues, and its open ones get the other as responsible unit."""
+    from yetan.issues.models import Issue
+    from yetan.issues.scope import write_scopes
+
+    if unit.id == into.id or unit.id in (await ancestors_of([into.id]))[into.id]:
+        raise Invalid("不能并入自己，也不能并入自己下面的单位。")
+    async with in_transaction():
+        on = act.now.astimezone(current().configuration.city.zone).date()
+        await UnitMerger.create(unit_id=unit.id, into_id=into.id, on=on)
+        await Unit.filter(id=unit.id).update(active=False)
+        open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+        moved = await Issue.filter(responsible_unit_id=unit.id, state__in=open_states)
+        await Issue.filter(id__in=[issue.id for issue in moved]).update(responsible_unit_id=into.id)
+        await write_scopes(moved, [into.id])
+        await emit(act, "unit.merged", ("unit", unit.id), data={"into": into.id})
+
+
+async def rebuild_ancestors() -> None:
+    """Write one row per unit and ancestor from the parents."""
+    parents = {row["id"]: row["parent_id"] for row in await Unit.all().values("id", "parent_id")}
+    rows: list[UnitAncestor] = []
+    for unit_id in parents:
+        ancestor, depth = unit_id, 0
+        while ancestor is not None:
+            rows.append(UnitAncestor(unit_id=unit_id, ancestor_id=ancestor, depth=depth))
+            ancestor, depth = parents[ancestor], depth + 1
+    await UnitAncestor.all().delete()
+    await UnitAncestor.bulk_create(rows, batch_size=500)

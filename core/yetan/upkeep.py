@@ -1,0 +1,24 @@
+"""What the core does by the clock: forgetting what has expired."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from yetan.access.sessions import forget_expired
+from yetan.access.throttle import forget_ended
+from yetan.act import Act
+from yetan.events.models import RequestKey
+from yetan.plugins.declarations import Job
+
+#: A form that was open longer than this is sent as a new one (C54).
+KEYS_KEPT = timedelta(days=7)
+
+
+async def forget(act: Act) -> None:
+    """Remove expired sessions, ended throttle windows and old idempotency keys."""
+    await forget_expired(act.now)
+    await forget_ended(act.now)
+    await RequestKey.filter(at__lt=act.now - KEYS_KEPT).delete()
+
+
+JOBS = (Job("core.forget", "day", forget, at_hour=4),)

@@ -1,0 +1,1 @@
+"""Web: requests, forms, templating, errors and the wrapping of every route."""

@@ -1,0 +1,253 @@
+"""Forms as declared fields: one definition parses a page's input, a command's and a service's, and draws itself.
+
+Nothing a browser sends gets through that no field declares (C48).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+
+from yetan.errors import Invalid
+
+FieldKind = Literal[
+    "text",
+    "long_text",
+    "date",
+    "choice",
+    "unit",
+    "account",
+    "person",
+    "number",
+    "phone",
+    "boolean",
+    "category",
+    "photos",
+    "issue_number",
+    "password",
+    "file",
+    "hidden",
+]
+Choices = Sequence[tuple[str, str]]
+
+_PHONE = re.compile(r"^(1[3-9]\d{9}|0\d{2,3}-?\d{7,8})$")
+_DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
+#: Kinds whose value is the id of a row, chosen from a list the page loads.
+_ID_KINDS = frozenset({"unit", "account", "person", "category"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form. `max_length` is in characters, `minimum` and `maximum` in the unit of the number.
+
+    `remark` names the audience that may read the words on the timeline; "" keeps them off it.
+    """
+
+    name: str
+    label: str
+    kind: FieldKind = "text"
+    required: bool = True
+    hint: str = ""
+    max_length: int = 200
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[tuple[str, str], ...] = ()
+    autocomplete: str = "off"
+    remark: Literal["", "public", "parties", "staff"] = ""
+
+    def clean(self, value: object, choices: Choices = ()) -> Any:
+        """The typed value of `value`, typed or typed-in: text, date, int, bool, or None where nothing was given.
+
+        Raises `Invalid` naming this field.
+        """
+        if self.kind in ("photos", "file"):
+            return value or None
+        if self.kind == "boolean":
+            return value in (True, "1", "on", "true", "yes")
+        if value is None or value == "":
+            return self._nothing()
+        if self.kind == "date":
+            return self._date(value)
+        if self.kind == "number" or (self.kind in _ID_KINDS):
+            return self._whole_number(value, choices)
+        text = self._text(value)
+        if not text:
+            return self._nothing()
+        if self.kind == "phone":
+            return self._phone(text)
+        allowed = self.choices or tuple(choices)
+        if self.kind == "choice" and text not in {key for key, _ in allowed}:
+            raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
+        return text
+
+    def _nothing(self) -> Any:
+        if self.required:
+            raise Invalid.field(self.name, f"请填写“{self.label}”。")
+        return None if self.kind in ("date", "number") or self.kind in _ID_KINDS else ""
+
+    def _text(self, value: object) -> str:
+        text = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
+            raise Invalid.field(self.name, f"“{self.label}”里有无法保存的控制字符，请删掉后再提交。")
+        if len(text) > self.max_length:
+            raise Invalid.field(
+                self.name, f"“{self.label}”最多 {self.max_length} 个字，现在有 {len(text)} 个，请缩短一些。"
+            )
+        return text
+
+    def _date(self, value: object) -> date:
+        if isinstance(value, date):
+            return value
+        found = _DATE.match(str(value).strip()[:20])
+        try:
+            if found:
+                return date(int(found[1]), int(found[2]), int(found[3]))
+        except ValueError:
+            pass
+        raise Invalid.field(self.name, f"“{self.label}”不是一个有效的日期，请写成 2026-06-25 这样。")
+
+    def _whole_number(self, value: object, choices: Choices) -> int:
+        text = unicodedata.normalize("NFKC", str(value)).strip()
+        if not re.fullmatch(r"-?\d{1,9}", text):
+            if self.kind in _ID_KINDS:
+                raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
+            raise Invalid.field(self.name, f"“{self.label}”请填一个整数。")
+        number = int(text)
+        if choices and str(number) not in {key for key, _ in choices}:
+            raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
+        if self.minimum is not None and number < self.minimum:
+            raise Invalid.field(self.name, f"“{self.label}”不能小于 {self.minimum}。")
+        if self.maximum is not None and number > self.maximum:
+            raise Invalid.field(self.name, f"“{self.label}”不能大于 {self.maximum}。")
+        return number
+
+    def _phone(self, text: str) -> str:
+        digits = unicodedata.normalize("NFKC", text).replace(" ", "").removeprefix("+86").removeprefix("86-")
+        if not digits.startswith("0"):
+            digits = digits.replace("-", "")
+        if not _PHONE.match(digits):
+            raise Invalid.field(self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。")
+        return digits
+
+
+def clean(
+    fields: Sequence[Field], values: Mapping[str, object], choices: Mapping[str, Choices] | None = None
+) -> dict[str, Any]:
+    """The typed values of all `fields`. Raises one `Invalid` with everything that is wrong."""
+    cleaned: dict[str, Any] = {}
+    wrong: dict[str, list[str]] = {}
+    for field in fields:
+        try:
+            cleaned[field.name] = field.clean(values.get(field.name), (choices or {}).get(field.name, ()))
+        except Invalid as error:
+            wrong.update(error.fields)
+    if wrong:
+        raise Invalid("有内容需要改一下，您写的都还在。", wrong)
+    return cleaned
+
+
+@dataclass(slots=True)
+class BoundField:
+    """A field with what was typed and what is wrong with it, as the templates draw it."""
+
+    field: Field
+    value: str
+    errors: list[str]
+    choices: Choices
+
+    @property
+    def name(self) -> str:
+        """The name it is sent under."""
+        return self.field.name
+
+    @property
+    def id(self) -> str:
+        """The element's id."""
+        return f"field-{self.field.name}"
+
+    @property
+    def label(self) -> str:
+        """Message id of the label."""
+        return self.field.label
+
+    @property
+    def hint(self) -> str:
+        """Message id of the hint."""
+        return self.field.hint
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be filled in."""
+        return self.field.required
+
+    @property
+    def kind(self) -> str:
+        """What sort of input it is."""
+        return self.field.kind
+
+    @property
+    def max_length(self) -> int:
+        """In characters."""
+        return self.field.max_length
+
+    @property
+    def autocomplete(self) -> str:
+        """The HTML autocomplete token."""
+        return self.field.autocomplete
+
+    @property
+    def input_mode(self) -> str:
+        """Which keyboard a phone shows."""
+        return {"phone": "tel", "number": "numeric", "issue_number": "numeric"}.get(self.field.kind, "")
+
+
+class Form:
+    """Declared fields with what was typed. Iterating gives `BoundField`s; `errors` all that is wrong, by field."""
+
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        values: Mapping[str, object] | None = None,
+        *,
+        choices: Mapping[str, Choices] | None = None,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        message: str = "",
+    ) -> None:
+        self.fields = tuple(fields)
+        self.values = dict(values or {})
+        self.choices = dict(choices or {})
+        self.errors = {name: list(texts) for name, texts in (errors or {}).items()}
+        self.message = message
+
+    def clean(self) -> dict[str, Any]:
+        """The typed values. Raises `Invalid` and keeps the errors for drawing the form again."""
+        try:
+            return clean(self.fields, self.values, self.choices)
+        except Invalid as error:
+            self.refuse(error)
+            raise
+
+    def refuse(self, error: Invalid) -> None:
+        """Take over what a service found wrong."""
+        self.message = error.message
+        for name, texts in error.fields.items():
+            self.errors[name] = list(texts)
+
+    def __iter__(self) -> Iterator[BoundField]:
+        return iter([self[field.name] for field in self.fields])
+
+    def __getitem__(self, name: str) -> BoundField:
+        field = next(field for field in self.fields if field.name == name)
+        value = self.values.get(name)
+        text = "" if value is None or field.kind in ("photos", "file", "password") else str(value)
+        choices = field.choices or tuple(self.choices.get(name, ()))
+        return BoundField(field, text, self.errors.get(name, []), choices)
+
+
+def optional(field: Field) -> Field:
+    """The same field, not required."""
+    return replace(field, required=False)
