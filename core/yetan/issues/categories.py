@@ -7,11 +7,13 @@ from yetan.spreadsheets import Column, Columns, SpreadsheetError, Table, cell_li
 _LEVELS = ("level_1", "level_2", "level_3")
 _NAME_LENGTH = 60
 
-CATEGORY_COLUMNS = Columns((
-    Column("level_1", "一级分类", "一级分类 一级类别 一级标签 一级目录 大类", _NAME_LENGTH),
-    Column("level_2", "二级分类", "二级分类 二级类别 二级标签 二级目录 中类", _NAME_LENGTH),
-    Column("level_3", "三级分类", "三级分类 三级类别 三级标签 三级目录 小类 细类", _NAME_LENGTH),
-))
+CATEGORY_COLUMNS = Columns(
+    (
+        Column("level_1", "一级分类", "一级分类 一级类别 一级标签 一级目录 大类", _NAME_LENGTH),
+        Column("level_2", "二级分类", "二级分类 二级类别 二级标签 二级目录 中类", _NAME_LENGTH),
+        Column("level_3", "三级分类", "三级分类 三级类别 三级标签 三级目录 小类 细类", _NAME_LENGTH),
+    )
+)
 
 
 def path_name(name: str) -> str:
@@ -30,9 +32,7 @@ def parse_categories(table: Table) -> tuple[tuple[str, ...], ...]:
     problems: list[str] = []
     above: tuple[str, ...] = ()
     for row in table.rows:
-        names = [
-            path_name(cell_line(row.cells[found[level]])) if level in found else "" for level in _LEVELS
-        ]
+        names = [path_name(cell_line(row.cells[found[level]])) if level in found else "" for level in _LEVELS]
         depth = max((level for level, name in enumerate(names, start=1) if name), default=0)
         if depth == 0:
             continue

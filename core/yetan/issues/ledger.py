@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -118,8 +118,7 @@ LEDGER_COLUMNS = (
     Column(
         "category",
         "分类",
-        "问题分类 诉求分类 留言分类 事项分类 内容分类 工单分类 问题类别 诉求类别 留言类别 事项类别 分类 "
-        "类别",
+        "问题分类 诉求分类 留言分类 事项分类 内容分类 工单分类 问题类别 诉求类别 留言类别 事项类别 分类 类别",
         182,
     ),
     Column(
@@ -255,11 +254,20 @@ def parse_ledger(table: Table, columns: Columns, time_zone: tzinfo, *, now: date
 
 def refused_table(ledger: Ledger) -> bytes:
     """An XLSX of the refused rows as they came, reasons in a last column: to correct and import again."""
+    own = _own_columns(ledger.headings)
     rows = (
-        (*refused.cells, "\n".join(_reason(problem) for problem in refused.problems))
+        (
+            *(refused.cells[index] for index in own),
+            "\n".join(_reason(problem) for problem in refused.problems),
+        )
         for refused in ledger.refused
     )
-    return write_xlsx((*ledger.headings, REASON_HEADING), rows)
+    return write_xlsx((*(ledger.headings[index] for index in own), REASON_HEADING), rows)
+
+
+def _own_columns(headings: Sequence[str]) -> list[int]:
+    """The columns of the ledger itself, without the reasons of an earlier import."""
+    return [index for index, heading in enumerate(headings) if heading != REASON_HEADING]
 
 
 def _reason(problem: RowProblem) -> str:
@@ -282,11 +290,9 @@ class _Reading:
         self.warnings: list[RowProblem] = []
         #: The row that had each source number first.
         self.numbers: dict[str, int] = {}
-        #: The columns of the file itself, without the reasons of an earlier import.
-        self.own = [index for index, heading in enumerate(table.headings) if heading != REASON_HEADING]
         self.unknown = {
             index: unique_heading(table, index)
-            for index in self.own
+            for index in _own_columns(table.headings)
             if index not in found.values() and any(cell_text(row.cells[index]) for row in table.rows)
         }
 
@@ -295,8 +301,7 @@ class _Reading:
         reader = RowReader(self.table, self.columns, self.found, row)
         issue = self._issue(reader)
         if reader.problems:
-            cells = tuple(row.cells[index] for index in self.own)
-            self.refused.append(RefusedRow(row.number, cells, tuple(reader.problems)))
+            self.refused.append(RefusedRow(row.number, row.cells, tuple(reader.problems)))
         else:
             self.rows.append(issue)
             self.warnings += reader.warnings
@@ -304,7 +309,7 @@ class _Reading:
     def ledger(self) -> Ledger:
         """All that was read."""
         return Ledger(
-            headings=tuple(self.table.headings[index] for index in self.own),
+            headings=self.table.headings,
             columns={name: self.table.heading(index) for name, index in self.found.items()},
             rows=tuple(self.rows),
             refused=tuple(self.refused),

@@ -129,7 +129,7 @@ class Columns:
             heading
             for heading in seen
             for form in heading_forms(heading)
-            if not self.recognise(heading) and difflib.get_close_matches(form, wanted, n=1, cutoff=0.5)
+            if not self.recognise(heading) and difflib.get_close_matches(form, wanted, n=1, cutoff=0.6)
         }
         return f"（是不是{'、'.join(f'“{heading}”' for heading in sorted(nearest))}？）" if nearest else ""
 

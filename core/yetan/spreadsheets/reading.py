@@ -173,9 +173,9 @@ class _Reader:
                     book.close()
         except SpreadsheetError:
             raise
-        except DefusedXmlException as error:
-            raise self._refusal(f"里有 XML 实体，正常的表格没有，为安全起见不读。{_SAVE_AS}") from error
         except Exception as error:
+            if _tells_of_entities(error):
+                raise self._refusal(f"里有 XML 实体，正常的表格没有，为安全起见不读。{_SAVE_AS}") from error
             # A damaged file makes the parser fail in too many ways to list; all mean the same to the person.
             raise self._refusal(f"已损坏或不是 Excel 表格，读不出来。{_SAVE_AS}") from error
 
@@ -286,15 +286,22 @@ class _Reader:
         return self._refusal(f"{where}的内容太长，一格最多 {most} 字。请缩短后再上传。")
 
 
+def _tells_of_entities(error: BaseException | None) -> bool:
+    """Whether defusedxml stands at the root of the error: openpyxl wraps some of what goes wrong beneath it."""
+    while error is not None and not isinstance(error, DefusedXmlException):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _mebibytes(size: int) -> str:
     return f"{size / 1024 / 1024:.1f} MiB"
 
 
 def _filled(rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
-    """The rows that hold anything, numbered from 1 as in Excel, each cut after its last filled cell."""
+    """The rows in which anything is to be seen, numbered from 1 as in Excel, cut after their last filled cell."""
     for number, row in enumerate(rows, start=1):
         width = len(row)
         while width and row[width - 1] in (None, ""):
             width -= 1
-        if width:
+        if any(cell_line(cell) for cell in row[:width]):
             yield number, row[:width]

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from yetan.spreadsheets import Column, Columns, RowProblem, RowReader, Table
 
-UNIT_COLUMNS = Columns((
-    Column("code", "编码", "单位编码 机构编码 编码 单位代码 代码 code", 40),
-    Column("name", "名称", "单位名称 机构名称 全称 名称 单位 name", 80),
-    Column("kind", "类型", "单位类型 机构类型 类型 类别 级别 层级 kind", 30),
-    Column("parent_code", "上级编码", "上级单位编码 上级编码 上级单位代码 上级代码 上级 parent", 40),
-    Column("short_name", "简称", "单位简称 简称 short_name", 40),
-    Column("former_names", "曾用名", "曾用名 曾用名称 原名 旧名 former_names"),
-))
+UNIT_COLUMNS = Columns(
+    (
+        Column("code", "编码", "单位编码 机构编码 编码 单位代码 代码 code", 40),
+        Column("name", "名称", "单位名称 机构名称 全称 名称 单位 name", 80),
+        Column("kind", "类型", "单位类型 机构类型 类型 类别 级别 层级 kind", 30),
+        Column("parent_code", "上级编码", "上级单位编码 上级编码 上级单位代码 上级代码 上级 parent", 40),
+        Column("short_name", "简称", "单位简称 简称 short_name", 40),
+        Column("former_names", "曾用名", "曾用名 曾用名称 原名 旧名 former_names"),
+    )
+)
 
 _NAME_LENGTH = UNIT_COLUMNS["name"].limit
 _BETWEEN_NAMES = re.compile(r"[、，,；;/\n|]+")
