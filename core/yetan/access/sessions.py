@@ -1,0 +1,173 @@
+"""Signing in: accounts and their actors, server-side sessions, one-time links (C34 to C37, C41)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from tortoise.expressions import Q
+
+from yetan.access.models import Session, SignInLink
+from yetan.access.passwords import check_password, hash_password, needs_rehash, verify_password
+from yetan.access.secrets import keyed_hash, new_token
+from yetan.access.throttle import attempt, forgive
+from yetan.act import Act, Actor, Grant
+from yetan.errors import Invalid, NotFound
+from yetan.people.models import Account, Post
+from yetan.runtime import current
+
+#: Tries at one account, and from one address (a whole office may share one), in a window.
+ACCOUNT_TRIES, ADDRESS_TRIES, WINDOW_SECONDS = 10, 100, 15 * 60
+#: `seen_at` is written at most this often: a click costs a write only now and then.
+_SEEN_EVERY = timedelta(minutes=1)
+
+
+async def actor_of(account: Account, today: date) -> Actor:
+    """The actor an account is: its person and the grants of the posts it holds on `today`, a date in the city."""
+    await account.fetch_related("person")
+    posts = await Post.filter(account_id=account.id, since__lte=today).filter(Q(until__isnull=True) | Q(until__gte=today))
+    return Actor(
+        name=account.person.name or account.username,
+        account_id=account.id,
+        person_id=account.person_id,
+        grants=tuple(Grant(post.role, post.unit_id, post.id) for post in sorted(posts, key=lambda post: post.id)),
+    )
+
+
+# Sessions
+
+
+async def open_session(account: Account, now: datetime, replaced: Session | None = None) -> str:
+    """Sign `account` in: a new session, and the token for its cookie.
+
+    The session the browser had before is gone, whoever it belonged to: its token may be known to others (C35).
+    """
+    if replaced is not None:
+        await replaced.delete()
+    token = new_token()
+    await Session.create(
+        token_hash=_session_hash(token),
+        account=account,
+        created_at=now,
+        seen_at=now,
+        expires_at=now + timedelta(hours=current().configuration.server.session_hours),
+    )
+    return token
+
+
+async def find_session(token: str, now: datetime) -> Session | None:
+    """The live session of `token`, with its account, or None.
+
+    Not live: idle longer than `session_idle_minutes`, older than `session_hours`, or the account is disabled.
+    """
+    session = await Session.get_or_none(token_hash=_session_hash(token)).select_related("account")
+    if session is None:
+        return None
+    idle_since = now - timedelta(minutes=current().configuration.server.session_idle_minutes)
+    if session.expires_at <= now or session.seen_at < idle_since or not session.account.active:
+        await session.delete()
+        return None
+    if now - session.seen_at >= _SEEN_EVERY:
+        await Session.filter(id=session.id).update(seen_at=now)
+    return session
+
+
+async def close_session(session: Session) -> None:
+    """Sign this one browser out (C36)."""
+    await session.delete()
+
+
+async def close_sessions(account_id: int) -> None:
+    """Sign an account out everywhere: its password changed, it was disabled, or somebody asked (C36)."""
+    await Session.filter(account_id=account_id).delete()
+
+
+async def forget_expired(now: datetime) -> int:
+    """Remove sessions and links whose time is over; returns how many. For a daily job."""
+    sessions = await Session.filter(expires_at__lte=now).delete()
+    return sessions + await SignInLink.filter(expires_at__lte=now).delete()
+
+
+def _session_hash(token: str) -> str:
+    return keyed_hash("session", token)
+
+
+# Passwords
+
+
+async def check_sign_in(act: Act, username: str, password: str) -> Account:
+    """The account that `username` and `password` open.
+
+    Raises `Invalid` with one text for every cause, after the same work, so that nobody learns which accounts
+    there are (C34); `TooMany` after too many tries at an account or from an address (C38).
+    """
+    await attempt(
+        "sign_in.address", act.source, limit=ADDRESS_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
+    )
+    await attempt(
+        "sign_in.account", username.casefold(), limit=ACCOUNT_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
+    )
+    account = await Account.get_or_none(username=username)
+    stored = account.password_hash if account is not None and account.active else ""
+    right = await verify_password(stored, password)
+    if account is None or not right:
+        raise Invalid("用户名或密码不对。请核对后再试；忘了密码请联系管理员，领取一次性登录链接。")
+    await forgive("sign_in.account", username.casefold(), window_seconds=WINDOW_SECONDS, now=act.now)
+    if needs_rehash(stored):
+        # Conditional: a password changed meanwhile stays.
+        await Account.filter(id=account.id, password_hash=stored).update(password_hash=await hash_password(password))
+    return account
+
+
+async def set_password(account: Account, password: str, *, field: str = "password") -> None:
+    """Give an account a password and sign it out everywhere. Raises `Invalid` naming `field` if it is a weak one."""
+    check_password(password, field=field, username=account.username)
+    account.password_hash = await hash_password(password)
+    await account.save(update_fields=["password_hash"])
+    await close_sessions(account.id)
+
+
+async def change_password(act: Act, account: Account, present: str, new: str) -> None:
+    """Change one's own password, given the present one where there is one, and sign out everywhere (C36).
+
+    Raises `Invalid` naming the form field `current` or `new`; `TooMany` after too many guesses at the present one.
+    """
+    await attempt(
+        "password.change", str(account.id), limit=ACCOUNT_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
+    )
+    if account.password_hash and not await verify_password(account.password_hash, present):
+        raise Invalid.field("current", "现在的密码不对，请核对后再写。")
+    await set_password(account, new, field="new")
+
+
+# One-time links
+
+
+async def issue_link(account: Account, now: datetime, *, valid: timedelta = timedelta(hours=24)) -> str:
+    """A token whose link signs `account` in once, until `valid` is over. Only its hash is stored."""
+    token = new_token()
+    await SignInLink.create(token_hash=_link_hash(token), account=account, expires_at=now + valid)
+    return token
+
+
+async def link_is_open(token: str, now: datetime) -> bool:
+    """Whether a link can still be used; looking does not use it, so that link previews burn nothing."""
+    return await SignInLink.filter(
+        token_hash=_link_hash(token), used_at__isnull=True, expires_at__gt=now, account__active=True
+    ).exists()
+
+
+async def use_link(token: str, now: datetime) -> Account:
+    """The account of a link, used up by this call. Of many calls at once exactly one gets it; others `NotFound`."""
+    link = await SignInLink.get_or_none(token_hash=_link_hash(token)).select_related("account")
+    if link is None or not link.account.active or link.expires_at <= now:
+        raise NotFound(LINK_GONE)
+    if await SignInLink.filter(id=link.id, used_at__isnull=True).update(used_at=now) != 1:
+        raise NotFound(LINK_GONE)
+    return link.account
+
+
+LINK_GONE = "这个登录链接已经用过或过期了。请联系管理员重新领取一个。"
+
+
+def _link_hash(token: str) -> str:
+    return keyed_hash("sign_in_link", token)

@@ -1,0 +1,174 @@
+"""Puts a city together from its configuration: the only place that knows all parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_network
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from yetan import runtime
+from yetan.act import Clock, system_clock
+from yetan.calendar import CalendarFileError, WorkingCalendar, load_calendar_days
+from yetan.config import Configuration
+from yetan.db.connection import connected
+from yetan.db.upgrade import pending
+from yetan.errors import ConfigurationError
+from yetan.events.worker import Worker
+from yetan.files.storage import FileStore
+from yetan.i18n import load_catalogues
+from yetan.layers import layers
+from yetan.plugins import discovery
+from yetan.plugins.registry import Registry, build_registry
+from yetan.runtime import Runtime
+from yetan.search import SearchUnavailable
+from yetan.web.endpoint import Site, routes_of
+from yetan.web.errors import ErrorPages, handle_http_exception
+from yetan.web.headers import Gate
+from yetan.web.templating import Templating
+
+logger = logging.getLogger(__name__)
+
+
+def assemble(configuration: Configuration) -> Registry:
+    """Everything the core and the enabled plugins declare, checked.
+
+    Raises `ConfigurationError` with all problems.
+    """
+    return build_registry(configuration, discovery.load(configuration.plugins))
+
+
+@asynccontextmanager
+async def running(
+    configuration: Configuration, clock: Clock = system_clock, *, registry: Registry | None = None
+) -> AsyncIterator[Runtime]:
+    """The city at work while the block runs: database, files, calendar and search open. For the server and commands.
+
+    Raises `ConfigurationError` with what is wrong and what to do: plugins, calendar, data folder, database or its
+    schema.
+    """
+    registry = registry or assemble(configuration)
+    calendar = _calendar(configuration)
+    _check_data_folder(configuration.data_dir)
+    load_catalogues(layer.folder / "locale" for layer in reversed(layers(configuration, registry)))
+    city = Runtime(
+        configuration=configuration,
+        registry=registry,
+        clock=clock,
+        calendar=calendar,
+        files=FileStore(configuration.data_dir / "files"),
+        search=registry.search_backend,
+        plugin_configurations=registry.configurations,
+    )
+    async with connected(configuration.database_url, registry.applications):
+        if waiting := await pending(configuration, registry.applications):
+            raise ConfigurationError(
+                [f"database: {len(waiting)} migrations are pending ({waiting[0]} first); run `yetan db upgrade`"]
+            )
+        runtime.use(city)
+        try:
+            await _open_search(city)
+            yield city
+        finally:
+            if city.search is not None:
+                await city.search.close()
+            runtime.use(None)
+
+
+def build_app(
+    configuration: Configuration, clock: Clock = system_clock, *, worker: bool = True, site: Site = "all"
+) -> Starlette:
+    """The web application of a city. Its lifespan runs the city and, with `worker`, a worker beside it.
+
+    `site` is what it serves: "public" for the open network, "desk" for the closed one. Raises
+    `ConfigurationError` at once for what does not fit together, and at start for what cannot be reached.
+    """
+    registry = assemble(configuration)
+    _check_proxies(configuration)
+    return application(configuration, registry, clock, worker=worker, site=site)
+
+
+def application(
+    configuration: Configuration, registry: Registry, clock: Clock, *, worker: bool, site: Site
+) -> Starlette:
+    """The web application of a city whose declarations are at hand."""
+    templating = Templating(configuration, registry)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with running(configuration, clock, registry=registry):
+            if not worker:
+                yield
+                return
+            stop = asyncio.Event()
+            task = asyncio.create_task(Worker().run(stop), name="worker")
+            try:
+                yield
+            finally:
+                stop.set()
+                await task
+
+    async def static(request: Request) -> Response:
+        return await templating.static.serve(request)
+
+    app = Starlette(
+        routes=[*routes_of(registry.pages, site), Route("/static/{hash}/{path:path}", static, name="static")],
+        middleware=[Middleware(Gate, configuration=configuration), Middleware(ErrorPages)],
+        exception_handlers={HTTPException: handle_http_exception},
+        lifespan=lifespan,
+    )
+    # A path with a slash too many is not found, rather than redirected to an address made from the Host header.
+    app.router.redirect_slashes = False
+    app.state.templating = templating
+    return app
+
+
+def _calendar(configuration: Configuration) -> WorkingCalendar:
+    path = configuration.city.calendar
+    try:
+        extra = load_calendar_days(configuration.folder / path) if path else {}
+    except CalendarFileError as error:
+        raise ConfigurationError([f"city.calendar: {error}"]) from error
+    return WorkingCalendar(configuration.city.zone, extra)
+
+
+def _check_data_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError([f"data.dir: {folder} cannot be made: {error.strerror}"]) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            [f"data.dir: {folder} is not writable; give the service's user the right to, or set YETAN_DATA_DIR"]
+        )
+
+
+def _check_proxies(configuration: Configuration) -> None:
+    problems = []
+    for each in configuration.server.trusted_proxies:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            problems.append(f"server.trusted_proxies: {error}; write an address such as '10.0.0.5' or '10.0.0.0/24'")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+async def _open_search(city: Runtime) -> None:
+    """A damaged index does not keep the city from running: pages answer from the database and say so."""
+    if city.search is None:
+        return
+    try:
+        await city.search.open()
+    except SearchUnavailable as error:
+        logger.error("the search index cannot be used, searches go to the database: %s", error)

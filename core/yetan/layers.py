@@ -1,0 +1,33 @@
+"""The layers a city's look is laid from: deployment, theme, plugins in order, core. The upper one wins everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from yetan.config import Configuration
+from yetan.plugins.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A folder that may hold `templates`, `static` and `locale`. `name` is its prefix in template names, or ""."""
+
+    name: str
+    folder: Path
+
+
+def layers(configuration: Configuration, registry: Registry) -> tuple[Layer, ...]:
+    """All layers, the uppermost first."""
+    theme = registry.theme
+    return (
+        Layer("", configuration.folder),
+        *([Layer("", _package_folder(theme.package))] if theme is not None else []),
+        *(Layer(plugin.name, _package_folder(plugin.package)) for plugin in registry.plugins),
+        Layer("core", _package_folder("yetan")),
+    )
+
+
+def _package_folder(package: str) -> Path:
+    return Path(str(files(package)))

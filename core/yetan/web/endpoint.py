@@ -1,0 +1,189 @@
+"""Wrapping every declared page: nothing reaches a page's function that was not let through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from yetan.access.scope import holds, may, visible
+from yetan.access.secrets import same
+from yetan.access.sessions import actor_of, find_session
+from yetan.audit.service import record
+from yetan.errors import Forbidden, NotFound, YetanError
+from yetan.i18n import use_locale
+from yetan.plugins.checks import SIGNED_IN
+from yetan.plugins.declarations import Page
+from yetan.runtime import current
+from yetan.web.errors import answer_to, error_response
+from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
+from yetan.web.request import BadRequest, Request, cookie_name, single
+
+Site = Literal["all", "public", "desk"]
+
+
+class TooLarge(YetanError):  # noqa: N818 - read as "the body is too large"
+    """The body is larger than the page takes."""
+
+    status = 413
+
+
+def routes_of(pages: Sequence[Page], site: Site = "all") -> list[Route]:
+    """The routes of the pages that `site` serves."""
+    return [
+        Route(page.path, PageEndpoint(page), methods=list(page.methods), name=page.name)
+        for page in pages
+        if is_served(page, site)
+    ]
+
+
+def is_served(page: Page, site: Site) -> bool:
+    """Whether `yetan serve --site` serves a page: what residents and staff both need, such as signing in, always."""
+    if site == "all":
+        return True
+    if page.site:
+        return page.site == site
+    if page.personal or page.permission == SIGNED_IN:
+        return True
+    return page.public == (site == "public")
+
+
+class PageEndpoint:
+    """The ASGI application of one page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["yetan.page"] = self.page.path
+        request = Request(scope, limited(receive, self.page.body_limit), send)
+        scope["yetan.request"] = request
+        use_locale(request.act.locale)
+        unsafe = request.method not in SAFE_METHODS
+        try:
+            try:
+                response = await self._answer(request, unsafe)
+            except (YetanError, HTTPException) as error:
+                response = error_response(scope, error)
+            except Exception:
+                if unsafe:
+                    await self._record(request, 500)
+                raise
+            if unsafe:
+                await self._record(request, response.status_code)
+            await response(scope, receive, send)
+        finally:
+            await request.close()
+
+    async def _answer(self, request: Request, unsafe: bool) -> Response:
+        page = self.page
+        if unsafe and not is_same_origin(request.headers):
+            raise Forbidden("这个请求不是从本站页面发出的，没有办理。请从本站页面重新提交。")
+        await self._check_length(request)
+        if not page.public or page.personal:
+            await self._recognise(request)
+        if not page.public:
+            if not request.act.actor.signed_in:
+                return _to_sign_in(request, unsafe)
+            if not holds(request.act.actor, page.permission):
+                raise Forbidden("您的岗位没有打开这个页面的权限。如果需要办理，请联系管理员核对您的岗位。")
+        if unsafe:
+            await self._check_body(request)
+        if page.model is not None and "id" in request.path_params:
+            await self._load(request)
+        response = await page.endpoint(request)
+        self._set_caching(response, unsafe)
+        return response
+
+    async def _check_length(self, request: Request) -> None:
+        declared = request.headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdigit() or len(declared) > 15:
+            raise BadRequest("请返回上一页，刷新后再试。")
+        if int(declared) > self.page.body_limit:
+            raise _too_large(self.page.body_limit)
+
+    async def _recognise(self, request: Request) -> None:
+        """Who is signed in, from the session's cookie."""
+        token = request.cookies.get(cookie_name("session"), "")
+        request.session = await find_session(token, request.act.now) if token else None
+        if request.session is not None:
+            today = current().calendar.local_date(request.act.now)
+            request.act = replace(request.act, actor=await actor_of(request.session.account, today))
+
+    async def _check_body(self, request: Request) -> None:
+        """The session's token where there is a session, and the key under which a repeat is recognised."""
+        if request.session is not None:
+            token = single("_token", (await request.sent()).getlist("_token"))
+            if not isinstance(token, str) or not same(token, request.csrf_token):
+                raise Forbidden("页面放得太久，或者您重新登录过，没有办理。请刷新页面再提交。")
+        request.act = request.act.keyed(await request.sent_key())
+
+    async def _load(self, request: Request) -> None:
+        """The row the path names: not found unless visible, refused unless the permission reaches its units."""
+        model = self.page.model
+        assert model is not None
+        row = await visible(model, request.act).get_or_none(id=request.path_params["id"])
+        if row is None:
+            raise NotFound
+        if not self.page.public:
+            units = await current().registry.visibility[model].units(row)
+            if not await may(request.act, self.page.permission, units.values()):
+                raise Forbidden("您的岗位管不到这里。如果需要办理，请联系管理员核对您的岗位。")
+        request.subject = row
+
+    def _set_caching(self, response: Response, unsafe: bool) -> None:
+        """Personal answers are kept by nobody; public ones may be, if asked again each time (C21)."""
+        if unsafe or not self.page.public or self.page.personal:
+            response.headers["Cache-Control"] = "no-store"
+            return
+        if "set-cookie" in response.headers:
+            raise RuntimeError(f"Page {self.page.name!r} is public and sets a cookie; declare it personal=True.")
+        response.headers.setdefault("Cache-Control", "no-cache")
+        response.headers.add_vary_header("Cookie")
+
+    async def _record(self, request: Request, status: int) -> None:
+        """Note who tried what, on what, from where, and what came of it; never what was typed (C79)."""
+        outcome = "done" if status < 400 else "failed" if status >= 500 else f"refused {status}"
+        identifier = request.path_params.get("id")
+        subject = f"{self.page.model.__name__}:{identifier}" if self.page.model is not None else ""
+        try:
+            await record(request.act, self.page.name, subject, outcome)
+        except Exception as error:
+            # The change itself has been made or refused; saying otherwise now would make people repeat it.
+            answer_to(error, f"the audit record of {self.page.name}")
+
+
+def limited(receive: Receive, limit: int) -> Receive:
+    """`receive`, refusing a body of more than `limit` bytes while it comes in, whatever its headers say (C22)."""
+    received = 0
+
+    async def receive_within_limit() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise _too_large(limit)
+        return message
+
+    return receive_within_limit
+
+
+def _too_large(limit: int) -> TooLarge:
+    size = f"{limit // (1024 * 1024)} MB" if limit >= 1024 * 1024 else f"{limit // 1024} KB"
+    return TooLarge(f"提交的内容太大，最多 {size}。请减少照片或缩短文字后再提交。")
+
+
+def _to_sign_in(request: Request, unsafe: bool) -> Response:
+    """Sign in first, then come back here; API clients are told so instead."""
+    if request.url.path.startswith("/api/"):
+        raise HTTPException(401)
+    query = request.url.query
+    here = request.url.path + (f"?{query}" if query else "")
+    back = referring_path(request.headers) if unsafe else here
+    path = request.templating.addresses.path("sign_in", next=back)
+    return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})

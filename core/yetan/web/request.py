@@ -1,0 +1,177 @@
+"""What a page gets: the request with who acts, what it is about, and its declared input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette import requests
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from yetan.access.secrets import keyed_hash
+from yetan.act import ANONYMOUS, Act
+from yetan.errors import YetanError
+from yetan.runtime import current
+from yetan.web.display import Display, read_display
+from yetan.web.forms import Choices, Field, Form
+
+if TYPE_CHECKING:
+    from yetan.access.models import Session
+    from yetan.web.templating import Templating
+
+#: Caps on forms, far above any of ours (F31).
+MAXIMUM_FILES, MAXIMUM_FIELDS, MAXIMUM_PART = 30, 300, 1024 * 1024
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_UPLOADS = frozenset({"photos", "file"})
+
+
+class BadRequest(YetanError):  # noqa: N818 - read as "a bad request"
+    """A request no page of ours would have sent."""
+
+    status = 400
+
+
+class Request(requests.Request):
+    """One request to a page.
+
+    `act` says who acts, when and under which key. `subject` is the row the path's `{id}` names, loaded and checked
+    by the core, or None. `session` is the signed-in browser's, where the page looks at it.
+    """
+
+    #: In place of Starlette's own, which is a cookie's content.
+    session: Session | None = None  # type: ignore[assignment]
+
+    def __init__(
+        self, scope: Scope, receive: Receive = requests.empty_receive, send: Send = requests.empty_send
+    ) -> None:
+        super().__init__(scope, receive, send)
+        source = scope.get("yetan.source", "")
+        self.act = Act(actor=ANONYMOUS, now=current().clock(), source=source, locale=self.display.locale_name)
+        self.subject: Any = None
+
+    @property
+    def templating(self) -> Templating:
+        """The city's templates, static files and addresses."""
+        templating: Templating = self.app.state.templating
+        return templating
+
+    @property
+    def display(self) -> Display:
+        """How the reader wants the pages to look."""
+        cookie = self.cookies.get(cookie_name("display"), "")
+        return read_display(cookie, current().configuration.city.locale, self.templating.look.skins)
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the form sent, or ""."""
+        return self.act.key
+
+    @property
+    def csrf_token(self) -> str:
+        """What a form of this session must send back as `_token`; "" without a session."""
+        return keyed_hash("csrf", self.session.token_hash) if self.session is not None else ""
+
+    async def sent(self) -> FormData:
+        """The body as form data, within the caps. A body that is not a form is an empty one."""
+        _, parameters = _content_type(self.headers.get("content-type", ""))
+        if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            raise BadRequest("请用 UTF-8 编码提交。")
+        return await self._get_form(
+            max_files=MAXIMUM_FILES, max_fields=MAXIMUM_FIELDS, max_part_size=MAXIMUM_PART
+        )
+
+    async def sent_key(self) -> str:
+        """The idempotency key of the body. Raises `BadRequest` for one no page of ours drew."""
+        key = single("_key", (await self.sent()).getlist("_key"))
+        if key and (not isinstance(key, str) or not _KEY.fullmatch(key)):
+            raise BadRequest("表单不完整，请刷新页面再提交。")
+        return str(key or "")
+
+    async def values(  # type: ignore[override]  # Starlette's is a mapping of the scope, which nobody asks
+        self, fields: Sequence[Field]
+    ) -> dict[str, object]:
+        """What was sent for the declared `fields`, as typed: from the body of a POST, from the query of a GET.
+
+        Nothing undeclared gets through (C48). A text is a str, absent ones are None; photos are a list of
+        UploadFile, a file one UploadFile. Raises `BadRequest` where a single value came more than once (C49).
+        """
+        source = self.query_params if self.method in ("GET", "HEAD") else await self.sent()
+        return {field.name: _value(field, source.getlist(field.name)) for field in fields}
+
+    async def form(  # type: ignore[override]  # Starlette's gives the raw body, past all declarations
+        self, fields: Sequence[Field], *, choices: Mapping[str, Choices] | None = None
+    ) -> Form:
+        """A form of `fields` filled with what was sent; call its `clean()` for typed values."""
+        return Form(fields, await self.values(fields), choices=choices)
+
+    def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+        """The page `template` with `context` and what every template may use."""
+        return HTMLResponse(self.templating.render(template, self, context), status_code=status)
+
+    def redirect(self, route_name: str, /, **parameters: Any) -> RedirectResponse:
+        """Go to a page by GET: the answer to a POST that worked."""
+        return self.redirect_to(self.templating.addresses.path(route_name, **parameters))
+
+    def redirect_to(self, path: str) -> RedirectResponse:
+        """Go to a path of this site, by GET. `path` must have come through `local_path` if anybody sent it."""
+        return RedirectResponse(path, status_code=303)
+
+
+def single(name: str, values: Sequence[UploadFile | str]) -> UploadFile | str | None:
+    """The one value of `values`, or None. Raises `BadRequest` for several (C49)."""
+    if len(values) > 1:
+        raise BadRequest(f"“{name}”提交了不止一次，请刷新页面再填。")
+    return values[0] if values else None
+
+
+def cookie_name(name: str) -> str:
+    """The cookie's name; over https with the prefix that ties it to this very host (C17)."""
+    return f"__Host-{name}" if current().configuration.secure else f"yetan-{name}"
+
+
+def set_cookie(response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+    """Set a cookie scripts cannot read and other sites do not send; `max_age` in seconds, None until the browser closes."""
+    secure = current().configuration.secure
+    response.set_cookie(
+        cookie_name(name), value, max_age=max_age, path="/", secure=secure, httponly=True, samesite="lax"
+    )
+
+
+def delete_cookie(response: Response, name: str) -> None:
+    """Have the browser forget a cookie."""
+    set_cookie(response, name, "", max_age=0)
+
+
+def _value(field: Field, values: Sequence[UploadFile | str]) -> object:
+    if field.kind not in _UPLOADS:
+        value = single(field.name, values)
+        if isinstance(value, UploadFile):
+            raise BadRequest(f"“{field.label}”要填文字，不能传文件。")
+        return value
+    uploads = list(_uploads(field, values))
+    if field.kind == "photos":
+        return uploads
+    if len(uploads) > 1:
+        raise BadRequest(f"“{field.label}”一次只能传一个文件。")
+    return uploads[0] if uploads else None
+
+
+def _uploads(field: Field, values: Iterable[UploadFile | str]) -> Iterable[UploadFile]:
+    """The files among `values`; an empty file input sends one without a name."""
+    for value in values:
+        if isinstance(value, UploadFile):
+            if value.filename:
+                yield value
+        elif value:
+            raise BadRequest(f"“{field.label}”要传文件，请重新选择。")
+
+
+def _content_type(header: str) -> tuple[str, dict[str, str]]:
+    """A Content-Type header's media type and parameters."""
+    media_type, *rest = header.split(";")
+    pairs = (part.partition("=") for part in rest)
+    return media_type.strip().lower(), {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}

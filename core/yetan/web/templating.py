@@ -1,0 +1,226 @@
+"""Templates: where they come from, and what every one of them may use."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup
+
+from yetan.access.scope import holds
+from yetan.access.secrets import new_token
+from yetan.config import City, Configuration
+from yetan.i18n import current_locale, translate, translate_count
+from yetan.layers import layers
+from yetan.plugins.declarations import NavigationItem
+from yetan.plugins.registry import Registry
+from yetan.web.addresses import Addresses
+from yetan.web.forms import BoundField, Choices, Form
+from yetan.web.static import StaticFiles
+
+if TYPE_CHECKING:
+    from yetan.web.request import Request
+
+#: Date formats by language; Chinese ones serve both scripts.
+_FORMATS: Mapping[str, Mapping[str, str]] = {
+    "zh": {"date": "M月d日", "datetime": "M月d日 HH:mm", "full_date": "y年M月d日"},
+    "en": {"date": "d MMM", "datetime": "d MMM HH:mm", "full_date": "d MMM y"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the frame of a page takes from the theme's `theme.toml`; paths are under `static/`."""
+
+    stylesheet: str = "plain.css"
+    icon: str = "plain.svg"
+    skins: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class CityView:
+    """What every page says about the city and who answers for the site."""
+
+    name: str
+    site_name: str
+    hotline: str
+    editor: str
+    error_report: str
+    #: (label, value, link or None)
+    footer: tuple[tuple[str, str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a menu."""
+
+    label: str
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnField:
+    """A bound field as the macros draw it: in the reader's language."""
+
+    bound: BoundField
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.bound, name)
+
+    @property
+    def label(self) -> str:
+        return translate(self.bound.label)
+
+    @property
+    def hint(self) -> str:
+        return translate(self.bound.hint)
+
+    @property
+    def choices(self) -> Choices:
+        return [(value, translate(label)) for value, label in self.bound.choices]
+
+
+class DrawnForm:
+    """A form as the macros draw it. `errors` are the texts about the whole form, `fields` those of the form."""
+
+    def __init__(self, form: Form) -> None:
+        self.fields = [DrawnField(bound) for bound in form]
+        self.errors = [form.message] if form.message and not form.errors else []
+
+    def __iter__(self) -> Iterator[DrawnField]:
+        return iter(self.fields)
+
+    def __getitem__(self, name: str) -> DrawnField:
+        return next(field for field in self.fields if field.name == name)
+
+
+class Templating:
+    """Templates, static files and addresses of one city."""
+
+    def __init__(self, configuration: Configuration, registry: Registry) -> None:
+        self.configuration = configuration
+        self.registry = registry
+        self.layers = layers(configuration, registry)
+        self.static = StaticFiles(layer.folder / "static" for layer in self.layers)
+        self.addresses = Addresses(registry.pages)
+        self.look = _look(registry)
+        self.environment = self._environment()
+
+    def render(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
+        """The template `name` for this request, with what every template may use."""
+        drawn = {key: DrawnForm(value) if isinstance(value, Form) else value for key, value in context.items()}
+        return self.environment.get_template(name).render({**self._frame(request), **drawn})
+
+    def which(self, name: str) -> list[Path]:
+        """Every file that bears the template name `name`, the one that is used first."""
+        candidates = [layer.folder / "templates" / name for layer in self.layers]
+        return [path for path in candidates if path.is_file()]
+
+    def _environment(self) -> Environment:
+        loaders = {layer: FileSystemLoader(layer.folder / "templates") for layer in self.layers}
+        named = {layer.name: loader for layer, loader in loaders.items() if layer.name}
+        environment = Environment(
+            loader=ChoiceLoader([*loaders.values(), PrefixLoader(named, delimiter=":")]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=False,
+            extensions=["jinja2.ext.i18n"],
+            auto_reload=False,
+        )
+        install: Any = environment
+        install.install_gettext_callables(translate, translate_count, newstyle=True)
+        environment.globals.update(
+            _=translate,
+            url=self.addresses.path,
+            static=self.static.address,
+            theme=self.look,
+        )
+        environment.filters.update(_filters(self.configuration.city))
+        return environment
+
+    def _frame(self, request: Request) -> dict[str, Any]:
+        act = request.act
+        return {
+            "actor": act.actor,
+            "city": _city_view(self.configuration.city),
+            "csrf_field": lambda: _hidden("_token", request.csrf_token) if request.csrf_token else Markup(),
+            "key_field": lambda: _hidden("_key", request.key or new_token()),
+            "display": request.display,
+            "now": act.now.astimezone(self.configuration.city.zone),
+            "navigation": self._places("public", request),
+            "desk_navigation": self._places("desk", request),
+            "admin_navigation": self._places("admin", request),
+        }
+
+    def _places(self, area: Literal["public", "desk", "admin"], request: Request) -> list[Place]:
+        return [
+            self._place(item, request.url.path)
+            for item in self.registry.navigation
+            if item.area == area and holds(request.act.actor, item.permission)
+        ]
+
+    def _place(self, item: NavigationItem, path: str) -> Place:
+        href = self.addresses.path(item.route)
+        return Place(translate(item.label), href, path == href)
+
+
+def _hidden(name: str, value: str) -> Markup:
+    return Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+
+
+def _look(registry: Registry) -> Look:
+    if registry.theme is None:
+        return Look()
+    from importlib.resources import files
+
+    told = tomllib.loads((files(registry.theme.package) / "theme.toml").read_text(encoding="utf-8"))
+    return replace(
+        Look(), stylesheet=told["stylesheet"], icon=told["icon"], skins=tuple(told.get("skins", ("",)))
+    )
+
+
+def _city_view(city: City) -> CityView:
+    lines = (
+        (translate("主办单位"), city.organiser, None),
+        (translate("承办单位"), city.operator, None),
+        (translate("网站标识码"), city.site_code, None),
+        ("", city.icp, "https://beian.miit.gov.cn/"),
+        ("", city.police_record, "https://beian.mps.gov.cn/"),
+    )
+    return CityView(
+        name=city.name,
+        site_name=translate(city.site_name),
+        hotline=city.hotline,
+        editor=city.editor,
+        error_report=city.error_report,
+        footer=tuple(line for line in lines if line[1]),
+    )
+
+
+def _filters(city: City) -> dict[str, Callable[[Any], str]]:
+    """date, datetime, full_date in the city's time zone; number grouped by thousands."""
+
+    def moment(name: str) -> Callable[[date | datetime], str]:
+        def written(value: date | datetime) -> str:
+            locale = current_locale()
+            pattern = _FORMATS[locale.partition("_")[0]][name]
+            if isinstance(value, datetime):
+                if value.tzinfo is None:
+                    raise ValueError(f"A moment needs a time zone, and {value!r} has none.")
+                return format_datetime(value, pattern, tzinfo=city.zone, locale=locale)
+            return format_date(value, pattern, locale=locale)
+
+        return written
+
+    def number(value: int | float) -> str:
+        return format_decimal(value, locale=current_locale())
+
+    return {**{name: moment(name) for name in _FORMATS["zh"]}, "number": number}
