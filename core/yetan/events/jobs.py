@@ -1,0 +1,98 @@
+"""Running jobs by the clock, once per period, whatever the number of workers (F43)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from tortoise.exceptions import IntegrityError
+
+from yetan.events.attempts import bounded, describe
+from yetan.events.models import JobRun
+from yetan.plugins.declarations import Job
+from yetan.runtime import current
+
+logger = logging.getLogger(__name__)
+
+#: How long after a failed run the next try of the same period comes. After the last, the period is given up.
+RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+
+#: A run has this long. One that has not finished by then was cut off, or its process died.
+RUN_LIMIT = timedelta(hours=1)
+
+
+async def run_due_jobs() -> int:
+    """Run every job whose latest period that has come has not been run; returns how many runs were made.
+
+    Periods are those of the city's time zone. After downtime only the latest is made up for. Each run, and
+    each retry of a failed one, is a row of its own, written first: whoever writes it runs it. A job must
+    survive being run again for a period in which it failed or its process died.
+    """
+    runtime = current()
+    jobs = runtime.registry.jobs.values()
+    if not jobs:
+        return 0
+    local = runtime.clock().astimezone(runtime.configuration.city.zone)
+    wanted = {job.name: _tries(latest_period(job, local)) for job in jobs}
+    periods = {period for tries in wanted.values() for period in tries}
+    runs = await JobRun.filter(job__in=list(wanted), period__in=list(periods))
+    made = {(run.job, run.period): run for run in runs}
+    count = 0
+    for job in jobs:
+        tries = [made.get((job.name, period)) for period in wanted[job.name]]
+        number = _next_try(tries, runtime.clock())
+        if number is not None:
+            count += await _run(job, wanted[job.name][number])
+    return count
+
+
+def latest_period(job: Job, local: datetime) -> str:
+    """The name of the latest period of `job` whose run is due at the city's time `local`, as in "2026-05-01".
+
+    A week is named by its Monday. An hour carries its offset, so that the doubled one in autumn counts twice.
+    """
+    if job.period == "hour":
+        return local.strftime("%Y-%m-%dT%H%z")
+    day = (local.replace(tzinfo=None) - timedelta(hours=job.at_hour)).date()
+    if job.period == "week":
+        day -= timedelta(days=day.weekday())
+    return day.strftime("%Y-%m") if job.period == "month" else day.isoformat()
+
+
+def _tries(period: str) -> list[str]:
+    """What the rows of a period are called: its first run, then each retry."""
+    return [period, *(f"{period} retry {number}" for number in range(1, len(RETRIES) + 1))]
+
+
+def _next_try(tries: list[JobRun | None], now: datetime) -> int | None:
+    """The index of the try that is to be made at `now`, if any."""
+    for number, run in enumerate(tries):
+        if run is None:
+            return number
+        if run.finished_at is None:
+            failed_at = run.started_at + RUN_LIMIT
+        elif run.error:
+            failed_at = run.finished_at
+        else:
+            return None
+        if number == len(RETRIES) or now < failed_at + RETRIES[number]:
+            return None
+    return None
+
+
+async def _run(job: Job, period: str) -> bool:
+    """Run `job` as `period`, and note how it went; False if another worker was quicker."""
+    runtime = current()
+    act = runtime.system_act()
+    try:
+        run = await JobRun.create(job=job.name, period=period, started_at=act.now)
+    except IntegrityError:
+        return False
+    try:
+        await bounded(job.run(act), RUN_LIMIT)
+    except Exception as error:
+        logger.exception("job %s failed for %s", job.name, period)
+        run.error = describe(error)
+    run.finished_at = runtime.clock()
+    await run.save(update_fields=["finished_at", "error"])
+    return True

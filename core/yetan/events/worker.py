@@ -1,0 +1,259 @@
+"""The worker: brings events to their subscribers, does what is due and runs the jobs.
+
+Any number of workers may run against PostgreSQL; with SQLite the one server process holds one.
+
+Order. A subject's earliest pending delivery to a subscriber is its head, and only heads are taken, with what
+follows them. Where several workers run, the row lock on the head (or, while an external subscriber is at
+work, its lease) is therefore the lock on the subject: whoever finds it taken passes on to another subject,
+and whoever comes a moment late finds, once it has the lock, that the row is no longer pending and due. A
+delivery that failed stays the head, so that nothing overtakes it; a dead one no longer counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
+from tortoise.transactions import in_transaction
+
+from yetan.db.connection import is_postgres
+from yetan.db.statements import fetch
+from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
+from yetan.events.due import sweep
+from yetan.events.jobs import run_due_jobs
+from yetan.events.models import Delivery
+from yetan.plugins.declarations import Subscription
+from yetan.runtime import current
+
+logger = logging.getLogger(__name__)
+
+#: Deliveries in a batch, at most.
+BATCH = 100
+
+#: Real time a transactional subscriber has for a batch; it holds locks meanwhile.
+TRANSACTION_LIMIT = timedelta(minutes=1)
+#: Real time an external subscriber has for a batch.
+EXTERNAL_LIMIT = timedelta(minutes=5)
+#: How long its deliveries are its own: longer than it may run, so that no two run at once.
+LEASE = EXTERNAL_LIMIT + timedelta(minutes=1)
+
+#: Seconds between looks at the database when nothing is to be done, and at most when it cannot be reached.
+_IDLE = 0.5
+_UNREACHABLE = 30.0
+
+_HEADS = """
+SELECT head.id FROM yetan_delivery head
+WHERE head.subscriber = ? AND head.state = 'pending' AND head.due_at <= ?
+AND (head.lease_until IS NULL OR head.lease_until <= ?)
+AND NOT EXISTS (
+    SELECT 1 FROM yetan_delivery earlier
+    WHERE earlier.subscriber = head.subscriber AND earlier.subject_kind = head.subject_kind
+    AND earlier.subject_id = head.subject_id AND earlier.state = 'pending'
+    AND earlier.event_id < head.event_id
+)"""
+
+_FOLLOWING = """
+SELECT delivery.id FROM yetan_delivery delivery
+JOIN yetan_delivery head ON head.subscriber = delivery.subscriber
+AND head.subject_kind = delivery.subject_kind AND head.subject_id = delivery.subject_id
+WHERE head.id IN ({heads}) AND delivery.state = 'pending'
+ORDER BY delivery.event_id LIMIT {limit}"""
+
+
+Step = Callable[[], Coroutine[Any, Any, int]]
+
+
+class Worker:
+    """Does what is to be done, one round after the other.
+
+    `jitter` gives a number from 0 to 1 that lengthens the pause after a failure.
+    """
+
+    def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now. Called in the worker's event loop after a change is committed, it saves half a second."""
+        self._woken.set()
+        self._woken = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in hand.
+
+        External subscribers each go at their own pace; a slow provider delays nobody else. Neither an
+        exception of a handler nor a lost database ends the work.
+        """
+        subscriptions = current().registry.subscriptions.values()
+        transactional = [each for each in subscriptions if each.mode == "transactional"]
+        steps: dict[str, Step] = {
+            "deliveries": partial(self._deliver_to, transactional),
+            "due": _sweep,
+            "jobs": run_due_jobs,
+        }
+        for each in subscriptions:
+            if each.mode == "external":
+                steps[f"deliveries to {each.name}"] = partial(self._deliver_to, [each])
+        async with asyncio.TaskGroup() as group:
+            for name, step in steps.items():
+                group.create_task(self._repeat(name, step, stop), name=f"worker: {name}")
+            await stop.wait()
+            self.wake()
+
+    async def run_once(self) -> int:
+        """Work until nothing is due; returns how many deliveries, due rows and job runs were settled.
+
+        A failed delivery counts as settled and waits for its next attempt. Raises what the database raises.
+        """
+        subscriptions = list(current().registry.subscriptions.values())
+        total = 0
+        while count := await self._deliver_to(subscriptions) + await _sweep() + await run_due_jobs():
+            total += count
+        return total
+
+    async def _repeat(self, name: str, step: Step, stop: asyncio.Event) -> None:
+        failures = 0
+        while not stop.is_set():
+            woken = self._woken
+            try:
+                # In a task of its own: a transaction that could not begin leaves its connection behind in the
+                # context of its task.
+                settled = await bounded(asyncio.create_task(step()), None)
+            except Exception:
+                failures += 1
+                logger.exception("worker: %s failed %s times in a row", name, failures)
+                pause = min(_IDLE * 2**failures, _UNREACHABLE)
+            else:
+                failures = 0
+                pause = 0.0 if settled else _IDLE
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await woken.wait()
+
+    async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
+        """A batch for each subscriber that has something waiting; returns how many were settled."""
+        now = current().clock()
+        waiting: list[Any] = (
+            await Delivery.filter(Q(lease_until=None) | Q(lease_until__lte=now))
+            .filter(state="pending", due_at__lte=now, subscriber__in=[each.name for each in subscriptions])
+            .distinct()
+            .values_list("subscriber", flat=True)
+        )
+        return sum([await self._deliver(each) for each in subscriptions if each.name in waiting])
+
+    async def _deliver(self, subscription: Subscription, only: int | None = None) -> int:
+        """Deliver a batch, or the delivery `only` if its turn has come; returns how many were settled."""
+        deliver = self._deliver_inside if subscription.mode == "transactional" else self._deliver_outside
+        return await deliver(subscription, only)
+
+    async def _deliver_inside(self, subscription: Subscription, only: int | None) -> int:
+        """Work and done mark commit together, or neither does."""
+        batch: list[Delivery] = []
+        try:
+            async with in_transaction():
+                batch = await _take(subscription, current().clock(), only)
+                if batch:
+                    await bounded(subscription.handle([each.event for each in batch]), TRANSACTION_LIMIT)
+                    await _pending(batch).update(state="done", error="")
+        except Exception as error:
+            if not batch:
+                raise
+            return await self._failed(subscription, batch, error)
+        return len(batch)
+
+    async def _deliver_outside(self, subscription: Subscription, only: int | None) -> int:
+        """Take a lease, work with no transaction open, mark done. If the process dies, the lease runs out."""
+        async with in_transaction():
+            now = current().clock()
+            batch = await _take(subscription, now, only)
+            if not batch:
+                return 0
+            await _pending(batch).update(lease_until=now + LEASE)
+        for each in batch:
+            each.lease_until = now + LEASE
+        try:
+            await bounded(subscription.handle([each.event for each in batch]), EXTERNAL_LIMIT)
+        except Exception as error:
+            return await self._failed(subscription, batch, error)
+        await _pending(batch).update(state="done", lease_until=None, error="")
+        return len(batch)
+
+    async def _failed(self, subscription: Subscription, batch: Sequence[Delivery], error: Exception) -> int:
+        """Try each of several by itself, so that only the bad one waits; put a single one off or give it up.
+
+        Nothing is written to a delivery that another worker has taken since.
+        """
+        first = batch[0]
+        own = _pending(batch).filter(attempts=first.attempts, lease_until=first.lease_until)
+        if len(batch) > 1:
+            message = "subscriber %s failed %s events together, now each by itself: %s"
+            logger.warning(message, subscription.name, len(batch), describe(error))
+            await own.update(lease_until=None)
+            return sum([await self._deliver(subscription, only=each.id) for each in batch])
+        attempts = first.attempts + 1
+        state = "dead" if attempts >= MAXIMUM_ATTEMPTS else "pending"
+        message = "subscriber %s failed event %s, attempt %s, now %s"
+        logger.error(message, subscription.name, first.event_id, attempts, state, exc_info=error)
+        return await own.update(
+            state=state,
+            attempts=attempts,
+            due_at=current().clock() + pause_after(attempts, self._jitter()),
+            lease_until=None,
+            error=describe(error),
+        )
+
+
+async def _sweep() -> int:
+    return await sweep(current().system_act())
+
+
+def _pending(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
+    return Delivery.filter(id__in=[each.id for each in batch], state="pending")
+
+
+async def _take(subscription: Subscription, now: datetime, only: int | None) -> list[Delivery]:
+    """The next deliveries of `subscription`, in order, with their events; or `only`, if it is a head.
+
+    Call it in a transaction: on PostgreSQL the rows are locked until its end. One that failed before goes
+    alone.
+    """
+    values: list[Any] = [subscription.name, now, now]
+    if only is not None:
+        ids = await _locked(f"{_HEADS} AND head.id = ?", [*values, only], "head", skip=True)
+    else:
+        heads = await _locked(
+            f"{_HEADS} ORDER BY head.due_at, head.id LIMIT {BATCH}", values, "head", skip=True
+        )
+        following = _FOLLOWING.format(heads=", ".join("?" * len(heads)), limit=BATCH)
+        ids = await _locked(following, heads, "delivery", skip=False) if heads else []
+    rows = await Delivery.filter(id__in=ids).select_related("event").order_by("event_id")
+    return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)
+
+
+async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bool) -> list[int]:
+    """The ids a statement gives, on PostgreSQL with their rows locked; `skip` passes over locked ones."""
+    if is_postgres():
+        statement += f" FOR UPDATE OF {alias}" + (" SKIP LOCKED" if skip else "")
+    return [row["id"] for row in await fetch(statement, values)]
+
+
+def _unbroken(rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
+    """Those of `rows` that may go now, with nothing of their subject before them that may not."""
+    stopped: set[tuple[str, int]] = set()
+    batch = []
+    for row in rows:
+        subject = (row.subject_kind, row.subject_id)
+        leased = row.lease_until is not None and row.lease_until > now
+        if row.attempts or leased or row.due_at > now:
+            stopped.add(subject)
+        if subject not in stopped:
+            batch.append(row)
+    return batch
