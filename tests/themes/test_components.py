@@ -1,0 +1,133 @@
+"""The components say in words what they draw, keep what people typed, and escape it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from yetan.errors import Invalid
+from yetan.web.forms import Field, Form
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "core" / "yetan" / "templates"
+
+
+@pytest.fixture(scope="module")
+def environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        extensions=["jinja2.ext.i18n"],
+        undefined=StrictUndefined,
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: text, lambda one, many, count: one if count == 1 else many, newstyle=True
+    )
+    environment.filters["date"] = lambda day: f"{day.month}月{day.day}日"
+    environment.filters["datetime"] = lambda at: f"{at.month}月{at.day}日 {at:%H:%M}"
+    environment.filters["number"] = lambda number: f"{number:,}"
+    environment.globals["csrf_field"] = environment.globals["key_field"] = lambda: ""
+    return environment
+
+
+@pytest.fixture(scope="module")
+def components(environment: Environment) -> Any:
+    return environment.get_template("components.html").module
+
+
+def _state(category: str, *, late: bool = False, returned: bool = False) -> SimpleNamespace:
+    return SimpleNamespace(name="handling", label="办理中", category=category, late=late, returned=returned)
+
+
+def _form(field: Field, value: object, error: str = "") -> Form:
+    form = Form([field], {field.name: value})
+    if error:
+        form.refuse(Invalid.field(field.name, error))
+    return form
+
+
+def test_lateness_and_return_are_said_beside_the_state(components: Any) -> None:
+    tag = components.state_tag(_state("open", late=True, returned=True))
+    assert "办理中，退回再办，逾期" in tag
+    assert "tag-bad" in tag
+
+
+def test_a_struck_off_issue_is_lit_whatever_happened_on_the_way(components: Any) -> None:
+    tag = components.state_tag(_state("closed_good", late=True, returned=True))
+    assert "tag-lit" in tag
+    assert "逾期" not in tag
+
+
+def test_a_refused_date_comes_back_as_it_was_typed(components: Any) -> None:
+    field = Field("due", "期限", kind="date")
+    refused = components.field(_form(field, "2026-13-08", "期限不对")["due"])
+    assert 'type="text" value="2026-13-08"' in refused
+    assert 'aria-describedby="field-due-error"' in refused
+    assert 'type="date"' in components.field(_form(field, "2026-06-08")["due"])
+
+
+def test_what_people_typed_is_escaped_and_keeps_its_first_line_break(components: Any) -> None:
+    box = components.field(_form(Field("text", "说仔细些", kind="long_text"), "\n<b>𠮷</b>")["text"])
+    # HTML drops the first line break of a textarea; the one we add is that one.
+    assert ">\n\n&lt;b&gt;𠮷&lt;/b&gt;</textarea>" in box
+
+
+def test_every_error_is_in_the_summary_and_leads_to_its_field(components: Any) -> None:
+    form = _form(Field("place", "地方"), "")
+    form.refuse(Invalid("有内容需要改一下。", {"place": ["写上在什么地方"], "elsewhere": ["别处也不对"]}))
+    summary = components.error_summary(form)
+    assert "有2处要改" in summary
+    assert '<a href="#field-place">写上在什么地方</a>' in summary
+    assert "<li>别处也不对</li>" in summary
+    assert components.error_summary(_form(Field("place", "地方"), "")) == ""
+
+
+def test_a_form_with_photos_can_carry_them(components: Any) -> None:
+    with_photos = components.post_form(_form(Field("photos", "照片", kind="photos"), None), "/raise", "提交")
+    without = components.post_form(_form(Field("place", "地方"), ""), "/raise", "提交")
+    assert 'enctype="multipart/form-data"' in with_photos
+    assert "enctype" not in without
+
+
+def test_a_password_is_not_sent_back(components: Any) -> None:
+    box = components.field(_form(Field("password", "密码", kind="password"), "correct horse")["password"])
+    assert 'type="password" value=""' in box
+
+
+@pytest.mark.parametrize(
+    ("resolved", "words", "late"),
+    [(date(2026, 6, 16), "办结", False), (None, "超4天", True), (date(2026, 6, 18), "超4天", True)],
+)
+def test_the_rail_says_its_days(components: Any, resolved: date | None, words: str, late: bool) -> None:
+    deadline = date(2026, 6, 14) if late else date(2026, 6, 25)
+    rail = components.rail(date(2026, 6, 3), deadline, resolved, datetime(2026, 6, 18, 12, tzinfo=UTC))
+    assert words in rail
+    assert ("rail-late" in rail) is late
+
+
+def test_a_rail_of_no_days_is_drawn(components: Any) -> None:
+    day = date(2026, 6, 3)
+    assert 'x2="0.0%"' in components.rail(day, day, None, day)
+
+
+@pytest.mark.parametrize(("count", "lamps", "words"), [(240, 240, "一件一盏灯"), (241, 25, "一盏灯是10件")])
+def test_a_street_never_grows_beyond_counting(components: Any, count: int, lamps: int, words: str) -> None:
+    state = SimpleNamespace(category="closed_good", late=False, label="已销号", count=count, href="/issues")
+    street = components.street([state], "本月提出")
+    assert street.count("<i ") == lamps + 1  # and one in the key
+    assert words in street
+
+
+def test_an_unknown_figure_is_a_dash_without_unit(components: Any) -> None:
+    figure = SimpleNamespace(value=None, unit="天", label="平均天数", note="不满10件，不算", href=None)
+    figures = components.figures([figure])
+    assert "<b>-</b>" in figures
+    assert "天</span>" not in figures
+
+
+def test_matched_words_are_marked_and_escaped(components: Any) -> None:
+    assert components.marked([("<荷塘>", True), ("路", False)]) == "<mark>&lt;荷塘&gt;</mark>路"
