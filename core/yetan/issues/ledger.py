@@ -223,7 +223,7 @@ def read_mapping(text: str, filename: str) -> dict[str, str]:
         how = '每行应写成 "表头" = "字段"。'
         raise SpreadsheetError(f"映射文件“{filename}”读不懂：{error}。{how}") from error
     labels = {column.field: column.label for column in LEDGER_COLUMNS}
-    wrong = [f"“{heading}”= {name!r}" for heading, name in lines.items() if name not in labels]
+    wrong = [f"“{heading}”= {name!r}" for heading, name in lines.items() if str(name) not in labels]
     if wrong:
         known = "、".join(f"{name}（{label}）" for name, label in labels.items())
         raise SpreadsheetError(
