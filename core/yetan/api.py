@@ -1,5 +1,54 @@
-"""The one module plugins, themes and search backends import. Everything stable is re-exported here."""
+"""The one module plugins, themes and search backends import. Everything stable is re-exported here.
 
+What is not listed in `__all__` may change without notice. The listed names follow the version `API_VERSION`.
+"""
+
+from yetan.access.scope import granted_units, holds, may, require, visible
+from yetan.act import ANONYMOUS, SYSTEM, Act, Actor, Clock
+from yetan.audit.service import record
+from yetan.db.change import change
+from yetan.db.model import Record
+from yetan.errors import (
+    ConfigurationError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Refused,
+    TooMany,
+    YetanError,
+)
+from yetan.events.models import Event
+from yetan.events.service import emit, set_due
+from yetan.hookspecs import hookimpl
+from yetan.issues.models import Issue
+from yetan.notices.service import notify
+from yetan.people.models import Account, Household, Link, Person, Post
+from yetan.people.service import accounts_in, posts_on
+from yetan.plugins.declarations import (
+    DocumentKind,
+    DueKind,
+    EventType,
+    Guard,
+    Job,
+    Metric,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Panel,
+    Permission,
+    Plugin,
+    Rule,
+    State,
+    Subscription,
+    Theme,
+    Transition,
+    Visibility,
+)
+from yetan.plugins.registry import API_VERSION
+from yetan.privacy import Privacy
+from yetan.rules.service import value_of
+from yetan.runtime import Runtime, current
 from yetan.search import (
     PUBLIC_SCOPE,
     SearchBackend,
@@ -12,9 +61,51 @@ from yetan.search import (
     person_scope,
     unit_scope,
 )
+from yetan.units.models import Unit
+from yetan.units.service import ancestors_of, subtree_of
+from yetan.web.forms import Field, Form, clean
+from yetan.web.request import Request
 
 __all__ = [
+    "ANONYMOUS",
+    "API_VERSION",
     "PUBLIC_SCOPE",
+    "SYSTEM",
+    "Account",
+    "Act",
+    "Actor",
+    "Clock",
+    "ConfigurationError",
+    "Conflict",
+    "DocumentKind",
+    "DueKind",
+    "Event",
+    "EventType",
+    "Field",
+    "Forbidden",
+    "Form",
+    "Guard",
+    "Household",
+    "Invalid",
+    "Issue",
+    "Job",
+    "Link",
+    "Metric",
+    "NavigationItem",
+    "NotFound",
+    "NoticeKind",
+    "Page",
+    "Panel",
+    "Permission",
+    "Person",
+    "Plugin",
+    "Post",
+    "Privacy",
+    "Record",
+    "Refused",
+    "Request",
+    "Rule",
+    "Runtime",
     "SearchBackend",
     "SearchDocument",
     "SearchHit",
@@ -22,6 +113,32 @@ __all__ = [
     "SearchQuery",
     "SearchSource",
     "SearchUnavailable",
+    "State",
+    "Subscription",
+    "Theme",
+    "TooMany",
+    "Transition",
+    "Unit",
+    "Visibility",
+    "YetanError",
+    "accounts_in",
+    "ancestors_of",
+    "change",
+    "clean",
+    "current",
+    "emit",
+    "granted_units",
+    "holds",
+    "hookimpl",
+    "may",
+    "notify",
     "person_scope",
+    "posts_on",
+    "record",
+    "require",
+    "set_due",
+    "subtree_of",
     "unit_scope",
+    "value_of",
+    "visible",
 ]

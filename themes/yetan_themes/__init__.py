@@ -1,0 +1,1 @@
+"""Themes of the project, one folder each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tortoise.models import Model
@@ -16,7 +16,7 @@ from yetan.errors import Refused
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
-Service = Callable[Concatenate[Act, P], Awaitable[M]]
+Service = Callable[Concatenate[Act, P], Coroutine[Any, Any, M]]
 
 
 def change(returns: type[M]) -> Callable[[Service[P, M]], Service[P, M]]:
@@ -64,15 +64,22 @@ async def _take_key(act: Act, service: str, fingerprint: str) -> int | None:
     if new:
         return None
     rows = await fetch(
-        "SELECT fingerprint, result_id FROM yetan_request_key WHERE key = ? AND service = ?", [act.key, service]
+        "SELECT fingerprint, result_id FROM yetan_request_key WHERE key = ? AND service = ?",
+        [act.key, service],
     )
     if rows[0]["fingerprint"] != fingerprint:
-        raise Refused("这张表单已经提交过一次，内容和这次不一样。请刷新页面，看看上次的结果，再决定要不要重新填。")
+        raise Refused(
+            "这张表单已经提交过一次，内容和这次不一样。请刷新页面，看看上次的结果，再决定要不要重新填。"
+        )
     return int(rows[0]["result_id"])
 
 
 def _fingerprint(act: Act, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    parts = [act.actor.label, *map(_stable, args), *(f"{name}={_stable(kwargs[name])}" for name in sorted(kwargs))]
+    parts = [
+        act.actor.label,
+        *map(_stable, args),
+        *(f"{name}={_stable(kwargs[name])}" for name in sorted(kwargs)),
+    ]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

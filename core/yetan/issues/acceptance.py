@@ -48,7 +48,9 @@ RECORD_FIELDS = (
 async def feedback_missing(issue: Any, act: Act) -> str:
     """Guard: the result was fed back in the way the matter asks, in this round of handling."""
     ways = COLLECTIVE_WAYS if issue.collective else PERSONAL_WAYS
-    given = await Feedback.filter(issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]).exists()
+    given = await Feedback.filter(
+        issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]
+    ).exists()
     if given:
         return ""
     if issue.collective:
@@ -58,7 +60,9 @@ async def feedback_missing(issue: Any, act: Act) -> str:
 
 async def acceptance_missing(issue: Any, act: Act) -> str:
     """Guard: residents accepted the result of this round, and none of them refused it."""
-    verdicts = await Acceptance.filter(issue_id=issue.id, round=issue.round).values_list("accepted", flat=True)
+    verdicts = await Acceptance.filter(issue_id=issue.id, round=issue.round).values_list(
+        "accepted", flat=True
+    )
     if not verdicts:
         return "还没有居民验收的记录。请反映人或居民代表看过以后表态。"
     return "" if all(verdicts) else "有居民验收时没有同意，要先退回再办。"
@@ -108,11 +112,19 @@ async def give_feedback(act: Act, issue_id: int, values: dict[str, Any]) -> Issu
         raise Invalid.field("way", f"这是{kind}，反馈方式应当是：{labels}。")
     await save_change(issue, {})
     await Feedback.create(
-        issue_id=issue.id, round=issue.round, way=cleaned["way"], text=cleaned["text"], at=act.now,
+        issue_id=issue.id,
+        round=issue.round,
+        way=cleaned["way"],
+        text=cleaned["text"],
+        at=act.now,
         by_id=act.actor.account_id,
     )
     event = await emit(
-        act, "issue.feedback", ("issue", issue.id), audience="public", data={"way": cleaned["way"], "round": issue.round}
+        act,
+        "issue.feedback",
+        ("issue", issue.id),
+        audience="public",
+        data={"way": cleaned["way"], "round": issue.round},
     )
     await keep_words(act, issue, event, FEEDBACK_FIELDS, cleaned)
     return issue
@@ -140,13 +152,25 @@ async def record_acceptance(act: Act, issue_id: int, values: dict[str, Any]) -> 
     else:
         person = await find_or_add_person(act, raiser.name, raiser.phone, issue.unit_id, None)
     return await _verdict(
-        act, issue, person.id, cleaned["accepted"] == "yes", cleaned["text"],
-        recorded_by=act.actor.account_id, witness=cleaned["witness"],
+        act,
+        issue,
+        person.id,
+        cleaned["accepted"] == "yes",
+        cleaned["text"],
+        recorded_by=act.actor.account_id,
+        witness=cleaned["witness"],
     )
 
 
 async def _verdict(
-    act: Act, issue: Issue, person_id: int, accepted: bool, text: str, *, recorded_by: int | None = None, witness: str = ""
+    act: Act,
+    issue: Issue,
+    person_id: int,
+    accepted: bool,
+    text: str,
+    *,
+    recorded_by: int | None = None,
+    witness: str = "",
 ) -> Issue:
     await _refuse_unresolved(issue)
     await _refuse_handler(act, issue, person_id)
@@ -154,14 +178,24 @@ async def _verdict(
     try:
         async with in_transaction():
             await Acceptance.create(
-                issue_id=issue.id, round=issue.round, person_id=person_id, accepted=accepted, text=text, at=act.now,
-                recorded_by_id=recorded_by, witness=witness,
+                issue_id=issue.id,
+                round=issue.round,
+                person_id=person_id,
+                accepted=accepted,
+                text=text,
+                at=act.now,
+                recorded_by_id=recorded_by,
+                witness=witness,
             )
     except IntegrityError:
         raise Refused("这位居民这一轮已经表过态了，一轮只算一次。") from None
     kind = "issue.accepted" if accepted else "issue.refused"
     event = await emit(
-        act, kind, ("issue", issue.id), audience="public", data={"round": issue.round, "recorded": recorded_by is not None}
+        act,
+        kind,
+        ("issue", issue.id),
+        audience="public",
+        data={"round": issue.round, "recorded": recorded_by is not None},
     )
     await keep_words(act, issue, event, VERDICT_FIELDS, {"text": text}, person_id=person_id)
     if not accepted:
@@ -181,12 +215,20 @@ async def rate(act: Act, issue_id: int, score: str, text: str = "") -> Issue:
     try:
         async with in_transaction():
             await Rating.create(
-                issue_id=issue.id, round=issue.round, person_id=person_id, score=cleaned["score"], text=cleaned["text"],
+                issue_id=issue.id,
+                round=issue.round,
+                person_id=person_id,
+                score=cleaned["score"],
+                text=cleaned["text"],
                 at=act.now,
             )
     except IntegrityError:
         raise Refused("您这一轮已经填过测评了，一轮只算一次。") from None
     await emit(
-        act, "issue.rated", ("issue", issue.id), audience="public", data={"score": cleaned["score"], "round": issue.round}
+        act,
+        "issue.rated",
+        ("issue", issue.id),
+        audience="public",
+        data={"score": cleaned["score"], "round": issue.round},
     )
     return issue

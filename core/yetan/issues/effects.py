@@ -28,7 +28,9 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
         raise Invalid.field("deadline", "完成时限不能早于今天，请改一个日期。")
     limit = int(await value_of("issue.longest_days", unit_id))
     if (day - today).days > limit:
-        raise Invalid.field("deadline", f"完成时限最长 {limit} 天，请改早一些；确实办不完的，到期前可以延期并说明原因。")
+        raise Invalid.field(
+            "deadline", f"完成时限最长 {limit} 天，请改早一些；确实办不完的，到期前可以延期并说明原因。"
+        )
     return calendar.end_of_day(day)
 
 
@@ -110,7 +112,9 @@ async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str,
         raise Invalid.field("into", "那一件已经办完了，不能再并进去。请先重新办理那一件。")
     for raiser in await Raiser.filter(issue_id=issue.id):
         await Raiser.get_or_create(issue_id=target.id, person_id=raiser.person_id, defaults={"at": raiser.at})
-    await IssueLink.get_or_create(issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now})
+    await IssueLink.get_or_create(
+        issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now}
+    )
     return {"owner_id": None, "deadline": None}
 
 

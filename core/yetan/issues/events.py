@@ -3,11 +3,9 @@
 from yetan.plugins.declarations import EventType
 
 REPORTED = "issue.reported"
-IMPORTED = "issue.imported"
 
 EVENT_TYPES = (
     EventType(REPORTED, "提出"),
-    EventType(IMPORTED, "录入历史台账"),
     EventType("issue.settle", "当场解决"),
     EventType("issue.list", "立项"),
     EventType("issue.start", "开始办理"),

@@ -39,8 +39,12 @@ STATES = (
 _UNLISTED = (REPORTED, TRANSFERRED, REPORTED_UP)
 _IN_HAND = (LISTED, HANDLING, RETURNED)
 
-_REASON = Field("reason", "原因", "long_text", max_length=2000, remark="public", hint="反映人和公开板都看得到。")
-_OUTCOME = Field("outcome", "办理结果", "long_text", max_length=4000, remark="public", hint="做了什么、什么时候做完。")
+_REASON = Field(
+    "reason", "原因", "long_text", max_length=2000, remark="public", hint="反映人和公开板都看得到。"
+)
+_OUTCOME = Field(
+    "outcome", "办理结果", "long_text", max_length=4000, remark="public", hint="做了什么、什么时候做完。"
+)
 
 TRANSITIONS = (
     Transition(
@@ -71,7 +75,14 @@ TRANSITIONS = (
         kind="main",
     ),
     Transition(
-        "start", "开始办理", (LISTED, RETURNED), HANDLING, "issue.handle", (), rule="002-B6", kind="main",
+        "start",
+        "开始办理",
+        (LISTED, RETURNED),
+        HANDLING,
+        "issue.handle",
+        (),
+        rule="002-B6",
+        kind="main",
         description="责任单位已经动手。",
     ),
     Transition(
@@ -162,12 +173,28 @@ TRANSITIONS = (
         kind="main",
     ),
     Transition(
-        "reopen", "重新办理", (STRUCK_OFF,), HANDLING, "issue.reopen", (_REASON,), at="home", rule="002-B12",
-        description="问题又出现了，重新办理。", kind="back",
+        "reopen",
+        "重新办理",
+        (STRUCK_OFF,),
+        HANDLING,
+        "issue.reopen",
+        (_REASON,),
+        at="home",
+        rule="002-B12",
+        description="问题又出现了，重新办理。",
+        kind="back",
     ),
     Transition(
-        "reconsider", "重新受理", (DECLINED, MERGED), REPORTED, "issue.reopen", (_REASON,), at="home", rule="001-09",
-        description="重新看这件事。", kind="back",
+        "reconsider",
+        "重新受理",
+        (DECLINED, MERGED),
+        REPORTED,
+        "issue.reopen",
+        (_REASON,),
+        at="home",
+        rule="001-09",
+        description="重新看这件事。",
+        kind="back",
     ),
 )
 

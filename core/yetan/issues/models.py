@@ -177,7 +177,10 @@ class Remark(Record):
     """The words that go with an event: a reason, a progress note, an opinion. Erasable, unlike the event."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="issue event_id kind at audience author", personal="text", sensitive="person_id", person="person_id"
+        internal="issue event_id kind at audience author",
+        personal="text",
+        sensitive="person_id",
+        person="person_id",
     )
 
     id = fields.IntField(primary_key=True)
@@ -232,7 +235,9 @@ class Acceptance(Record):
     """A resident's verdict on a handling round: accepted, or sent back with a reason (002-B16)."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="issue round accepted at recorded_by person", personal="text witness", person="person_id",
+        internal="issue round accepted at recorded_by person",
+        personal="text witness",
+        person="person_id",
     )
 
     id = fields.IntField(primary_key=True)
@@ -250,7 +255,11 @@ class Acceptance(Record):
     at = fields.DatetimeField()
     #: The official who wrote down a verdict given on paper or by word of mouth, and who else was there.
     recorded_by: fields.ForeignKeyNullableRelation[Account] = fields.ForeignKeyField(
-        "yetan.Account", related_name="recorded_acceptances", on_delete=fields.SET_NULL, null=True, db_index=True
+        "yetan.Account",
+        related_name="recorded_acceptances",
+        on_delete=fields.SET_NULL,
+        null=True,
+        db_index=True,
     )
     recorded_by_id: int | None
     witness = fields.CharField(max_length=120, default="")
@@ -265,7 +274,9 @@ class Rating(Record):
     """A satisfaction slip (002-B15): one per person and handling round, decided by the database (C63)."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="issue round score at person", personal="text", person="person_id",
+        internal="issue round score at person",
+        personal="text",
+        person="person_id",
     )
 
     id = fields.IntField(primary_key=True)

@@ -34,7 +34,11 @@ _TOLD: Mapping[str, Sequence[tuple[str, str]]] = {
     "issue.list": (("owner", "issue.assigned_to_you"),),
     "issue.assigned": (("owner", "issue.assigned_to_you"),),
     "issue.due_soon": (("owner", "issue.due_soon"),),
-    "issue.overdue": (("owner", "issue.overdue"), ("supervisor", "issue.overdue"), ("responsible_list", "issue.overdue")),
+    "issue.overdue": (
+        ("owner", "issue.overdue"),
+        ("supervisor", "issue.overdue"),
+        ("responsible_list", "issue.overdue"),
+    ),
     "issue.return": (("owner", "issue.returned"),),
     "issue.resolve": (("home_feed_back", "issue.to_feed_back"),),
     "issue.settle": (("home_feed_back", "issue.to_feed_back"),),
@@ -43,8 +47,22 @@ _TOLD: Mapping[str, Sequence[tuple[str, str]]] = {
 #: What raisers with an account hear of: every step that is public.
 _RAISERS_HEAR = frozenset(
     f"issue.{name}"
-    for name in ("list", "start", "resolve", "settle", "transfer", "report_up", "extend", "decline", "merge", "strike_off",
-                 "reopen", "reconsider", "progress", "feedback")
+    for name in (
+        "list",
+        "start",
+        "resolve",
+        "settle",
+        "transfer",
+        "report_up",
+        "extend",
+        "decline",
+        "merge",
+        "strike_off",
+        "reopen",
+        "reconsider",
+        "progress",
+        "feedback",
+    )
 )
 EVENTS = tuple(sorted(set(_TOLD) | _RAISERS_HEAR))
 
@@ -61,7 +79,10 @@ async def tell(events: Sequence[Event]) -> None:
             rows += [_notice(event, kind, account, issue) for account in await _group(issue, group)]
         if event.type in _RAISERS_HEAR:
             label = current().registry.event_types[event.type].label
-            rows += [_notice(event, "issue.yours_moved", account, issue, label=label) for account in await _raisers(issue)]
+            rows += [
+                _notice(event, "issue.yours_moved", account, issue, label=label)
+                for account in await _raisers(issue)
+            ]
     told = [row for row in rows if f"account:{row.account_id}" not in _doers(events, row.event_id)]
     await Notice.bulk_create(told, ignore_conflicts=True)
 
@@ -73,7 +94,13 @@ def _doers(events: Sequence[Event], event_id: int) -> set[str]:
 
 def _notice(event: Event, kind: str, account_id: int, issue: Issue, **data: Any) -> Notice:
     return Notice(
-        account_id=account_id, at=event.at, kind=kind, subject_kind="issue", subject_id=issue.id, event_id=event.id, data=data
+        account_id=account_id,
+        at=event.at,
+        kind=kind,
+        subject_kind="issue",
+        subject_id=issue.id,
+        event_id=event.id,
+        data=data,
     )
 
 
@@ -93,6 +120,26 @@ async def _raisers(issue: Issue) -> list[int]:
     persons = await Raiser.filter(issue_id=issue.id).values_list("person_id", flat=True)
     accounts = Account.filter(person_id__in=[int(str(each)) for each in persons], active=True)
     return [row["id"] for row in await accounts.values("id")]
+
+
+async def notify(event: Event, kind: str, accounts: Iterable[int], **data: Any) -> None:
+    """Put a line of a declared kind into inboxes, because of an event. Doing it twice tells nobody twice."""
+    assert kind in current().registry.notice_kinds, (
+        f"notice kind {kind!r} is not declared in yetan_notice_kinds"
+    )
+    rows = [
+        Notice(
+            account_id=account,
+            at=event.at,
+            kind=kind,
+            subject_kind=event.subject_kind,
+            subject_id=event.subject_id,
+            event_id=event.id,
+            data=data,
+        )
+        for account in sorted(set(accounts))
+    ]
+    await Notice.bulk_create(rows, ignore_conflicts=True)
 
 
 async def inbox(act: Act, *, before: int | None = None, limit: int = 30) -> list[Notice]:

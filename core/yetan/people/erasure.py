@@ -33,10 +33,20 @@ async def export_person(act: Act, person_id: int) -> dict[str, list[dict[str, An
         raise NotFound
     found: dict[str, list[dict[str, Any]]] = {}
     for model in _personal_models():
-        shown = {name for name, tag in model.privacy.tags().items() if tag != "internal"} | {"id", "at", "created_at"}
-        columns = [column for column in model._meta.fields_db_projection if column.removesuffix("_id") in shown or column in shown]
+        shown = {name for name, tag in model.privacy.tags().items() if tag != "internal"} | {
+            "id",
+            "at",
+            "created_at",
+        }
+        columns = [
+            column
+            for column in model._meta.fields_db_projection
+            if column.removesuffix("_id") in shown or column in shown
+        ]
         hidden = {"password_hash", "token_hash"}
-        rows = await model.filter(**{model.privacy.person: person_id}).values(*[c for c in columns if c not in hidden])
+        rows = await model.filter(**{model.privacy.person: person_id}).values(
+            *[c for c in columns if c not in hidden]
+        )
         if rows:
             found[model._meta.db_table] = [dict(row) for row in rows]
     issues = Issue.filter(raisers__person_id=person_id)
@@ -54,7 +64,9 @@ async def erase_person(act: Act, person_id: int) -> dict[str, int]:
     if not await Person.filter(id=person_id, erased_at=None).exists():
         raise NotFound
     touched: dict[str, int] = {}
-    photos = [row["stored_name"] for row in await Attachment.filter(person_id=person_id).values("stored_name")]
+    photos = [
+        row["stored_name"] for row in await Attachment.filter(person_id=person_id).values("stored_name")
+    ]
     async with in_transaction():
         issue_ids = [row["issue_id"] for row in await Raiser.filter(person_id=person_id).values("issue_id")]
         for issue in await Issue.filter(id__in=issue_ids):
@@ -83,7 +95,9 @@ async def _forget_account(person_id: int) -> None:
         return
     await Session.filter(account_id=account.id).delete()
     await SignInLink.filter(account_id=account.id).delete()
-    await Account.filter(id=account.id).update(username=f"erased-{account.id}", password_hash="", active=False)
+    await Account.filter(id=account.id).update(
+        username=f"erased-{account.id}", password_hash="", active=False
+    )
 
 
 async def _erase_rows(model: type[Record], person_id: int) -> int:

@@ -85,7 +85,10 @@ class Account(Record):
     """What somebody signs in with. There is no default account and no default password (C40)."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="person active created_at", personal="username", sensitive="password_hash", person="person_id",
+        internal="person active created_at",
+        personal="username",
+        sensitive="password_hash",
+        person="person_id",
         erase="delete",
     )
 

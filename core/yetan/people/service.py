@@ -53,7 +53,9 @@ HAND_OVER_FIELDS = (
 )
 
 
-async def find_or_add_person(act: Act, name: str, phone: str, unit_id: int | None, person_id: int | None = None) -> Person:
+async def find_or_add_person(
+    act: Act, name: str, phone: str, unit_id: int | None, person_id: int | None = None
+) -> Person:
     """The person of that id; or who left exactly this name and phone before; or somebody new.
 
     Name and phone both have to match: a phone alone would let anybody attach matters to somebody else.
@@ -68,7 +70,12 @@ async def find_or_add_person(act: Act, name: str, phone: str, unit_id: int | Non
         if known is not None:
             return known
     return await Person.create(
-        name=name, phone=phone, unit_id=unit_id, created_at=act.now, consented_at=act.now, consent_version=CONSENT_VERSION
+        name=name,
+        phone=phone,
+        unit_id=unit_id,
+        created_at=act.now,
+        consented_at=act.now,
+        consent_version=CONSENT_VERSION,
     )
 
 
@@ -99,12 +106,21 @@ async def accounts_in(units: Sequence[int], day: date, *, roles: Sequence[str] =
 @change(Account)
 async def create_account(act: Act, values: dict[str, Any]) -> Account:
     """Add a person with an account. It has no password until its owner sets one through a sign-in link (C40)."""
-    units = [values["unit"]] if values.get("unit") else [row["id"] for row in await Unit.filter(parent_id=None).values("id")]
+    units = (
+        [values["unit"]]
+        if values.get("unit")
+        else [row["id"] for row in await Unit.filter(parent_id=None).values("id")]
+    )
     await require(act, "account.manage", units)
     cleaned = clean((*ACCOUNT_FIELDS, *PERSON_FIELDS), values)
     person = await Person.create(
-        name=cleaned["name"], phone=cleaned["phone"], unit_id=cleaned["unit"], address=cleaned["address"],
-        created_at=act.now, consented_at=act.now, consent_version=CONSENT_VERSION,
+        name=cleaned["name"],
+        phone=cleaned["phone"],
+        unit_id=cleaned["unit"],
+        address=cleaned["address"],
+        created_at=act.now,
+        consented_at=act.now,
+        consent_version=CONSENT_VERSION,
     )
     return await add_account(act, person, cleaned["username"])
 
@@ -144,10 +160,17 @@ async def appoint(act: Act, account_id: int, values: dict[str, Any]) -> Post:
     if cleaned["until"] is not None and cleaned["until"] < cleaned["since"]:
         raise Invalid.field("until", "结束日期不能早于开始日期。")
     post = await Post.create(
-        account_id=account_id, role=cleaned["role"], unit_id=cleaned["unit"], title=cleaned["title"],
-        rank=cleaned["rank"], since=cleaned["since"], until=cleaned["until"],
+        account_id=account_id,
+        role=cleaned["role"],
+        unit_id=cleaned["unit"],
+        title=cleaned["title"],
+        rank=cleaned["rank"],
+        since=cleaned["since"],
+        until=cleaned["until"],
     )
-    await emit(act, "post.appointed", ("post", post.id), data={"account_id": account_id, "unit_id": post.unit_id})
+    await emit(
+        act, "post.appointed", ("post", post.id), data={"account_id": account_id, "unit_id": post.unit_id}
+    )
     return post
 
 
@@ -185,7 +208,11 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
     post.until = cleaned["on"] - timedelta(days=1)
     await post.save(update_fields=["until"])
     successor = await Post.create(
-        account_id=cleaned["successor"], role=post.role, unit_id=post.unit_id, title=post.title, rank=post.rank,
+        account_id=cleaned["successor"],
+        role=post.role,
+        unit_id=post.unit_id,
+        title=post.title,
+        rank=post.rank,
         since=cleaned["on"],
     )
     open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
@@ -195,7 +222,10 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
     await Issue.filter(id__in=ids).update(owner_id=successor.account_id, version=F("version") + 1)
     for issue_id in ids:
         await emit(
-            act, "issue.assigned", ("issue", issue_id), data={"from": post.account_id, "owner_id": successor.account_id}
+            act,
+            "issue.assigned",
+            ("issue", issue_id),
+            data={"from": post.account_id, "owner_id": successor.account_id},
         )
     await emit(act, "post.handed_over", ("post", successor.id), data={"from": post.id, "issues": len(ids)})
     return successor
@@ -207,7 +237,11 @@ async def add_link(act: Act, account_id: int, values: dict[str, Any]) -> Link:
     cleaned = clean(LINK_FIELDS, values)
     await require(act, "account.manage", [cleaned["unit"]])
     link = await Link.create(
-        account_id=account_id, kind=cleaned["kind"], unit_id=cleaned["unit"], since=cleaned["since"], until=cleaned["until"]
+        account_id=account_id,
+        kind=cleaned["kind"],
+        unit_id=cleaned["unit"],
+        since=cleaned["since"],
+        until=cleaned["until"],
     )
     await emit(act, "link.added", ("link", link.id), data={"unit_id": cleaned["unit"]})
     return link
@@ -217,7 +251,9 @@ async def add_link(act: Act, account_id: int, values: dict[str, Any]) -> Link:
 async def add_household(act: Act, unit_id: int, address: str, persons: Sequence[int]) -> Household:
     """Put persons into a household at an address; a person moves from the household they were in."""
     await require(act, "household.manage", [unit_id])
-    household, _ = await Household.get_or_create(unit_id=unit_id, address=address, defaults={"created_at": act.now})
+    household, _ = await Household.get_or_create(
+        unit_id=unit_id, address=address, defaults={"created_at": act.now}
+    )
     for person_id in persons:
         await HouseholdMember.filter(person_id=person_id).delete()
         await HouseholdMember.create(household_id=household.id, person_id=person_id)

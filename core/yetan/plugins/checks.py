@@ -72,8 +72,9 @@ def all_models(registry: Registry) -> dict[str, type[Record]]:
 def column_names(model: type[Record]) -> set[str]:
     """The names a model's columns are tagged under: a foreign key by its own name."""
     relations: dict[str, Any] = {
-        str(field.source_field): name for name, field in model._meta.fields_map.items() if getattr(field, "source_field", None)
-        and name in model._meta.fk_fields | model._meta.o2o_fields
+        str(field.source_field): name
+        for name, field in model._meta.fields_map.items()
+        if getattr(field, "source_field", None) and name in model._meta.fk_fields | model._meta.o2o_fields
     }
     return {relations.get(name, name) for name in model._meta.fields_db_projection}
 

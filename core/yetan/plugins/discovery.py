@@ -76,7 +76,9 @@ def order(plugins: Sequence[Plugin], problems: list[str]) -> tuple[Plugin, ...]:
         if plugin in ordered:
             return
         if plugin.name in visiting:
-            problems.append(f"plugins depend on each other in a circle: {' -> '.join([*visiting, plugin.name])}")
+            problems.append(
+                f"plugins depend on each other in a circle: {' -> '.join([*visiting, plugin.name])}"
+            )
             return
         visiting.append(plugin.name)
         for needed in plugin.depends_on:

@@ -55,6 +55,8 @@ class Registry:
     navigation: tuple[NavigationItem, ...] = ()
     visibility: Mapping[type[Any], Visibility] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
+    #: Which plugin declared a state.
+    owners: Mapping[str, str] = field(default_factory=dict)
     transitions: Mapping[str, Transition] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     event_types: Mapping[str, EventType] = field(default_factory=dict)
@@ -72,7 +74,9 @@ class Registry:
 
     def subscribers_to(self, event_type: str) -> list[Subscription]:
         """The subscriptions to an event type; a subscription to "*" hears everything."""
-        return [each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events]
+        return [
+            each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events
+        ]
 
     @property
     def applications(self) -> tuple[Application, ...]:
@@ -100,6 +104,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         navigation=tuple(sorted(calls.listed("yetan_navigation"), key=lambda item: item.position)),
         visibility=calls.keyed("yetan_visibility", lambda each: each.model),
         states=calls.named("yetan_issue_states"),
+        owners={state.name: plugin.name for plugin, state in calls.by_plugin("yetan_issue_states")},
         transitions=calls.named("yetan_issue_transitions"),
         guards=calls.listed("yetan_issue_guards"),
         event_types=calls.named("yetan_event_types"),
@@ -190,7 +195,9 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        problems.append(f"plugin {error.plugin.__name__!r}: {error}; see the hook reference for the names there are")
+        problems.append(
+            f"plugin {getattr(error.plugin, '__name__', error.plugin)!r}: {error}; see the hook reference for the names there are"
+        )
     return manager
 
 
@@ -212,7 +219,8 @@ def _choose_search(
     others = [each for each in manager.get_plugins() if each is not manager.get_plugin(configuration.search)]
     try:
         registry.search_backend = manager.subset_hook_caller("yetan_search_backend", others)(
-            configuration=configuration, plugin_configuration=registry.configurations.get(configuration.search)
+            configuration=configuration,
+            plugin_configuration=registry.configurations.get(configuration.search),
         )
     except Exception as error:
         problems.append(f"search: plugin {configuration.search!r} failed: {error!r}")

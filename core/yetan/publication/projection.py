@@ -13,7 +13,7 @@ from yetan.events.models import Event
 from yetan.events.service import emit_many, new_event
 from yetan.files.models import Attachment
 from yetan.issues.models import Category, Issue, Raiser, Rating, Remark
-from yetan.publication.models import PublicIssue, PublicIssueScope, Publication
+from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.runtime import current
 from yetan.statistics.service import add_to_counters, figures_of
 from yetan.units.models import Unit
@@ -41,7 +41,9 @@ async def rebuild() -> int:
     async with in_transaction():
         await PublicIssue.all().delete()
         await Counter.all().delete()
-        ids = await Publication.filter(subject_kind="issue", state="approved").values_list("subject_id", flat=True)
+        ids = await Publication.filter(subject_kind="issue", state="approved").values_list(
+            "subject_id", flat=True
+        )
         await project([int(str(each)) for each in ids])
     return len(ids)
 
@@ -72,18 +74,24 @@ async def _project_chunk(ids: Sequence[int]) -> None:
     await PublicIssueScope.bulk_create(scopes, batch_size=CHUNK)
     await add_to_counters(change)
     act = current().system_act()
-    await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in ids if each in old or each in issues])
+    await emit_many(
+        act, [new_event(act, PROJECTED, ("issue", each)) for each in ids if each in old or each in issues]
+    )
 
 
 async def _rows(issues: Sequence[Issue], publications: Mapping[int, Publication]) -> list[PublicIssue]:
     ids = [issue.id for issue in issues]
     unit_names = {
         unit.id: unit.name
-        for unit in await Unit.filter(id__in={i.unit_id for i in issues} | {i.responsible_unit_id for i in issues})
+        for unit in await Unit.filter(
+            id__in={i.unit_id for i in issues} | {i.responsible_unit_id for i in issues}
+        )
     }
-    categories = {row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})}
+    categories = {
+        row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})
+    }
     tops = {row.name: row.id for row in await Category.filter(level=1)}
-    raisers = Tally(await Raiser.filter(issue_id__in=ids).values_list("issue_id", flat=True))
+    raisers: Tally[int] = Tally(await Raiser.filter(issue_id__in=ids).values_list("issue_id", flat=True))
     ratings: dict[int, Tally[str]] = defaultdict(Tally)
     for issue_id, score in await Rating.filter(issue_id__in=ids).values_list("issue_id", "score"):
         ratings[issue_id][score] += 1
@@ -157,7 +165,13 @@ async def _photos(ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     photos: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in await Attachment.filter(subject_kind="issue", subject_id__in=ids, public=True).order_by("id"):
         photos[row.subject_id].append(
-            {"name": row.stored_name, "caption": row.caption, "stage": row.stage, "width": row.width, "height": row.height}
+            {
+                "name": row.stored_name,
+                "caption": row.caption,
+                "stage": row.stage,
+                "width": row.width,
+                "height": row.height,
+            }
         )
     return photos
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tortoise.transactions import in_transaction
 
@@ -19,7 +20,9 @@ from yetan.units.table import UnitRow
 async def ancestors_of(units: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
     """Each unit's ancestors, itself included, nearest first."""
     found: dict[int, list[int]] = defaultdict(list)
-    for row in await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id"):
+    for row in (
+        await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id")
+    ):
         found[row["unit_id"]].append(row["ancestor_id"])
     return {unit: tuple(found[unit]) for unit in set(units)}
 
@@ -91,7 +94,7 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
         existing = {unit.code: unit for unit in await Unit.all()}
         ids = {code: unit.id for code, unit in existing.items()}
         for position, row in enumerate(rows):
-            values = {
+            values: dict[str, Any] = {
                 "name": row.name,
                 "short_name": row.short_name,
                 "kind": row.kind,
@@ -143,7 +146,9 @@ async def merge_units(act: Act, unit: Unit, into: Unit) -> None:
         on = act.now.astimezone(current().configuration.city.zone).date()
         await UnitMerger.create(unit_id=unit.id, into_id=into.id, on=on)
         await Unit.filter(id=unit.id).update(active=False)
-        open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+        open_states = [
+            s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")
+        ]
         moved = await Issue.filter(responsible_unit_id=unit.id, state__in=open_states)
         await Issue.filter(id__in=[issue.id for issue in moved]).update(responsible_unit_id=into.id)
         await write_scopes(moved, [into.id])

@@ -1,0 +1,5 @@
+"""`python -m yetan` is the `yetan` command."""
+
+from yetan.cli import main
+
+main()

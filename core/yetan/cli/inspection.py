@@ -1,0 +1,184 @@
+"""`yetan init`, `check`, `issues graph`, `templates which`, `plugin list`, `events replay`: looking at a deployment."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import typer
+
+from yetan.app import assemble
+from yetan.cli.console import CONFIG, ConfigOption, fail, in_city
+from yetan.config import Configuration, load_configuration
+from yetan.db.comparison import compare
+from yetan.events.replay import dead_letters, replay
+from yetan.health import checks
+from yetan.issues.graph import draw_graph
+from yetan.layers import layers
+from yetan.runtime import Runtime
+
+_STARTER = """\
+# Your city. See docs/operations.md for every key.
+plugins = ["whoosh", "lantern"]
+search = "whoosh"
+theme = "lantern"
+
+[city]
+name = "某某市"
+units = "units.csv"
+
+[unit_kinds.city]
+label = "市"
+
+[unit_kinds.county]
+label = "县（市、区）"
+
+[unit_kinds.township]
+label = "乡镇（街道）"
+
+[unit_kinds.village]
+label = "村"
+raises = true
+
+[unit_kinds.community]
+label = "社区"
+raises = true
+
+[unit_kinds.department]
+label = "部门"
+department = true
+"""
+
+
+def register(application: typer.Typer) -> None:
+    """Add the commands."""
+    application.command("init")(init)
+    application.command("check")(check)
+    for name, commands in (
+        ("issues", _issues),
+        ("templates", _templates),
+        ("plugin", _plugin),
+        ("events", _events),
+    ):
+        application.add_typer(commands, name=name)
+
+
+def init(config: ConfigOption = CONFIG) -> None:
+    """Write a first yetan.toml here if there is none, and a secret key into its data folder."""
+    if not config.exists():
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(_STARTER, encoding="utf-8")
+        typer.echo(f"Wrote {config}. Edit the city's name and kinds of units.")
+    configuration = load_configuration(config, require_secret=False)
+    if write_secret(configuration):
+        typer.echo(
+            f"Wrote a secret key into {configuration.data_dir / 'secret_key'}. Back it up, show it to nobody."
+        )
+    typer.echo(
+        "Next: yetan db upgrade, yetan import units units.csv, yetan user create NAME --name 姓名, yetan serve"
+    )
+
+
+def write_secret(configuration: Configuration) -> bool:
+    """Make a secret key in the data folder unless there is one; True if it was made."""
+    path: Path = configuration.data_dir / "secret_key"
+    if len(configuration.secret_key) >= 32:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+    return True
+
+
+def check(config: ConfigOption = CONFIG) -> None:
+    """Check the configuration, the database's schema, deliveries, the board, the calendar and the footer."""
+
+    async def work(city: Runtime) -> bool:
+        differences = await compare()
+        lines = [*(await checks(city))]
+        for line in differences:
+            typer.echo(f"FAIL  schema: {line}; run `yetan db upgrade`")
+        for each in lines:
+            typer.echo(f"{'ok   ' if each.ok else 'FAIL '} {each.name}: {each.message}")
+            if not each.ok and each.remedy:
+                typer.echo(f"      {each.remedy}")
+        return not differences and all(each.ok for each in lines)
+
+    if not in_city(config, work):
+        fail("Something needs mending, see above.")
+
+
+_issues = typer.Typer(help="The issue lifecycle.", no_args_is_help=True)
+
+
+@_issues.callback()
+def issues() -> None:
+    """The issue lifecycle."""
+
+
+@_issues.command("graph")
+def graph(config: ConfigOption = CONFIG) -> None:
+    """Print states, transitions, permissions and guards as this city's plugins make them."""
+    typer.echo(draw_graph(assemble(load_configuration(config))))
+
+
+_templates = typer.Typer(help="Templates.", no_args_is_help=True)
+
+
+@_templates.callback()
+def templates() -> None:
+    """Templates."""
+
+
+@_templates.command("which")
+def which(name: str, config: ConfigOption = CONFIG) -> None:
+    """Print where a template comes from: the first line wins, the others are what it lies over."""
+    configuration = load_configuration(config)
+    wanted = name.partition(":")[2] or name
+    found = [
+        layer.folder / "templates" / wanted
+        for layer in layers(configuration, assemble(configuration))
+        if (layer.folder / "templates" / wanted).is_file()
+    ]
+    if not found:
+        fail(f"No layer has a template named {wanted!r}.")
+    for path in found:
+        typer.echo(str(path))
+
+
+_plugin = typer.Typer(help="Plugins.", no_args_is_help=True)
+
+
+@_plugin.callback()
+def plugin() -> None:
+    """Plugins."""
+
+
+@_plugin.command("list")
+def plugin_list(config: ConfigOption = CONFIG) -> None:
+    """List the enabled plugins in the one order, with version and what they need."""
+    for each in assemble(load_configuration(config)).plugins:
+        needs = f", after {', '.join(each.depends_on)}" if each.depends_on else ""
+        typer.echo(f"{each.name} {each.version}  {each.title}  (yetan.api {each.requires_api}{needs})")
+
+
+_events = typer.Typer(help="Events and their deliveries.", no_args_is_help=True)
+
+
+@_events.callback()
+def events() -> None:
+    """Events and their deliveries."""
+
+
+@_events.command("replay")
+def replay_dead(config: ConfigOption = CONFIG) -> None:
+    """Try again what was given up after many failures."""
+
+    async def work(city: Runtime) -> None:
+        dead = await dead_letters()
+        for delivery in dead:
+            typer.echo(f"{delivery.subscriber} event {delivery.event_id}: {delivery.error}")
+        count = await replay(city.system_act(), [delivery.id for delivery in dead])
+        typer.echo(f"{count} deliveries will be tried again.")
+
+    in_city(config, work)

@@ -1,0 +1,263 @@
+"""Playing a demo city's history: every step through its service, by the account that may do it, at its own time."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from yetan.access.sessions import actor_of
+from yetan.act import SYSTEM, Act, Actor
+from yetan.errors import YetanError
+from yetan.events import due
+from yetan.events.worker import Worker
+from yetan.issues import acceptance
+from yetan.issues.categories import CATEGORY_COLUMNS, parse_categories
+from yetan.issues.classification import load_categories
+from yetan.issues.models import Category, Issue
+from yetan.issues.service import RaiserInput, add_progress, report_issue, transition_issue
+from yetan.people.models import Account, Link, Person, Post
+from yetan.people.service import add_account, add_household
+from yetan.publication.service import approve
+from yetan.runtime import Runtime
+from yetan.spreadsheets import read_table
+from yetan.units.models import Unit
+from yetan.units.service import load_units
+from yetan.units.table import UNIT_COLUMNS, parse_units
+
+#: The city stands this long before its first matter is raised.
+_FOUNDED_DAYS_AGO = 200
+
+
+class StoryClock:
+    """A clock that stands where the story is, and runs once it is told to."""
+
+    def __init__(self, real: Callable[[], datetime]) -> None:
+        self.real = real
+        self.stands: datetime | None = None
+
+    def __call__(self) -> datetime:
+        """The story's instant, or the real one when the story is over."""
+        return self.stands or self.real()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens: when, to which matter, and how it stands in the file."""
+
+    at: datetime
+    order: int
+    issue: str
+    what: Mapping[str, Any]
+
+
+class StoryError(Exception):
+    """A step could not be played; the message names it and what the service said."""
+
+
+class Story:
+    """A demo folder being played into an empty city."""
+
+    def __init__(self, city: Runtime, folder: Path, clock: StoryClock) -> None:
+        self.city = city
+        self.folder = folder
+        self.clock = clock
+        self.accounts: dict[str, Account] = {}
+        self.persons: dict[str, Person] = {}
+        self.units: dict[str, int] = {}
+        self.categories: dict[str, int] = {}
+        self.issues: dict[str, int] = {}
+
+    async def play(self, progress: Callable[[str, int, int], None]) -> int:
+        """Load the city and play every matter in the order of time. Returns how many matters there are."""
+        now = self.clock.real()
+        self.clock.stands = now - timedelta(days=_FOUNDED_DAYS_AGO)
+        await self._found()
+        matters = self._matters()
+        steps = sorted(
+            (step for matter in matters for step in self._steps(matter, now)),
+            key=lambda step: (step.at, step.order),
+        )
+        day: date | None = None
+        for done, step in enumerate(steps, start=1):
+            self.clock.stands = min(step.at, now)
+            if day != step.at.date():
+                day = step.at.date()
+                await due.sweep(Act(SYSTEM, self.clock()))
+            await self._take(step)
+            if done % 50 == 0 or done == len(steps):
+                progress("演示数据", done, len(steps))
+        self.clock.stands = None
+        await Worker().run_once()
+        return len(matters)
+
+    async def _found(self) -> None:
+        configuration = self.city.configuration
+        act = Act(SYSTEM, self.clock())
+        units = read_table(
+            configuration.folder / configuration.city.units, filename="units.csv", columns=UNIT_COLUMNS
+        )
+        await load_units(act, parse_units(units).units)
+        self.units = {unit.code: unit.id for unit in await Unit.all()}
+        path = configuration.folder / configuration.city.categories
+        categories = read_table(path, filename=path.name, columns=CATEGORY_COLUMNS)
+        await load_categories(parse_categories(categories))
+        self.categories = {category.path: category.id for category in await Category.all()}
+        people = _read(self.folder / "people.toml")
+        for each in people["person"]:
+            self.persons[each["id"]] = await Person.create(
+                name=each["name"],
+                phone=each.get("phone", ""),
+                unit_id=self.units[each["unit"]],
+                address=each.get("address", ""),
+                created_at=act.now,
+                consented_at=act.now,
+                consent_version="demo",
+            )
+        for each in people["account"]:
+            self.accounts[each["id"]] = await add_account(act, self.persons[each["person"]], each["id"])
+        for each in people["post"]:
+            await Post.create(
+                account_id=self.accounts[each["account"]].id,
+                role=each["role"],
+                unit_id=self.units[each["unit"]],
+                title=each.get("title", ""),
+                rank=each.get("rank", ""),
+                since=each["since"],
+            )
+        households = {
+            each["id"]: await add_household(
+                act,
+                self.units[each["unit"]],
+                each["address"],
+                [self.persons[person].id for person in each["persons"]],
+            )
+            for each in people.get("household", [])
+        }
+        for each in people.get("link", []):
+            await Link.create(
+                account_id=self.accounts[each["account"]].id,
+                kind=each["kind"],
+                since=each["since"],
+                unit_id=self.units[each["unit"]] if "unit" in each else None,
+                household_id=households[each["household"]].id if "household" in each else None,
+            )
+
+    def _matters(self) -> list[Mapping[str, Any]]:
+        return [
+            matter
+            for path in sorted((self.folder / "issues").glob("*.toml"))
+            for matter in _read(path)["issue"]
+        ]
+
+    def _steps(self, matter: Mapping[str, Any], now: datetime) -> Sequence[Step]:
+        """The matter's steps with their instants; the first is the raising itself."""
+        zone = self.city.configuration.city.zone
+        first = now.astimezone(zone).date() - timedelta(days=matter["raised"]["days_ago"])
+
+        def instant(day: int, at: str) -> datetime:
+            return datetime.combine(first + timedelta(days=day), time.fromisoformat(at), zone).astimezone(UTC)
+
+        raised = instant(0, matter["raised"]["at"])
+        steps = [Step(raised, 0, matter["id"], {"do": "report", **matter})]
+        for order, each in enumerate(matter.get("steps", []), start=1):
+            values = dict(each)
+            for key in ("deadline_day",):
+                if key in values:
+                    values["deadline"] = first + timedelta(days=values.pop(key))
+            steps.append(Step(instant(each["day"], each["at"]), order, matter["id"], values))
+        if matter.get("publish"):
+            day = matter.get("publish_day", 1)
+            by = matter.get("published_by") or matter.get("by")
+            steps.append(
+                Step(max(instant(day, "17:30"), raised), 100, matter["id"], {"do": "publish", "by": by})
+            )
+            steps += [
+                Step(step.at, 101 + step.order, matter["id"], {"do": "publish", "by": by})
+                for step in steps[1:-1]
+                if step.at > instant(day, "17:30") and step.what["do"] not in ("rate", "start")
+            ]
+        return [step for step in steps if step.at <= now]
+
+    async def _take(self, step: Step) -> None:
+        try:
+            await self._do(step)
+        except (YetanError, KeyError) as error:
+            details = getattr(error, "fields", "")
+            raise StoryError(f"{step.issue}: {step.what['do']} on {step.at:%F}: {error} {details}") from error
+
+    async def _do(self, step: Step) -> None:
+        what = step.what
+        act = Act(await self._actor(what), step.at)
+        issue_id = self.issues.get(step.issue, 0)
+        match what["do"]:
+            case "report":
+                self.issues[step.issue] = (await self._report(act, what)).id
+            case "publish":
+                await self._publish(act, issue_id)
+            case "progress":
+                await add_progress(act, issue_id, what["text"])
+            case "feed_back":
+                await acceptance.give_feedback(act, issue_id, {"way": what["way"], "text": what["text"]})
+            case "accept" if "person" in what:
+                await acceptance.accept(act, issue_id, True, what.get("text", ""))
+            case "accept":
+                await self._record(act, issue_id, what)
+            case "refuse":
+                await acceptance.accept(act, issue_id, False, what["reason"])
+            case "rate":
+                await acceptance.rate(act, issue_id, what["score"], what.get("text", ""))
+            case name:
+                await transition_issue(act, issue_id, name, await self._form(what))
+
+    async def _actor(self, what: Mapping[str, Any]) -> Actor:
+        if "person" in what:
+            person = self.persons[what["person"]]
+            return Actor(name=person.name, person_id=person.id)
+        if what.get("by"):
+            day = self.clock().astimezone(self.city.configuration.city.zone).date()
+            return await actor_of(self.accounts[what["by"]], day)
+        return Actor(person_id=self.persons[what["raisers"][0]].id if what.get("raisers") else None)
+
+    async def _report(self, act: Act, matter: Mapping[str, Any]) -> Issue:
+        values = {
+            "title": matter["title"],
+            "text": matter["text"],
+            "place": matter.get("place", ""),
+            "kind": matter["kind"],
+            "collective": matter["collective"],
+            "unit": self.units[matter["unit"]],
+            "category": self.categories[matter["category"]],
+        }
+        raisers = [RaiserInput(person_id=self.persons[person].id) for person in matter["raisers"]]
+        return await report_issue(act, values, raisers, via=matter["via"])
+
+    async def _publish(self, act: Act, issue_id: int) -> None:
+        """A reviewer approves what waits: the draft first catches up with what happened."""
+        await Worker().run_once()
+        await approve(act, issue_id)
+
+    async def _record(self, act: Act, issue_id: int, what: Mapping[str, Any]) -> None:
+        raisers = await Person.filter(raised__issue_id=issue_id).order_by("id").limit(1)
+        name = raisers[0].name if raisers else what.get("name", "居民代表")
+        values = {"name": name, "accepted": "yes", "text": what["text"]}
+        await acceptance.record_acceptance(act, issue_id, values)
+
+    async def _form(self, what: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a transition's form, with the file's names turned into ids."""
+        values = {key: value for key, value in what.items() if key not in ("do", "day", "at", "by", "person")}
+        if "unit" in values:
+            values["unit"] = self.units[values["unit"]]
+        for key in ("owner", "supervisor"):
+            if key in values:
+                values[key] = self.accounts[values[key]].id
+        if "into" in values:
+            values["into"] = (await Issue.get(id=self.issues[values["into"]])).number
+        return values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,64 @@
+"""What the select boxes of a form offer, loaded from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from yetan.act import Act
+from yetan.issues.classification import category_choices
+from yetan.people.service import accounts_in, posts_on, today
+from yetan.runtime import current
+from yetan.units.models import Unit, UnitAncestor
+from yetan.units.service import ancestors_of
+from yetan.web.forms import Choices, Field
+
+
+async def choices_for(
+    act: Act, fields: Sequence[Field], *, raising: bool = False, near: int | None = None
+) -> dict[str, Choices]:
+    """The choices of every field that picks a row.
+
+    With `raising` only units where residents raise issues are offered. Accounts are those with a post in the unit
+    `near`, below or above it; without it, all.
+    """
+    offered: dict[str, Choices] = {}
+    for field in fields:
+        if field.kind == "unit":
+            offered[field.name] = await unit_choices(raising=raising)
+        elif field.kind == "category":
+            offered[field.name] = await category_choices()
+        elif field.kind == "account":
+            offered[field.name] = await account_choices(act, near)
+    return offered
+
+
+async def unit_choices(*, raising: bool = False) -> Choices:
+    """Active units as (id, "parent name"), in the tree's order."""
+    kinds = current().configuration.unit_kinds
+    units = await Unit.filter(active=True).order_by("position", "id")
+    names = {unit.id: unit.name for unit in units}
+    return [
+        (str(unit.id), f"{names.get(unit.parent_id or 0, '')} {unit.name}".strip())
+        for unit in units
+        if not raising or (unit.kind in kinds and kinds[unit.kind].raises)
+    ]
+
+
+async def account_choices(act: Act, near: int | None) -> Choices:
+    """Active accounts as (id, "name title"), those with a post in the unit `near` first, then below, then above."""
+    if near is None:
+        units = [row["id"] for row in await Unit.filter(active=True).values("id")]
+    else:
+        below = [
+            row["unit_id"]
+            for row in await UnitAncestor.filter(ancestor_id=near).order_by("depth").values("unit_id")
+        ]
+        units = [*below, *(await ancestors_of([near]))[near][1:]]
+    rank = {unit: place for place, unit in enumerate(units)}
+    accounts = await accounts_in(units, today(act))
+    posts = {post.account_id: post for post in await posts_on([a.id for a in accounts], today(act)) if post.unit_id in rank}
+    names = {unit.id: unit.name for unit in await Unit.filter(id__in=[post.unit_id for post in posts.values()])}
+    accounts.sort(key=lambda account: (rank[posts[account.id].unit_id], account.id))
+    return [
+        (str(a.id), f"{a.person.name}（{names[posts[a.id].unit_id]}{posts[a.id].title}）") for a in accounts
+    ]

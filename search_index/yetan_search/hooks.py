@@ -1,0 +1,11 @@
+"""What the search package declares: its engine."""
+
+from typing import Any
+
+from yetan.api import SearchBackend, hookimpl
+from yetan_search.whoosh_backend import WhooshBackend
+
+
+@hookimpl
+def yetan_search_backend(configuration: Any, plugin_configuration: Any) -> SearchBackend:
+    return WhooshBackend(configuration.data_dir / "index")
