@@ -356,6 +356,8 @@ def _passes_luhn(digits: str) -> bool:
 _LANDLINE = re.compile(r"(?P<area>010|02\d|0[3-9]\d\d)[2-9]\d{6,7}")
 _LANDLINE_FROM_ABROAD = re.compile(r"(?P<area>0?(?:10|2\d|[3-9]\d\d))[2-9]\d{6,7}")
 _LOCAL_WIDTHS = {(7,), (8,), (4, 4), (3, 4)}
+# Two years (2019-2025) or a date: eight digits that are no telephone.
+_YEARS = re.compile(r"20\d\d(?:(?:19|20)\d\d|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))")
 _EXTENSION = re.compile(r" ?(?:-|转|分机) ?\d{1,6}(?!\d)")
 
 
@@ -368,12 +370,11 @@ def _landline(run: _Run, first: int, telephone_end: int | None) -> _Number | Non
         if area:
             in_order = len(widths) == 1 or (widths[0] == area.end("area") and widths[1:] in _LOCAL_WIDTHS)
         else:
-            is_date = digits[:2] == "20" and _is_date(digits[:4], digits[4:6], digits[6:])
             in_order = (
                 not skipped
                 and widths in _LOCAL_WIDTHS
                 and digits[0] > "1"
-                and not is_date
+                and not _YEARS.fullmatch(digits)
                 and _said_to_be_telephone(run.text, run.groups[first][0], end, telephone_end)
             )
         if not in_order or _AMOUNT.match(run.text, end):
