@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 
 
 class FindingKind(StrEnum):
@@ -464,11 +465,10 @@ _HOME_OR_OFFICE = re.compile(
 )
 
 
-def _doors(text: str, kept: _Kept) -> Iterator[Finding]:
+def _doors(pattern: re.Pattern[str], text: str, kept: _Kept) -> Iterator[Finding]:
     """The number of a flat, or of a house in a village or lane; the building and the lane stay readable."""
-    for pattern in _DOORS:
-        for match in pattern.finditer(text):
-            yield Finding(FindingKind.DOOR, *match.span("secret"))
+    for match in pattern.finditer(text):
+        yield Finding(FindingKind.DOOR, *match.span("secret"))
 
 
 def _rooms(text: str, kept: _Kept) -> Iterator[Finding]:
@@ -479,12 +479,12 @@ def _rooms(text: str, kept: _Kept) -> Iterator[Finding]:
             yield Finding(FindingKind.DOOR, *match.span("secret"))
 
 
-# Addresses before the numbers inside them, buildings before bare rooms.
+# Each sees what those before it left: addresses before the numbers inside them, buildings before bare rooms.
 _RECOGNISERS: tuple[Callable[[str, _Kept], Iterator[Finding]], ...] = (
     _emails,
     _accounts,
     _plates,
     _numbers,
-    _doors,
+    *(partial(_doors, pattern) for pattern in _DOORS),
     _rooms,
 )
