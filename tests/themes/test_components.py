@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from yetan.errors import Invalid
 from yetan.web.forms import Field, Form
 
+NOW = datetime(2026, 6, 18, 12, tzinfo=UTC)
 TEMPLATES = Path(__file__).resolve().parents[2] / "core" / "yetan" / "templates"
 
 
@@ -29,6 +30,7 @@ def environment() -> Environment:
     )
     environment.filters["date"] = lambda day: f"{day.month}月{day.day}日"
     environment.filters["datetime"] = lambda at: f"{at.month}月{at.day}日 {at:%H:%M}"
+    environment.filters["full_date"] = lambda day: f"{day.year}年{day.month}月{day.day}日"
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.globals["csrf_field"] = environment.globals["key_field"] = lambda: ""
     return environment
@@ -36,7 +38,7 @@ def environment() -> Environment:
 
 @pytest.fixture(scope="module")
 def components(environment: Environment) -> Any:
-    return environment.get_template("components.html").module
+    return environment.get_template("components.html").make_module({"now": NOW})
 
 
 def _state(category: str, *, late: bool = False, returned: bool = False) -> SimpleNamespace:
@@ -54,6 +56,20 @@ def test_lateness_and_return_are_said_beside_the_state(components: Any) -> None:
     tag = components.state_tag(_state("open", late=True, returned=True))
     assert "办理中，退回再办，逾期" in tag
     assert "tag-bad" in tag
+
+
+def test_the_state_of_return_is_not_said_twice(components: Any) -> None:
+    state = SimpleNamespace(name="returned", label="退回再办", category="open", late=False, returned=True)
+    assert components.state_tag(state).count("退回再办") == 1
+    assert "tag-bad" in components.state_tag(state)
+
+
+@pytest.mark.parametrize("category", ["open", "awaiting", "closed_good", "closed"])
+def test_a_state_of_a_plugin_is_drawn_by_its_category(components: Any, category: str) -> None:
+    state = SimpleNamespace(
+        name="patrol.inspected", label="已巡查", category=category, late=False, returned=False
+    )
+    assert "</svg>已巡查</span>" in components.state_tag(state)
 
 
 def test_a_struck_off_issue_is_lit_whatever_happened_on_the_way(components: Any) -> None:
@@ -104,7 +120,7 @@ def test_a_password_is_not_sent_back(components: Any) -> None:
 )
 def test_the_rail_says_its_days(components: Any, resolved: date | None, words: str, late: bool) -> None:
     deadline = date(2026, 6, 14) if late else date(2026, 6, 25)
-    rail = components.rail(date(2026, 6, 3), deadline, resolved, datetime(2026, 6, 18, 12, tzinfo=UTC))
+    rail = components.rail(date(2026, 6, 3), deadline, resolved, NOW)
     assert words in rail
     assert ("rail-late" in rail) is late
 
@@ -131,3 +147,12 @@ def test_an_unknown_figure_is_a_dash_without_unit(components: Any) -> None:
 
 def test_matched_words_are_marked_and_escaped(components: Any) -> None:
     assert components.marked([("<荷塘>", True), ("路", False)]) == "<mark>&lt;荷塘&gt;</mark>路"
+
+
+def test_days_of_other_years_carry_their_year(components: Any) -> None:
+    assert ">6月3日<" in components.day(date(2026, 6, 3))
+    assert ">2019年6月3日<" in components.day(date(2019, 6, 3))
+    assert ">6月3日 09:30<" in components.moment(datetime(2026, 6, 3, 9, 30, tzinfo=UTC))
+    assert ">2019年6月3日<" in components.moment(datetime(2019, 6, 3, 9, 30, tzinfo=UTC))
+    assert components.moment("今晚19:30") == "今晚19:30"
+    assert components.moment(None) == ""
