@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from yetan.layers import layers
 from yetan.plugins.declarations import NavigationItem
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
-from yetan.web.forms import BoundField, Choices, Form
 from yetan.web.static import StaticFiles
 
 if TYPE_CHECKING:
@@ -66,42 +65,6 @@ class Place:
     current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnField:
-    """A bound field as the macros draw it: in the reader's language."""
-
-    bound: BoundField
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.bound, name)
-
-    @property
-    def label(self) -> str:
-        return translate(self.bound.label)
-
-    @property
-    def hint(self) -> str:
-        return translate(self.bound.hint)
-
-    @property
-    def choices(self) -> Choices:
-        return [(value, translate(label)) for value, label in self.bound.choices]
-
-
-class DrawnForm:
-    """A form as the macros draw it. `errors` are the texts about the whole form, `fields` those of the form."""
-
-    def __init__(self, form: Form) -> None:
-        self.fields = [DrawnField(bound) for bound in form]
-        self.errors = [form.message] if form.message and not form.errors else []
-
-    def __iter__(self) -> Iterator[DrawnField]:
-        return iter(self.fields)
-
-    def __getitem__(self, name: str) -> DrawnField:
-        return next(field for field in self.fields if field.name == name)
-
-
 class Templating:
     """Templates, static files and addresses of one city."""
 
@@ -116,8 +79,7 @@ class Templating:
 
     def render(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
         """The template `name` for this request, with what every template may use."""
-        drawn = {key: DrawnForm(value) if isinstance(value, Form) else value for key, value in context.items()}
-        return self.environment.get_template(name).render({**self._frame(request), **drawn})
+        return self.environment.get_template(name).render({**self._frame(request), **context})
 
     def which(self, name: str) -> list[Path]:
         """Every file that bears the template name `name`, the one that is used first."""
