@@ -21,7 +21,7 @@ from yetan.issues.models import Category, Issue
 from yetan.issues.service import RaiserInput, add_progress, report_issue, transition_issue
 from yetan.people.models import Account, Link, Person, Post
 from yetan.people.service import add_account, add_household
-from yetan.publication.service import approve
+from yetan.publication.service import approve, renew_draft
 from yetan.runtime import Runtime
 from yetan.spreadsheets import read_table
 from yetan.units.models import Unit
@@ -237,7 +237,7 @@ class Story:
 
     async def _publish(self, act: Act, issue_id: int) -> None:
         """A reviewer approves what waits: the draft first catches up with what happened."""
-        await Worker().run_once()
+        await renew_draft(Act(SYSTEM, act.now), await Issue.get(id=issue_id))
         await approve(act, issue_id)
 
     async def _record(self, act: Act, issue_id: int, what: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yetan.db.model import Record
 
@@ -70,13 +70,10 @@ def all_models(registry: Registry) -> dict[str, type[Record]]:
 
 
 def column_names(model: type[Record]) -> set[str]:
-    """The names a model's columns are tagged under: a foreign key by its own name."""
-    relations: dict[str, Any] = {
-        str(field.source_field): name
-        for name, field in model._meta.fields_map.items()
-        if getattr(field, "source_field", None) and name in model._meta.fk_fields | model._meta.o2o_fields
-    }
-    return {relations.get(name, name) for name in model._meta.fields_db_projection}
+    """The names a model's columns are tagged under: a foreign key by its own name, without `_id`."""
+    # The columns of relations are there only once Tortoise has started; their names always are.
+    relations = model._meta.fk_fields | model._meta.o2o_fields
+    return relations | (set(model._meta.fields_db_projection) - {f"{name}_id" for name in relations})
 
 
 def check_columns(registry: Registry) -> Iterator[str]:
