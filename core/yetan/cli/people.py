@@ -62,4 +62,4 @@ async def _print_link(city: Runtime, account: Account) -> None:
 async def sign_in_address(city: Runtime, account: Account, base_url: str = "") -> str:
     """A one-time address that signs the account in."""
     token = await issue_link(account, city.clock(), valid=timedelta(hours=24))
-    return f"{base_url or city.configuration.base_url}/sign-in/link/{token}"
+    return f"{base_url or city.configuration.base_url}/sign-in/{token}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
@@ -15,7 +16,7 @@ from yetan.events.models import Event
 from yetan.events.service import emit
 from yetan.issues.lifecycle import RESOLVED
 from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
-from yetan.issues.service import RaiserInput, get_visible, keep_words, move, save_change
+from yetan.issues.service import RaiserInput, expect_version, get_visible, keep_words, move, save_change
 from yetan.people.models import Account
 from yetan.people.service import find_or_add_person
 from yetan.runtime import current
@@ -45,9 +46,14 @@ RECORD_FIELDS = (
 )
 
 
+def ways_of(issue: Issue) -> tuple[tuple[str, str], ...]:
+    """How the result of this matter may be fed back (002-B13, 002-B14)."""
+    return COLLECTIVE_WAYS if issue.collective else PERSONAL_WAYS
+
+
 async def feedback_missing(issue: Any, act: Act) -> str:
     """Guard: the result was fed back in the way the matter asks, in this round of handling."""
-    ways = COLLECTIVE_WAYS if issue.collective else PERSONAL_WAYS
+    ways = ways_of(issue)
     given = await Feedback.filter(
         issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]
     ).exists()
@@ -78,11 +84,19 @@ async def handlers_of(issue: Issue) -> frozenset[int]:
     return frozenset(account for account in accounts if account is not None)
 
 
+_NOT_THE_HANDLER = "办这件事的人不能自己验收、自己打分。请反映人、居民代表或另一位干部来做。"
+
+
 async def _refuse_handler(act: Act, issue: Issue, person_id: int) -> None:
     handlers = await handlers_of(issue)
     own = await Account.filter(person_id=person_id, id__in=handlers).exists()
     if own or act.actor.account_id in handlers:
-        raise Forbidden("办这件事的人不能自己验收、自己打分。请反映人、居民代表或另一位干部来做。")
+        raise Forbidden(_NOT_THE_HANDLER)
+
+
+async def recording_refusal(act: Act, issue: Issue) -> str:
+    """Why the actor cannot write down a verdict on this issue, or "": whoever handled it cannot (C51)."""
+    return _NOT_THE_HANDLER if act.actor.account_id in await handlers_of(issue) else ""
 
 
 async def _refuse_unresolved(issue: Issue) -> None:
@@ -99,13 +113,19 @@ async def _require_raiser(act: Act, issue: Issue) -> int:
 
 
 @change(Issue)
-async def give_feedback(act: Act, issue_id: int, values: dict[str, Any]) -> Issue:
-    """Record that residents were told the result (002-B13, 002-B14). Raises `Invalid` for a way the matter does not allow."""
+async def give_feedback(
+    act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None
+) -> Issue:
+    """Record that residents were told the result (002-B13, 002-B14).
+
+    Raises `Invalid` for a way the matter does not allow.
+    """
     issue = await get_visible(act, issue_id)
     await require(act, "issue.feed_back", [issue.unit_id])
+    await expect_version(issue, version)
     await _refuse_unresolved(issue)
     cleaned = clean(FEEDBACK_FIELDS, values)
-    allowed = COLLECTIVE_WAYS if issue.collective else PERSONAL_WAYS
+    allowed = ways_of(issue)
     if cleaned["way"] not in dict(allowed):
         labels = "、".join(label for _, label in allowed)
         kind = "大家的事" if issue.collective else "个人的事"
@@ -140,10 +160,13 @@ async def accept(act: Act, issue_id: int, accepted: bool, text: str = "") -> Iss
 
 
 @change(Issue)
-async def record_acceptance(act: Act, issue_id: int, values: dict[str, Any]) -> Issue:
+async def record_acceptance(
+    act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None
+) -> Issue:
     """An official, not the handler, writes down a verdict given on paper or by word of mouth."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.record_acceptance", [issue.unit_id])
+    await expect_version(issue, version)
     cleaned = clean(RECORD_FIELDS, values)
     raiser = RaiserInput(cleaned["name"], cleaned["phone"])
     known = await Raiser.filter(issue_id=issue.id, person__name=raiser.name).select_related("person")

@@ -10,6 +10,7 @@ from yetan.access.scope import visible
 from yetan.act import Act
 from yetan.errors import Invalid, Refused
 from yetan.issues.models import Issue, IssueLink, Raiser
+from yetan.issues.numbers import normal_number
 from yetan.people.models import Account
 from yetan.people.service import posts_on
 from yetan.rules.service import value_of
@@ -34,14 +35,14 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
     return calendar.end_of_day(day)
 
 
-async def _owner(act: Act, account_id: int, unit_id: int, field: str) -> int:
-    """An account holding a post in the unit, below or above it."""
+async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
+    """The account, if it holds a post in the unit, below or above it. Raises `Invalid` naming `owner`."""
     account = await Account.get_or_none(id=account_id, active=True)
     posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
     lines = await ancestors_of([unit_id, *(post.unit_id for post in posts)])
     near = any(unit_id in lines[post.unit_id] or post.unit_id in lines[unit_id] for post in posts)
     if not near:
-        raise Invalid.field(field, "这个人在责任单位和它的上下级都没有岗位，请另选一位。")
+        raise Invalid.field("owner", "这个人在责任单位和它的上下级都没有岗位，请另选一位。")
     return account_id
 
 
@@ -58,7 +59,7 @@ async def _list(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, 
     supervisor = values["supervisor"]
     return {
         "responsible_unit_id": unit_id,
-        "owner_id": await _owner(act, values["owner"], unit_id, "owner"),
+        "owner_id": await check_owner(act, values["owner"], unit_id),
         "supervisor_id": supervisor,
         "measures": values["measures"],
         "deadline": await _deadline(act, unit_id, values["deadline"]),
@@ -105,7 +106,7 @@ async def _reconsider(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict
 
 
 async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
-    target = await visible(Issue, act).get_or_none(number=values["into"])
+    target = await visible(Issue, act).get_or_none(number=normal_number(values["into"]))
     if target is None or target.id == issue.id:
         raise Invalid.field("into", "没有找到要并入的那一件，请核对编号。")
     if current().registry.states[target.state].category not in ("open", "awaiting"):

@@ -30,6 +30,7 @@ EVENT_TYPES = (
     EventType("issue.due_soon", "快到期限"),
     EventType("issue.overdue", "过了期限还没有办结", "returned"),
     EventType("issue.photo_added", "补充照片"),
+    EventType("issue.linked", "关联另一件事"),
 )
 
 #: What an imported row's own reply becomes.

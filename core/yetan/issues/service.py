@@ -16,11 +16,11 @@ from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
 from yetan.issues import events
-from yetan.issues.effects import EFFECTS
+from yetan.issues.effects import EFFECTS, check_owner
 from yetan.issues.fingerprint import fingerprint_of
 from yetan.issues.lifecycle import REPORTED
 from yetan.issues.models import Category, Issue, IssueLink, Raiser, Remark
-from yetan.issues.numbers import next_numbers
+from yetan.issues.numbers import next_numbers, normal_number
 from yetan.issues.scope import write_scopes
 from yetan.log import log
 from yetan.people.models import Account
@@ -61,6 +61,16 @@ CORRECT_FIELDS = tuple(
     field
     for field in REPORT_FIELDS
     if field.name in ("title", "text", "place", "kind", "collective", "category")
+)
+#: What another resident leaves who raises the same matter.
+RAISER_FIELDS = (
+    Field("name", "姓名", max_length=60, hint="写个姓也行。"),
+    Field("phone", "电话", "phone", required=False),
+)
+LINK_KINDS = (("repeat", "同一件事又反映了"), ("appeal", "对那一件的结果不服，往上反映"))
+LINK_FIELDS = (
+    Field("number", "另一件的编号", "issue_number", max_length=20),
+    Field("kind", "是什么关系", "choice", choices=LINK_KINDS),
 )
 _SAME_PERSON_DAYS = 180
 
@@ -144,7 +154,7 @@ async def _check_category(category_id: int | None) -> None:
 async def _earlier_issue(number: str) -> Issue | None:
     if not number:
         return None
-    issue = await Issue.get_or_none(number=number)
+    issue = await Issue.get_or_none(number=normal_number(number))
     if issue is None:
         raise Invalid.field("earlier", f"没有编号是 {number} 的事情。请核对编号，或者留空不填。")
     return issue
@@ -239,8 +249,7 @@ async def move(
     act: Act, issue: Issue, transition: Transition, values: Mapping[str, Any], *, version: int | None = None
 ) -> Issue:
     """`transition_issue` after its permission check; also for what follows from a resident's own act."""
-    if version is not None and version != issue.version:
-        raise await conflict(issue)
+    await expect_version(issue, version)
     if issue.state not in transition.sources:
         state = current().registry.states[issue.state]
         raise Conflict(f"这件事现在是“{state.label}”，不能再“{transition.label}”。请刷新页面看看最新情况。")
@@ -262,6 +271,12 @@ async def move(
         await write_scopes([issue])
     await _set_dues(issue)
     return issue
+
+
+async def expect_version(issue: Issue, version: int | None) -> None:
+    """Raise `Conflict` unless the issue still is as the person saw it; None asks nothing."""
+    if version is not None and version != issue.version:
+        raise await conflict(issue)
 
 
 async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
@@ -330,10 +345,11 @@ async def _set_dues(issue: Issue) -> None:
 
 
 @change(Issue)
-async def add_progress(act: Act, issue_id: int, text: str) -> Issue:
+async def add_progress(act: Act, issue_id: int, text: str, *, version: int | None = None) -> Issue:
     """Write down progress that residents can read (002-B17). Raises `Refused` once the issue is closed."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.handle", [issue.responsible_unit_id])
+    await expect_version(issue, version)
     cleaned = clean(PROGRESS_FIELDS, {"text": text})
     if current().registry.states[issue.state].category not in ("open", "awaiting"):
         raise Refused("这件事已经办完，不能再写进展。问题又出现了，请用“重新办理”。")
@@ -350,10 +366,8 @@ async def assign(act: Act, issue_id: int, owner_id: int, *, version: int | None 
     """Give an issue to another owner within the responsible unit (002-B5)."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.assign", [issue.responsible_unit_id])
-    if version is not None and version != issue.version:
-        raise await conflict(issue)
-    if not await Account.filter(id=owner_id, active=True).exists():
-        raise Invalid.field("owner", "没有这个账号，请重新选责任人。")
+    await expect_version(issue, version)
+    await check_owner(act, owner_id, issue.responsible_unit_id)
     before = issue.owner_id
     await save_change(issue, {"owner_id": owner_id})
     await emit(act, "issue.assigned", ("issue", issue.id), data={"from": before, "owner_id": owner_id})
@@ -365,8 +379,7 @@ async def correct(act: Act, issue_id: int, values: Mapping[str, Any], *, version
     """Correct what was written down at registration. The published face stays as approved until reviewed again."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.register", [issue.unit_id])
-    if version is not None and version != issue.version:
-        raise await conflict(issue)
+    await expect_version(issue, version)
     cleaned = clean(CORRECT_FIELDS, values)
     await _check_category(cleaned["category"])
     changes = {
@@ -394,12 +407,22 @@ async def add_raiser(act: Act, issue_id: int, raiser: RaiserInput) -> Issue:
     return issue
 
 
-async def link_issues(act: Act, issue: Issue, other: Issue, kind: str) -> None:
-    """Link two issues by hand; kind is repeat or appeal."""
+@change(Issue)
+async def link_issues(act: Act, issue_id: int, values: Mapping[str, Any]) -> Issue:
+    """Link an issue to another by hand: repeat (001-23) or appeal (001-09). Doing it twice changes nothing."""
+    issue = await get_visible(act, issue_id)
     await require(act, "issue.register", [issue.unit_id])
-    if issue.id == other.id:
-        raise Invalid("不能和自己关联，请填另一件事的编号。")
-    await IssueLink.get_or_create(issue_id=issue.id, other_id=other.id, kind=kind, defaults={"at": act.now})
+    cleaned = clean(LINK_FIELDS, values)
+    other = await visible(Issue, act).get_or_none(number=normal_number(cleaned["number"]))
+    if other is None or other.id == issue.id:
+        raise Invalid.field("number", "没有找到要关联的那一件，请核对编号。")
+    _, added = await IssueLink.get_or_create(
+        issue_id=issue.id, other_id=other.id, kind=cleaned["kind"], defaults={"at": act.now}
+    )
+    if added:
+        data = {"other": other.id, "kind": cleaned["kind"]}
+        await emit(act, "issue.linked", ("issue", issue.id), data=data)
+    return issue
 
 
 async def fall_due(act: Act, issue_id: int, *, kind: str) -> None:
