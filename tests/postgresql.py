@@ -1,0 +1,289 @@
+"""Databases for tests: SQLite files and databases of a throw-away PostgreSQL cluster.
+
+A test that takes `database_url` runs twice, on a migrated and empty database of each kind:
+
+    def test_something(database_url):
+        async def run():
+            async with connected(database_url, [CORE_APPLICATION]):
+                ...
+        asyncio.run(run())
+
+`empty_database_url` gives a database without tables. To run on one kind only:
+
+    @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+
+(with the mark `postgresql` on the test, so that it can be chosen). A module or folder whose tests need a
+plugin's tables overrides the fixture `database_applications`.
+
+Without PostgreSQL's programs the tests marked `postgresql` are skipped, and the summary says so; with
+YETAN_REQUIRE_POSTGRESQL=1 in the environment the run fails instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from yetan.config import City, Configuration
+from yetan.db.connection import CORE_APPLICATION, Application, sqlite_path
+from yetan.db.upgrade import upgrade
+
+SKIPPED = (
+    "SKIPPED POSTGRESQL: no initdb on this machine; install Debian package postgresql to run these tests"
+)
+
+#: How long the server may take to start and to stop.
+_SECONDS = 60
+_OPTIONS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "60",
+    "listen_addresses": "127.0.0.1",
+}
+_numbers = itertools.count(1)
+
+
+def find_programs() -> Path | None:
+    """The folder of PostgreSQL's server programs: of the initdb on the path, or Debian's newest."""
+    on_path = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name))
+    for folder in [*([Path(on_path).resolve().parent] if on_path else []), *reversed(debian)]:
+        if all(os.access(folder / program, os.X_OK) for program in ("initdb", "postgres")):
+            return folder
+    return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("YETAN_REQUIRE_POSTGRESQL") == "1" and find_programs() is None:
+        raise pytest.UsageError(
+            f"YETAN_REQUIRE_POSTGRESQL=1, but {SKIPPED.removeprefix('SKIPPED POSTGRESQL: ')}"
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that ask for the cluster by name, and skip all marked ones where there is none."""
+    missing = find_programs() is None
+    for item in items:
+        if "postgresql_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgresql)
+        if missing and item.get_closest_marker("postgresql"):
+            item.add_marker(pytest.mark.skip(reason=SKIPPED))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if SKIPPED in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{SKIPPED} ({len(skipped)} skipped)", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A running throw-away cluster: the URL of its database `postgres`, as superuser.
+
+    One for each worker of pytest-xdist, on a free port of 127.0.0.1 and with a socket in its own folder.
+    """
+    programs = find_programs()
+    if programs is None:
+        pytest.skip(SKIPPED)
+    folder = Path(tempfile.mkdtemp(prefix="yetan-postgresql-"))
+    try:
+        password = _initialise(programs, folder)
+        server, url = _start(programs, folder, password)
+        try:
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)  # the server's "fast shutdown"
+            server.wait(timeout=_SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_server_user(folder: Path) -> dict[str, Any]:
+    """Arguments of Popen that run a program as the owner of `folder`; the programs refuse to run as root."""
+    owner = folder.stat()
+    other = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    return {"cwd": folder, **other}
+
+
+def _initialise(programs: Path, folder: Path) -> str:
+    """Make the cluster in `folder` and return the superuser's password."""
+    password = secrets.token_hex(16)
+    (folder / "password").write_text(password)
+    if os.geteuid() == 0:
+        users = {user.pw_name: user for user in pwd.getpwall()}
+        user = users.get("postgres") or users["nobody"]
+        for path in (folder, folder / "password"):
+            os.chown(path, user.pw_uid, user.pw_gid)
+    arguments = ("--no-sync", "--encoding=UTF8", "--locale=C", "--username=yetan", "--auth=scram-sha-256")
+    made = subprocess.run(
+        [programs / "initdb", "-D", folder / "data", f"--pwfile={folder / 'password'}", *arguments],
+        capture_output=True,
+        text=True,
+        **_as_server_user(folder),
+    )
+    assert made.returncode == 0, f"initdb failed:\n{made.stdout}{made.stderr}"
+    return password
+
+
+def _start(programs: Path, folder: Path, password: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the server and wait until it answers; should somebody take the free port first, on another one."""
+    for _ in range(3):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = {**_OPTIONS, "port": str(port), "unix_socket_directories": str(folder)}
+        # The server must not outlive a run that is killed.
+        with_parent = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+        with (folder / "log").open("ab") as log:
+            server = subprocess.Popen(
+                [*with_parent, programs / "postgres", "-D", folder / "data"]
+                + [f"--{name}={value}" for name, value in options.items()],
+                stdout=log,
+                stderr=log,
+                **_as_server_user(folder),
+            )
+        url = f"postgresql://yetan:{password}@127.0.0.1:{port}/postgres"
+        if asyncio.run(_answers(server, url)):
+            return server, url
+    raise AssertionError(f"PostgreSQL does not start:\n{(folder / 'log').read_text()}")
+
+
+async def _answers(server: subprocess.Popen[bytes], url: str) -> bool:
+    """Whether the server answers in time; False as soon as it has ended."""
+    until = time.monotonic() + _SECONDS
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            await (await asyncpg.connect(url)).close()
+        except (OSError, asyncpg.CannotConnectNowError):
+            await asyncio.sleep(0.05)
+        else:
+            return True
+    if server.poll() is None:
+        server.kill()
+        server.wait()
+    return False
+
+
+def database_of(url: str, name: str) -> str:
+    """The URL of database `name` in the cluster of `url`."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement in a PostgreSQL database, outside any transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def configuration_for(url: str, folder: Path) -> Configuration:
+    """A small town's configuration on a database, with `folder` for its data."""
+    return Configuration(
+        city=City(name="测试市"),
+        folder=folder,
+        data_dir=folder,
+        database_url=url,
+        secret_key="not a secret, but long enough to be one",
+        unit_kinds={},
+    )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def database_applications() -> tuple[Application, ...]:
+    """The apps whose tables `database_url` has: the core's. Override it where a plugin's are needed."""
+    return (CORE_APPLICATION,)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Sequence[Application]], str]:
+    """The URL of a migrated database of a kind for some apps, made at the first call. For copying alone."""
+    made: dict[tuple[str, tuple[Application, ...]], str] = {}
+
+    def template(kind: str, applications: Sequence[Application]) -> str:
+        wanted = (kind, tuple(applications))
+        if wanted not in made:
+            folder = tmp_path_factory.mktemp("template")
+            url = f"sqlite://{folder}/template.sqlite3"
+            if kind == "postgresql":
+                cluster = request.getfixturevalue("postgresql_url")
+                name = f"template_{next(_numbers)}"
+                execute(cluster, f'CREATE DATABASE "{name}"')
+                url = database_of(cluster, name)
+            asyncio.run(upgrade(configuration_for(url, folder), applications, lambda line: None))
+            made[wanted] = url
+        return made[wanted]
+
+    return template
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of its own without any table, once of each kind."""
+    if database_kind == "sqlite":
+        yield f"sqlite://{tmp_path}/yetan.sqlite3"
+        return
+    with _database(request.getfixturevalue("postgresql_url"), "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(
+    request: pytest.FixtureRequest,
+    database_kind: str,
+    database_applications: tuple[Application, ...],
+    migrated_template: Callable[[str, Sequence[Application]], str],
+    tmp_path: Path,
+) -> Iterator[str]:
+    """The URL of a database of its own, migrated and empty, once of each kind."""
+    template = migrated_template(database_kind, database_applications)
+    if database_kind == "sqlite":
+        shutil.copy(sqlite_path(template), tmp_path / "yetan.sqlite3")
+        yield f"sqlite://{tmp_path}/yetan.sqlite3"
+        return
+    with _database(request.getfixturevalue("postgresql_url"), urlsplit(template).path.lstrip("/")) as url:
+        yield url
+
+
+@contextmanager
+def _database(cluster: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    execute(cluster, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield database_of(cluster, name)
+    finally:
+        execute(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
