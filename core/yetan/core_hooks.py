@@ -144,9 +144,8 @@ def yetan_event_types() -> Sequence[EventType]:
 
 @hookimpl
 def yetan_subscriptions() -> Sequence[Subscription]:
-    issue_events = tuple(event.name for event in ISSUE_EVENTS)
     return (
-        Subscription("core.board", issue_events, projection.follow_events, historical=True),
+        Subscription("core.board", ("*",), projection.follow_events, historical=True),
         Subscription("core.notices", NOTICE_EVENTS, tell),
         Subscription("core.search", ("*",), feed.follow_events, mode="external", historical=True),
     )

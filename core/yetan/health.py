@@ -88,7 +88,7 @@ async def _board(city: Runtime) -> Health:
 async def _counters() -> Health:
     counted: Tally[tuple[Any, ...]] = Tally()
     for keys in await PublicIssue.all().values_list("counted", flat=True):
-        counted.update(tuple(key) for key in keys)  # type: ignore[union-attr]
+        counted.update(tuple(key) for key in keys)
     kept = {
         (row["metric"], row["unit_id"], row["category_id"], row["period"]): row["value"]
         for row in await Counter.exclude(value=0).values(

@@ -31,7 +31,7 @@ def change(returns: type[M]) -> Callable[[Service[P, M]], Service[P, M]]:
         name = f"{service.__module__}.{service.__qualname__}"
 
         @functools.wraps(service)
-        async def run(act: Act, *args: P.args, **kwargs: P.kwargs) -> M:
+        async def run(act: Act, /, *args: P.args, **kwargs: P.kwargs) -> M:
             async with in_transaction():
                 if not act.key:
                     return await service(act, *args, **kwargs)

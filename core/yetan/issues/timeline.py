@@ -45,7 +45,7 @@ async def timeline_of(
             known[event.type].kind,
         )
         for event in events
-        if event.type in known and event.type.startswith("issue.")
+        if event.type in known and not event.type.startswith("publication.")
     ]
     return entries[::-1] if newest_first else entries
 

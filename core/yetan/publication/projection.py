@@ -19,6 +19,9 @@ from yetan.statistics.service import add_to_counters, figures_of
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
 
+#: Events of the publication itself: no part of the issue's own story.
+OWN_EVENTS = "publication."
+
 #: Told after each projection: the row is there, or gone.
 PROJECTED = "publication.projected"
 
@@ -91,7 +94,7 @@ async def _rows(issues: Sequence[Issue], publications: Mapping[int, Publication]
         row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})
     }
     tops = {row.name: row.id for row in await Category.filter(level=1)}
-    raisers: Tally[int] = Tally(await Raiser.filter(issue_id__in=ids).values_list("issue_id", flat=True))
+    raisers = Tally(row["issue_id"] for row in await Raiser.filter(issue_id__in=ids).values("issue_id"))
     ratings: dict[int, Tally[str]] = defaultdict(Tally)
     for issue_id, score in await Rating.filter(issue_id__in=ids).values_list("issue_id", "score"):
         ratings[issue_id][score] += 1
@@ -154,7 +157,7 @@ async def _timelines(
     events = Event.filter(subject_kind="issue", subject_id__in=ids, audience="public").order_by("at", "id")
     for event in await events:
         last[event.subject_id] = max(last[event.subject_id], event.at)
-        if event.type in known and event.type.startswith("issue."):
+        if event.type in known and not event.type.startswith(OWN_EVENTS):
             lines[event.subject_id].append(
                 {"at": event.at.isoformat(), "type": event.type, "text": "\n".join(words[event.id])}
             )
@@ -180,8 +183,9 @@ async def follow_events(events: Sequence[Event]) -> None:
     """Subscriber: what happened to issues shows on the board, and new words wait for a reviewer."""
     from yetan.publication.service import renew_draft
 
-    ids = sorted({event.subject_id for event in events if event.subject_kind == "issue"})
-    fresh = {event.subject_id for event in events if not event.historical and event.type.startswith("issue.")}
+    events = [event for event in events if event.subject_kind == "issue" and not event.type.startswith(OWN_EVENTS)]
+    ids = sorted({event.subject_id for event in events})
+    fresh = {event.subject_id for event in events if not event.historical}
     act = current().system_act()
     for issue in await Issue.filter(id__in=sorted(fresh)):
         await renew_draft(act, issue)
