@@ -1,0 +1,172 @@
+"""How Chinese text becomes terms: the same for documents, for queries and for highlighting.
+
+Text is folded (Traditional to Simplified, full width to half, lower case) and cut in three ways at once:
+
+- words of jieba's dictionary and the town's own: all that a sentence holds, inside and across others too;
+- pairs of neighbouring characters, which find a word that the dictionary lacks, or cuts differently;
+- single characters, so that a query is seldom left with nothing.
+
+A run of letters or digits ("a7", "12345") counts as one character: it is matched whole, never in part.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+
+import rjieba
+
+#: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
+QUERY_LENGTH = 200
+#: Longer runs of letters or digits are cut: they are data, not words.
+RUN_LENGTH = 64
+
+_HAN = "〇㐀-䶿一-鿿\U00020000-\U000323af"
+#: What counts as one character: a Han character, or a run of other letters and digits.
+_CHARACTER = re.compile(f"[{_HAN}]|[^\\W_{_HAN}]+")
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
+_NUMBER = re.compile(r"[0-9a-z]+(?:[-_./][0-9a-z]+)*")
+#: The dictionary weight of the town's own words: enough to win over the common words they are made of.
+_TOWN_WORD_FREQUENCY = 20_000
+
+_COMPATIBILITY_BLOCKS = (
+    (0x2E80, 0x2FD5),
+    (0x3000, 0x3000),
+    (0xF900, 0xFAFF),
+    (0xFF01, 0xFFEE),
+    (0x2F800, 0x2FA1F),
+)
+
+
+def _compatibility_forms() -> Iterator[tuple[int, str]]:
+    """Radicals, ideographs and full-width forms Unicode keeps for old encodings, and their plain form."""
+    for first, last in _COMPATIBILITY_BLOCKS:
+        for code in range(first, last + 1):
+            plain = unicodedata.normalize("NFKC", chr(code))
+            if len(plain) == 1:
+                yield code, plain
+
+
+def _traditional_forms() -> Iterator[tuple[int, str]]:
+    """The pairs of traditional.tsv."""
+    table = resources.files("yetan_search").joinpath("traditional.tsv").read_text(encoding="utf-8")
+    for line in table.splitlines():
+        if not line.startswith("#"):
+            traditional, _, simplified = line.partition("\t")
+            yield ord(traditional), simplified
+
+
+_SIMPLIFIED = dict(_traditional_forms())
+_FOLDED = {
+    **{code: plain.translate(_SIMPLIFIED) for code, plain in _compatibility_forms()},
+    **_SIMPLIFIED,
+    # The one character whose lower case is longer than itself.
+    ord("İ"): "i",
+    # Halves of characters cannot be encoded.
+    **dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"),
+}
+
+
+def simplified(text: str) -> str:
+    """`text` with Traditional characters written in Simplified; as long as `text`."""
+    return text.translate(_SIMPLIFIED)
+
+
+def fold(text: str) -> str:
+    """`text` in the one form that is indexed and matched. It is exactly as long, so offsets hold in both."""
+    return text.translate(_FOLDED).lower()
+
+
+def fold_number(number: str) -> str:
+    """A number (of an issue, of a letter, a phone) in the form that is matched exactly."""
+    return fold(number).strip()[:RUN_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query, analysed.
+
+    `words` are what was asked, `pairs` the neighbouring characters that are no word of it, `characters` each
+    character once, `numbers` what may be a number known whole.
+    """
+
+    words: tuple[str, ...]
+    pairs: tuple[str, ...]
+    characters: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+class Analysis:
+    """Cuts text into terms. `words` are the town's own: places, units, local expressions."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._dictionary = rjieba.Jieba()
+        for word in words:
+            if folded := fold(word).strip():
+                self._dictionary.add_word(folded, _TOWN_WORD_FREQUENCY, "n")
+
+    def terms(self, text: str, *, brief: bool = False) -> list[str]:
+        """Every term of a document's text, as often as it occurs.
+
+        Of a `brief` text (a title, a place) every pair is a term. Of a long one only those pairs are whose
+        characters belong to no word: the others would double the index and find next to nothing more.
+        """
+        folded = fold(text)
+        characters, pairs = _characters_and_pairs(folded)
+        words = [word for word in self._words(folded) if len(word) > 1]
+        if brief:
+            return [*characters, *pairs, *("".join(word) for word in words if len(word) > 2)]
+        cut = _split(self._dictionary.cut(folded, False))
+        unknown = (one[0] + next_one[0] for one, next_one in pairwise(cut) if len(one) == len(next_one) == 1)
+        return [*characters, *unknown, *("".join(word) for word in words)]
+
+    def question(self, text: str) -> Question:
+        """The terms of a query's text."""
+        folded = fold(text[:QUERY_LENGTH])
+        characters, pairs = _characters_and_pairs(folded)
+        words = ["".join(word) for word in self._words(folded) if len(word) > 1]
+        words += [character for character in characters if not _HAN_CHARACTER.match(character)]
+        numbers = [fold_number(chunk) for chunk in folded.split() if _CHARACTER.search(chunk)]
+        numbers += _NUMBER.findall(folded)
+        return Question(
+            # A query of single characters ("水") asks for just these.
+            words=tuple(dict.fromkeys(words or characters)),
+            pairs=tuple(pair for pair in dict.fromkeys(pairs) if pair not in words),
+            characters=tuple(dict.fromkeys(characters)),
+            numbers=tuple(dict.fromkeys(numbers)),
+        )
+
+    def _words(self, folded: str) -> list[list[str]]:
+        """All words that the dictionary sees in folded text, inside and across each other too.
+
+        To choose between them, or to guess at unknown ones (HMM), depends on what stands around: "路灯不亮"
+        is cut "路|灯不亮", and a query for "路灯" would miss it.
+        """
+        return _split(self._dictionary.cut_all(folded))
+
+
+def _split(words: Iterable[str]) -> list[list[str]]:
+    """Each word as its characters; an empty one for punctuation and spaces."""
+    split = []
+    for word in words:
+        characters = _CHARACTER.findall(word)
+        split.append(characters if "".join(characters) == word else [])
+    return split
+
+
+def _characters_and_pairs(folded: str) -> tuple[list[str], list[str]]:
+    """The characters of folded text, and the pairs of those that touch."""
+    characters: list[str] = []
+    pairs: list[str] = []
+    end = -1
+    for match in _CHARACTER.finditer(folded):
+        character = match[0][:RUN_LENGTH]
+        if match.start() == end:
+            pairs.append(characters[-1] + character)
+        characters.append(character)
+        end = match.end()
+    return characters, pairs
