@@ -45,9 +45,7 @@ from yetan.config import City, Configuration
 from yetan.db.connection import CORE_APPLICATION, Application, sqlite_path
 from yetan.db.upgrade import upgrade
 
-SKIPPED = (
-    "SKIPPED POSTGRESQL: no initdb on this machine; install Debian package postgresql to run these tests"
-)
+SKIPPED = "SKIPPED POSTGRESQL: no initdb on this machine; install Debian package postgresql to run these tests"
 
 #: How long the server may take to start and to stop.
 _SECONDS = 60
@@ -74,9 +72,7 @@ def find_programs() -> Path | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if os.environ.get("YETAN_REQUIRE_POSTGRESQL") == "1" and find_programs() is None:
-        raise pytest.UsageError(
-            f"YETAN_REQUIRE_POSTGRESQL=1, but {SKIPPED.removeprefix('SKIPPED POSTGRESQL: ')}"
-        )
+        raise pytest.UsageError(f"YETAN_REQUIRE_POSTGRESQL=1, but {SKIPPED.removeprefix('SKIPPED POSTGRESQL: ')}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,9 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if SKIPPED in str(report.longrepr)
-    ]
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if SKIPPED in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(f"{SKIPPED} ({len(skipped)} skipped)", red=True, bold=True)
 
@@ -147,7 +141,7 @@ def _initialise(programs: Path, folder: Path) -> str:
 
 
 def _start(programs: Path, folder: Path, password: str) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the server and wait until it answers; should somebody take the free port first, on another one."""
+    """Start the server and wait until it answers; should somebody take the free port, on another one."""
     for _ in range(3):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -12,14 +12,14 @@ import argparse
 import asyncio
 import importlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tortoise import Tortoise
 from tortoise.fields.base import Field
 from tortoise.fields.relational import ManyToManyFieldInstance
 from tortoise.migrations.autodetector import MigrationAutodetector
-from tortoise.migrations.operations import AddField, CreateModel, Operation
+from tortoise.migrations.operations import AddField, CreateModel, Operation, RemoveField
 from tortoise.migrations.writer import MigrationWriter, format_migration_name
 
 from yetan.db.connection import CORE_APPLICATION, Application, connected, tortoise_configuration
@@ -57,18 +57,27 @@ def _keep_given_keys(operation: CreateModel) -> None:
             setattr(field, "deconstruct", lambda written=written: written)  # noqa: B010 - a method of this one field
 
 
-def unsafe_operations(operations: Iterable[Operation]) -> list[str]:
-    """What would fail on a filled database, as sentences that say what to do instead."""
-    return [
-        f"{each.model_name}.{each.name} is added NOT NULL without db_default: rows that are there would "
-        "have no value; give it a db_default or null=True"
-        for each in operations
-        if isinstance(each, AddField)
-        and isinstance(each.field, Field)
-        and not isinstance(each.field, ManyToManyFieldInstance)
-        and not each.field.null
-        and not each.field.has_db_default()
-    ]
+def unsafe_operations(operations: Sequence[Operation]) -> list[str]:
+    """What would fail on a filled database or empty a column, as sentences that say what to do instead."""
+    removed = {(each.model_name, each.name) for each in operations if isinstance(each, RemoveField)}
+    problems: list[str] = []
+    for each in operations:
+        if not isinstance(each, AddField):
+            continue
+        if (each.model_name, each.name) in removed:
+            problems.append(
+                f"{each.model_name}.{each.name} is removed and added again, which loses its values; "
+                "add a new column and copy them"
+            )
+        field = each.field
+        if isinstance(field, ManyToManyFieldInstance) or not isinstance(field, Field):
+            continue
+        if not field.null and not field.has_db_default():
+            problems.append(
+                f"{each.model_name}.{each.name} is added NOT NULL without db_default: rows that are there would "
+                "have no value; give it a db_default or null=True"
+            )
+    return problems
 
 
 def find_applications(label: str) -> tuple[Application, ...]:
@@ -133,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writer.name = format_migration_name(int(writer.name[:4]), given.name)
         path = folder / f"{writer.name}.py"
         path.write_text(writer.as_string() + "\n", encoding="utf-8")
-        print(path)
+        print(path, *(f"  {each.describe()}" for each in writer.operations), sep="\n")
     if not writers:
         print(f"{given.app}: the migrations give what the models say")
     return 0
