@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import date
 
 from yetan.db.statements import fetch
@@ -16,3 +18,13 @@ async def next_numbers(on: date, count: int = 1) -> list[str]:
     )
     last = int(rows[0]["value"])
     return [f"{on.year % 100:02d}-{value}" for value in range(last - count + 1, last + 1)]
+
+
+def normal_number(typed: str) -> str:
+    """A number as it was given out, from what somebody typed: full-width, with a space or nothing for the dash.
+
+    A keypad of digits has no dash, and the year always has two digits.
+    """
+    text = unicodedata.normalize("NFKC", typed).strip()
+    found = re.fullmatch(r"(\d\d)\s*[-‐‑‒–—―−_.]?\s*(\d{1,9})", text)
+    return f"{found[1]}-{found[2]}" if found else text

@@ -1,6 +1,372 @@
-"""Pages."""
+"""The public site: the board, lists, an issue, search, and what the figures mean. Reads the projection alone."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from yetan.errors import Invalid
+from yetan.i18n import translate as _
+from yetan.issues.models import Category
+from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.publication import board as figures
+from yetan.publication.board import Month
+from yetan.publication.listing import (
+    DATES,
+    LIST_FIELDS,
+    STATE_GROUPS,
+    ListFilters,
+    filters_from,
+    list_issues,
+    position_in,
+    span_of,
+    state_of,
+)
+from yetan.publication.models import PublicIssue
+from yetan.publication.views import (
+    LoopFacts,
+    RowView,
+    days_between,
+    local_day,
+    photo_views,
+    rating_bars,
+    row_views,
+    state_view,
+    steps_of,
+    timeline_of_projection,
+)
+from yetan.runtime import current
+from yetan.searching.service import Filters, search_board
+from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED, values
+from yetan.units.models import Unit
+from yetan.units.service import ancestors_of, root
+from yetan.web.forms import Choices, Field, Form
+from yetan.web.panels import panels
+from yetan.web.request import Request
 
-PAGES: tuple[Page, ...] = ()
-NAVIGATION: tuple[NavigationItem, ...] = ()
+PAGE_SIZE = 20
+#: Where a search's pages end: whoever needs more narrows it.
+LAST_SEARCH_PAGE = 50
+
+_POSITION = (
+    Field("after", "从哪里接着看", "hidden", required=False, max_length=40),
+    Field("seen", "已看", "hidden", required=False, max_length=9),
+)
+_QUERY = Field("q", "查什么", required=False, max_length=200)
+_SEARCH_FIELDS = tuple(field for field in LIST_FIELDS if field.name in ("unit", "category", "state", "year"))
+_PAGE = Field("page", "页", "number", required=False, minimum=1, maximum=LAST_SEARCH_PAGE)
+
+#: The key of the street, shorter than the filter's words.
+_LAMPS = {"closed_good": "已销号", "awaiting": "待验收", "open": "办理中", "late": "逾期", "closed": "不受理、并案"}
+
+
+# The board
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    value: int
+    unit: str
+    label: str
+    note: str
+    href: str | None
+
+
+async def board(request: Request) -> Response:
+    """The front page: search first, then the month's street of lamps, figures, what was lit and raised, who did."""
+    act = request.act
+    city = await Unit.filter(parent_id=None).order_by("id").first()
+    month = await figures.month_shown(act.now)
+    lamps = await figures.street(month, act.now)
+    url = request.templating.addresses.path
+    return request.render(
+        "public/board.html",
+        month=month,
+        street=[
+            {
+                "category": lamp.group,
+                "late": lamp.group == "late",
+                "label": _(_LAMPS[lamp.group]),
+                "count": lamp.count,
+                "href": url("issues", state=lamp.group, kind="problem", year=month.year, month=month.month),
+            }
+            for lamp in lamps
+        ],
+        figures=await _month_figures(request, city.id, month) if city else [],
+        struck_off=await _rows(request, await figures.latest_struck_off()),
+        raised=await _rows(request, await figures.latest_raised()),
+        by_unit=[
+            (label, [_share(share, url("unit", code=share.key)) for share in shares])
+            for label, shares in await figures.shares_by_kind_of_unit()
+        ],
+        fewest=figures.FEWEST,
+        by_category=[
+            _share(share, url("issues", category=share.key))
+            for share in (await figures.shares_by_category(city.id) if city else [])
+        ],
+        panels=await panels(request, "board", None),
+    )
+
+
+def _share(share: figures.Share, href: str) -> dict[str, Any]:
+    return {"label": share.label, "href": href, "value": share.struck_off, "total": share.total}
+
+
+async def _month_figures(request: Request, unit_id: int, month: Month) -> list[_Figure]:
+    """The public metrics of a month; the core's own each lead to the very list they count."""
+    url = request.templating.addresses.path
+    counted = await values(unit_id, month.period)
+    dated = {"year": month.year, "month": month.month}
+    leads = {
+        RAISED.name: url("issues", kind="problem", **dated),
+        SUGGESTED.name: url("issues", kind="suggestion", **dated),
+        RESOLVED.name: url("issues", date="resolved", **dated),
+        STRUCK_OFF.name: url("issues", date="struck_off", **dated),
+        DECLINED.name: url("issues", state="declined", **dated),
+    }
+    notes = {
+        RAISED.name: _("居民提出的问题"),
+        SUGGESTED.name: _("和问题分开数"),
+        RESOLVED.name: _("含以前提出的"),
+        STRUCK_OFF.name: _("居民点了头"),
+        DECLINED.name: _("都写明了原因"),
+    }
+    return [
+        _Figure(
+            counted[metric.name],
+            _(metric.unit),
+            _(metric.label),
+            notes.get(metric.name, ""),
+            leads.get(metric.name, url("figures")),
+        )
+        for metric in request.templating.registry.metrics.values()
+        if metric.public
+    ]
+
+
+async def _rows(request: Request, rows: Sequence[PublicIssue], found: Any = None) -> list[RowView]:
+    url = request.templating.addresses.path
+    return await row_views(rows, request.act.now, lambda row: url("issue", number=row.number), found)
+
+
+# The list
+
+
+async def issues(request: Request) -> Response:
+    """Published issues, newest first, narrowed by the form's fields."""
+    typed = await request.values((*LIST_FIELDS, *_POSITION))
+    wrong: Invalid | None = None
+    try:
+        filters = await filters_from(typed)
+    except Invalid as error:
+        wrong, filters = error, ListFilters()
+    form = Form(LIST_FIELDS, typed, choices=await _choices(filters, request.act.now, LIST_FIELDS))
+    if wrong is not None:
+        form.refuse(wrong)
+        return request.render("public/issues.html", 422, form=form, items=[], more=None, seen=0, title=_("查事情"))
+    page = await list_issues(
+        filters, after=position_in(str(typed["after"] or "")), limit=PAGE_SIZE, now=request.act.now
+    )
+    before = str(typed["seen"] or "")
+    seen = (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0) + len(page.rows)
+    kept = {field.name: typed[field.name] for field in LIST_FIELDS}
+    more = request.templating.addresses.path("issues", **kept, after=page.next, seen=seen) if page.next else None
+    return request.render(
+        "public/issues.html",
+        form=form,
+        items=await _rows(request, page.rows),
+        more=more,
+        seen=seen,
+        title=await _list_title(filters),
+    )
+
+
+async def _list_title(filters: ListFilters) -> str:
+    """What the list shows, in words."""
+    parts = [filters.unit.name] if filters.unit else []
+    if filters.year is not None:
+        dates = dict(DATES)
+        month = _("{month}月").format(month=filters.month) if filters.month else ""
+        dated = _("{year}年").format(year=filters.year) + month
+        parts.append(f"{dated}{_(dates[filters.date or 'raised'])}")
+    states = dict(STATE_GROUPS)
+    if filters.state:
+        parts.append(_(states.get(filters.state) or (await state_of(filters.state)).label))
+    what = {"problem": _("问题"), "suggestion": _("建议")}.get(filters.kind, _("事情"))
+    return _("{parts}的{what}").format(parts=" ".join(parts), what=what) if parts else _("查事情")
+
+
+async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> dict[str, Choices]:
+    """What the filter bar offers. Units one step at a time: where one is, its superiors, and what lies below."""
+    categories = await Category.filter(level=1).order_by("position", "id")
+    states = [(state.name, state.label) for state in current().registry.states.values()]
+    groups = STATE_GROUPS if any(field.name == "date" for field in fields) else ()
+    return {
+        "unit": await _unit_choices(filters.unit),
+        "category": [(str(category.id), category.name) for category in categories],
+        "state": [*groups, *states],
+        "year": [(str(year), str(year)) for year in await _years(now)],
+        "month": [(str(month), str(month)) for month in range(1, 13)],
+    }
+
+
+async def _unit_choices(unit: Unit | None) -> Choices:
+    kinds = current().configuration.unit_kinds
+    city = await Unit.filter(parent_id=None).order_by("id").first()
+    if city is None:
+        return []
+    line = (await ancestors_of([unit.id]))[unit.id][::-1] if unit is not None else (city.id,)
+    units = {each.id: each for each in await Unit.filter(id__in=line)}
+    below = await Unit.filter(parent_id=line[-1], active=True).order_by("position", "id")
+    above = [units[each] for each in line if each in units and each != city.id]
+    offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
+    return [(each.code, each.name) for each in offered]
+
+
+async def _years(now: datetime) -> range:
+    """The years there are published issues of, the present first."""
+    first = await PublicIssue.all().order_by("raised_at", "issue_id").first()
+    day = current().calendar.local_date
+    present = day(now).year
+    return range(present, (day(first.raised_at).year if first else present) - 1, -1)
+
+
+# An issue
+
+
+async def issue(request: Request) -> Response:
+    """One published issue: where it stands, who has it, what was done."""
+    number = normal_number(request.path_params["number"])
+    row = await PublicIssue.get_or_none(number=number) if len(number) <= 20 else None
+    if row is None:
+        return request.render("public/no_issue.html", 404, number=number)
+    url = request.templating.addresses.path
+    now = request.act.now
+    state = await state_of(row.state)
+    facts = LoopFacts(
+        row.raised_at,
+        row.listed_at,
+        row.resolved_at,
+        row.struck_off_at,
+        row.unit_name,
+        row.responsible_unit_name,
+        row.round,
+    )
+    line = (await ancestors_of([row.unit_id]))[row.unit_id]
+    units = {unit.id: unit for unit in await Unit.filter(id__in=line)}
+    return request.render(
+        "public/issue.html",
+        issue=row,
+        state=state_view(state, row.deadline, row.round, now),
+        steps=steps_of(state, row.timeline, facts),
+        timeline=timeline_of_projection(row),
+        trail=[(units[each].name, url("unit", code=units[each].code)) for each in line[::-1] if each in units],
+        unit_code=units[row.unit_id].code if row.unit_id in units else "",
+        category_href=url("issues", category=row.top_category_id) if row.top_category_id else None,
+        raised=local_day(row.raised_at),
+        deadline=local_day(row.deadline),
+        resolved=local_day(row.resolved_at),
+        days_left=days_between(now, row.deadline) if row.deadline else None,
+        days_taken=days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None,
+        kind=_("建议") if row.kind == "suggestion" else _("问题"),
+        ratings=rating_bars(row.ratings),
+        slips=sum(row.ratings.values()),
+        photos=photo_views(url, "public_photo", row.photos),
+        panels=await panels(request, "issue", row),
+    )
+
+
+# Search
+
+
+async def search(request: Request) -> Response:
+    """Search what is published; without words, the box and hints."""
+    typed = await request.values((_QUERY, *_SEARCH_FIELDS, _PAGE))
+    now = request.act.now
+    hints = [
+        (category.name, request.templating.addresses.path("issues", category=category.id))
+        for category in await Category.filter(level=1, active=True).order_by("position", "id").limit(12)
+    ]
+    wrong: Invalid | None = None
+    filters, page, words = ListFilters(), 1, ""
+    try:
+        words = str(_QUERY.clean(typed["q"]))
+        page = _PAGE.clean(typed["page"]) or 1
+        filters = await filters_from(typed)
+    except Invalid as error:
+        wrong = error
+    form = Form(
+        (replace(_QUERY, kind="hidden"), *_SEARCH_FIELDS), typed, choices=await _choices(filters, now, _SEARCH_FIELDS)
+    )
+    if wrong is not None:
+        form.refuse(wrong)
+    if wrong is not None or not words:
+        return request.render(
+            "public/search.html", 422 if wrong else 200, form=form, words=words, results=None, hints=hints
+        )
+    raised_from, raised_until = span_of(filters.year, None) or (None, None)
+    results = await search_board(
+        words,
+        Filters(
+            unit=filters.unit.id if filters.unit else None,
+            category=filters.category,
+            state=filters.state,
+            raised_from=raised_from,
+            raised_until=raised_until,
+        ),
+        limit=PAGE_SIZE,
+        offset=(page - 1) * PAGE_SIZE,
+    )
+    kept = {name: value for name, value in typed.items() if name != "page"}
+    narrowed = any(typed[field.name] for field in _SEARCH_FIELDS)
+    items = await _rows(
+        request,
+        [found.row for found in results.found],
+        {found.row.issue_id: (found.title, found.snippet) for found in results.found},
+    )
+    more = results.more and page < LAST_SEARCH_PAGE
+    url = request.templating.addresses.path
+    return request.render(
+        "public/search.html",
+        form=form,
+        words=words,
+        results=results,
+        items=items,
+        more=url("search", **kept, page=page + 1) if more else None,
+        seen=(page - 1) * PAGE_SIZE + len(items),
+        total=None if results.degraded else results.total,
+        widened=url("search", q=words) if narrowed else None,
+        hints=hints,
+    )
+
+
+# What the figures mean
+
+
+async def figures_page(request: Request) -> Response:
+    """Every figure's definition, and the months so far."""
+    city = await root()
+    metrics = [metric for metric in request.templating.registry.metrics.values() if metric.public]
+    return request.render(
+        "public/figures.html",
+        metrics=metrics,
+        months=await figures.months_of(city.id, request.act.now, count=24),
+    )
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/", board, "board", public=True),
+    Page("/issues", issues, "issues", public=True),
+    Page("/issues/{number}", issue, "issue", public=True),
+    Page("/search", search, "search", public=True),
+    Page("/figures", figures_page, "figures", public=True),
+)
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("public", "首页", "board", position=10),
+    NavigationItem("public", "查事情", "issues", position=20),
+)

@@ -1,6 +1,7 @@
-"""Pages."""
+"""Pages about rules."""
 
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.rules import public_pages
 
-PAGES: tuple[Page, ...] = ()
-NAVIGATION: tuple[NavigationItem, ...] = ()
+PAGES: tuple[Page, ...] = (*public_pages.PAGES,)
+NAVIGATION: tuple[NavigationItem, ...] = (*public_pages.NAVIGATION,)

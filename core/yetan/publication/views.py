@@ -1,0 +1,237 @@
+"""Published issues as the templates draw them: rows of lists, the loop as steps, the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from yetan.i18n import translate as _
+from yetan.issues.acceptance import SCORES
+from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED
+from yetan.issues.timeline import Entry
+from yetan.plugins.declarations import State
+from yetan.publication.listing import state_of
+from yetan.publication.models import PublicIssue
+from yetan.runtime import current
+from yetan.searching.service import Runs
+
+#: Makes the address of a page by its name.
+Url = Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """A state as its tag is drawn: late past its deadline, returned from the second handling on."""
+
+    name: str
+    label: str
+    category: str
+    late: bool = False
+    returned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """An issue in a list."""
+
+    number: str
+    title: str
+    href: str
+    state: StateView
+    unit_name: str | None = None
+    category_name: str | None = None
+    raised_at: date | None = None
+    deadline: date | None = None
+    snippet: Runs | None = None
+    #: From raising to striking off, or None.
+    days: int | None = None
+    struck_off_at: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the loop: done, now, ahead, or end (the lit lamp)."""
+
+    label: str
+    status: str
+    when: date | None = None
+    who: str | None = None
+    note: str | None = None
+
+
+def local_day(at: datetime | None) -> date | None:
+    """The date in the city of an instant."""
+    return current().calendar.local_date(at) if at is not None else None
+
+
+def days_between(start: datetime, end: datetime) -> int:
+    """From the day of `start` to the day of `end`, in the city."""
+    days = current().calendar.local_date
+    return (days(end) - days(start)).days
+
+
+def state_view(state: State, deadline: datetime | None, round_number: int, now: datetime) -> StateView:
+    """The state with what residents have to know beside it."""
+    late = state.category == "open" and deadline is not None and deadline < now
+    return StateView(state.name, state.label, state.category, late, round_number > 1)
+
+
+async def row_views(
+    rows: Sequence[PublicIssue],
+    now: datetime,
+    href: Callable[[PublicIssue], str],
+    found: Mapping[int, tuple[Runs, Runs]] | None = None,
+) -> list[RowView]:
+    """Rows of `PublicIssue` as a list draws them; `found` has title and snippet with marks, by issue id."""
+    views = []
+    for row in rows:
+        state = await state_of(row.state)
+        title, snippet = (found or {}).get(row.issue_id, (None, None))
+        running = state.category in ("open", "awaiting")
+        views.append(
+            RowView(
+                number=row.number,
+                title=marked(title) if title else row.title,
+                href=href(row),
+                state=state_view(state, row.deadline, row.round, now),
+                unit_name=row.unit_name,
+                category_name=row.category_path.split("/")[-1] or None,
+                raised_at=local_day(row.raised_at),
+                deadline=local_day(row.deadline) if running else None,
+                snippet=snippet,
+                days=days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None,
+                struck_off_at=local_day(row.struck_off_at),
+            )
+        )
+    return views
+
+
+def marked(runs: Runs) -> Markup:
+    """Text in runs, with the matched ones marked."""
+    return Markup("").join(Markup("<mark>{}</mark>").format(run) if matched else escape(run) for run, matched in runs)
+
+
+#: Events after which the loop starts again.
+_BACK = ("issue.return", "issue.reopen", "issue.reconsider")
+
+
+def steps_of(state: State, timeline: Sequence[Mapping[str, str]], facts: LoopFacts) -> list[Step] | None:
+    """The loop as seven steps (002-B1), or None where the issue left it (declined, merged).
+
+    `timeline` is the projection's: public events, oldest first.
+    """
+    if state.category == "closed":
+        return None
+    moments, rounds = _moments(timeline)
+    labels = [_("登记"), _("立项"), _("办理"), _("办结"), _("反馈"), _("验收"), _("销号")]
+    whens = [
+        facts.raised_at,
+        facts.listed_at,
+        moments.get("issue.start"),
+        facts.resolved_at,
+        moments.get("issue.feedback"),
+        moments.get("issue.accepted"),
+        facts.struck_off_at,
+    ]
+    reached = _reached(state, facts, moments)
+    steps = []
+    for place, label in enumerate(labels):
+        if reached == len(labels):
+            status = "end" if place == len(labels) - 1 else "done"
+        else:
+            status = "done" if place < reached else "now" if place == reached else "ahead"
+        when = local_day(whens[place]) if status != "ahead" else None
+        who, note = None, None
+        if place == 0:
+            who = facts.unit_name
+        elif place == 2 and status != "ahead":
+            who = facts.responsible_unit_name
+            note = _("第 {count} 次办理").format(count=facts.round) if facts.round > 1 else None
+        elif place == 1 and status == "done" and when is None and "issue.settle" in rounds:
+            who = _("当场解决，没有立项")
+        steps.append(Step(label, status, when, who, note))
+    return steps
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFacts:
+    """What the steps are drawn from beside the timeline; of a `PublicIssue` or of an `Issue`."""
+
+    raised_at: datetime
+    listed_at: datetime | None
+    resolved_at: datetime | None
+    struck_off_at: datetime | None
+    unit_name: str
+    responsible_unit_name: str
+    round: int
+
+
+def _moments(timeline: Sequence[Mapping[str, str]]) -> tuple[dict[str, datetime], set[str]]:
+    """When each type of event last happened in the present round of handling; and which ever happened."""
+    moments: dict[str, datetime] = {}
+    ever: set[str] = set()
+    for entry in timeline:
+        if entry["type"] in _BACK:
+            moments.clear()
+        moments[entry["type"]] = datetime.fromisoformat(entry["at"])
+        ever.add(entry["type"])
+    return moments, ever
+
+
+def _reached(state: State, facts: LoopFacts, moments: Mapping[str, datetime]) -> int:
+    """The index of the step the issue is at; 7 when the lamp is lit."""
+    if state.category == "closed_good":
+        return 7
+    if state.category == "awaiting":
+        if "issue.feedback" not in moments:
+            return 4
+        return 6 if "issue.accepted" in moments else 5
+    if state.name in (LISTED, HANDLING, RETURNED) or facts.listed_at is not None:
+        return 2
+    return 1
+
+
+def timeline_of_projection(row: PublicIssue) -> list[Entry]:
+    """The public timeline, newest first; nobody is named in it."""
+    known = current().registry.event_types
+    return [
+        Entry(
+            datetime.fromisoformat(entry["at"]),
+            _(known[entry["type"]].label),
+            entry["text"],
+            "",
+            known[entry["type"]].kind,
+        )
+        for entry in reversed(row.timeline)
+        if entry["type"] in known
+    ]
+
+
+def rating_bars(ratings: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Each score's label, how many slips gave it, and the bar's kind."""
+    kinds = {"satisfied": "plain", "basically": "second", "dissatisfied": "bad"}
+    return [(_(label), ratings.get(score, 0), kinds[score]) for score, label in SCORES]
+
+
+def photo_views(url: Url, route: str, photos: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Photos as the macro draws them; `route` is the page that serves them."""
+    labels = {"before": _("修之前"), "after": _("修好后")}
+    views = []
+    for number, photo in enumerate(photos, start=1):
+        label = labels.get(photo["stage"], "")
+        src = url(route, name=photo["name"])
+        views.append(
+            {
+                "src": src,
+                "href": src,
+                "alt": _("{label}照片 {number}").format(label=label, number=number),
+                "caption": photo["caption"] or label or None,
+                "width": photo["width"],
+                "height": photo["height"],
+            }
+        )
+    return views
