@@ -83,7 +83,7 @@ def _read(path: Path, locale: str) -> Translations:
 
 
 def translate(message: str) -> str:
-    """`message`, a Simplified Chinese sentence, in the running request's language; itself where nobody translated it."""
+    """`message`, a Simplified Chinese sentence, in the running request's language, or itself if untranslated."""
     catalogue = _catalogues.get(_locale.get())
     return str(catalogue.gettext(message)) if catalogue is not None and message else message
 

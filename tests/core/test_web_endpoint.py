@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
-
 from tests.core.tiny_city import HOST, PAGES, SAME_ORIGIN, Browser, TinyCity, add_account, add_unit, say
+
 from yetan.plugins.checks import check_pages
 from yetan.plugins.declarations import Page
 from yetan.web.endpoint import is_served
@@ -74,8 +74,31 @@ def test_every_unsafe_page_refuses_another_site(browser: Browser, path: str, nam
 
 @pytest.mark.parametrize(
     "path",
-    ["//e", "///e", "/\\e", "\\\\e", "https:e", "https://e", "%2f%2fe", "/%2f/e", "/%2F%2Fe", "/%5ce", "/%255ce", "/%252f%252fe",
-     "/\te", "/\n/e", "/%09/e", "/%0d%0aSet-Cookie:x", "", " /e", "e", "?next=/", "javascript:alert(1)", "/a\x00b", "//e?/ok"],
+    [
+        "//e",
+        "///e",
+        "/\\e",
+        "\\\\e",
+        "https:e",
+        "https://e",
+        "%2f%2fe",
+        "/%2f/e",
+        "/%2F%2Fe",
+        "/%5ce",
+        "/%255ce",
+        "/%252f%252fe",
+        "/\te",
+        "/\n/e",
+        "/%09/e",
+        "/%0d%0aSet-Cookie:x",
+        "",
+        " /e",
+        "e",
+        "?next=/",
+        "javascript:alert(1)",
+        "/a\x00b",
+        "//e?/ok",
+    ],
 )
 def test_next_leads_nowhere_else(path: str) -> None:
     """C19"""
@@ -159,7 +182,9 @@ def test_a_signed_in_form_needs_its_session_s_token(browser: Browser) -> None:
     sent = browser.submit("/desk/send", {"word": "灯", "_token": token, "_key": "k" * 20})
     assert (sent.status_code, sent.text) == (200, f"灯|0|{'k' * 20}")
     assert browser.sign_in(_token=token).status_code == 303
-    assert browser.submit("/desk/send", {"word": "灯", "_token": token}).status_code == 403, "an earlier session's token"
+    assert browser.submit("/desk/send", {"word": "灯", "_token": token}).status_code == 403, (
+        "an earlier session's token"
+    )
 
 
 def test_every_unsafe_request_is_recorded_without_its_words(browser: Browser) -> None:
@@ -205,7 +230,10 @@ def test_values_are_only_what_is_declared(browser: Browser) -> None:
     assert browser.get("/search?word=a").text == "a|0|"
     photo = ("photos", ("a.jpg", b"x", "image/jpeg"))
     assert browser.submit("/send", {"word": "灯"}, files=[photo, photo]).text == "灯|2|"
-    assert browser.submit("/send", {"word": "灯"}, files=[("photos", ("", b"", "application/octet-stream"))]).text == "灯|0|"
+    assert (
+        browser.submit("/send", {"word": "灯"}, files=[("photos", ("", b"", "application/octet-stream"))]).text
+        == "灯|0|"
+    )
     assert browser.submit("/send", files=[("word", ("a.txt", b"x", "text/plain"))]).status_code == 400
     assert browser.submit("/send", {"word": "灯", "photos": "a.jpg"}).status_code == 400
 

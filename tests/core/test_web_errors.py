@@ -12,9 +12,9 @@ from typing import Any
 import asyncpg
 import pytest
 from starlette.responses import Response
+from tests.core.tiny_city import HOST, PASSWORD, Browser, TinyCity, add_account
 from tortoise.exceptions import DBConnectionError, OperationalError
 
-from tests.core.tiny_city import HOST, PASSWORD, Browser, TinyCity, add_account
 from yetan.config import Server
 from yetan.errors import Conflict, TooMany
 from yetan.plugins.declarations import Page
@@ -224,9 +224,7 @@ def test_a_fault_tells_a_reference_and_nothing_else(browser: Browser, caplog: py
 
 
 def test_the_interface_for_programs_answers_json(browser: Browser) -> None:
-    assert browser.get("/api/v1/nowhere").json() == {
-        "error": {"code": "not_found", "message": "请核对编号或网址。"}
-    }
+    assert browser.get("/api/v1/nowhere").json() == {"error": {"code": "not_found", "message": "请核对编号或网址。"}}
     failed = browser.get("/api/v1/fail")
     assert failed.status_code == 500
     assert failed.json()["error"]["code"] == "internal_server_error"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from starlette.responses import Response
-
 from tests.core.tiny_city import PAGES, Browser, TinyCity, add_account
+
 from yetan import i18n
 from yetan.errors import ConfigurationError
 from yetan.plugins.declarations import NavigationItem, Page, Panel, Plugin, Theme
@@ -106,7 +106,10 @@ def test_upper_layers_win_and_originals_stay_in_reach(
     assert drawn(city, "page.html") == "theme over points"
     write(city.folder / "templates" / "page.html", "deployment over {% include 'lamps:page.html' %}")
     assert drawn(city, "page.html") == "deployment over lamps"
-    write(city.folder / "templates" / "error.html", "{% extends 'core:error.html' %}{% block foot %}我们的页脚{% endblock %}")
+    write(
+        city.folder / "templates" / "error.html",
+        "{% extends 'core:error.html' %}{% block foot %}我们的页脚{% endblock %}",
+    )
     page = drawn(city, "error.html", heading="标题", message="正文")
     assert "<h1>标题</h1>" in page
     assert "我们的页脚" in page
@@ -142,7 +145,8 @@ def test_a_name_a_template_does_not_get_is_a_fault(city: TinyCity) -> None:
 def test_dates_are_the_city_s(city: TinyCity) -> None:
     write(
         city.folder / "templates" / "page.html",
-        "{{ at | date }}|{{ at | datetime }}|{{ at | full_date }}|{{ day | date }}|{{ 1234567 | number }}|{{ now.hour }}",
+        "{{ at | date }}|{{ at | datetime }}|{{ at | full_date }}|{{ day | date }}|{{ 1234567 | number }}|"
+        "{{ now.hour }}",
     )
     late = datetime(2026, 6, 16, 16, 20, tzinfo=UTC)  # 00:20 on the 17th in Shanghai
     page = drawn(city, "page.html", at=late, day=date(2026, 6, 17))
@@ -267,7 +271,9 @@ def test_a_deployment_s_static_file_wins(city: TinyCity) -> None:
         assert browser.get("/static/x/notes.py").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["../secret.css", "..%2fsecret.css", "%2e%2e/secret.css", "/etc/hostname", "..\\secret.css", ""])
+@pytest.mark.parametrize(
+    "path", ["../secret.css", "..%2fsecret.css", "%2e%2e/secret.css", "/etc/hostname", "..\\secret.css", ""]
+)
 def test_static_paths_lead_nowhere_else(city: TinyCity, path: str) -> None:
     write(city.folder / "secret.css", "secret")
     write(city.folder / "static" / "a.css", "")
@@ -310,7 +316,10 @@ def test_catalogues_are_read_without_compiling_and_the_city_has_the_last_word(ci
         browser.get("/display?locale=zh-Hant")
         assert browser.get("/show").text == "公开板|zh-Hant|6月17日"
         i18n.use_locale("en")
-        assert [i18n.translate_count("{count}件", "{count}件", count) for count in (1, 2)] == ["one matter", "many matters"]
+        assert [i18n.translate_count("{count}件", "{count}件", count) for count in (1, 2)] == [
+            "one matter",
+            "many matters",
+        ]
         i18n.use_locale("zh_Hans")
 
 
@@ -344,5 +353,3 @@ def test_a_nonsense_display_cookie_is_passed_over(browser: Browser) -> None:
     browser.cookies.set("yetan-display", "elder=2&light=%22%3E%3Cscript%3E&locale=../../x&&&")
     page = browser.get("/").text
     assert '<html lang="zh-Hans" class="public" data-light="day">' in page
-
-

@@ -29,8 +29,9 @@ from yetan.web.health import PAGES as HEALTH_PAGES
 from yetan.web.request import Request
 
 MORNING = datetime(2026, 5, 6, 1, 0, tzinfo=UTC)
-PASSWORD = "柳湾的路灯亮了"  # noqa: S105 - a made-up account of a made-up town
+PASSWORD = "柳湾的路灯亮了"
 HOST = "testserver"
+SERVER = Server(base_url=f"http://{HOST}")
 SAME_ORIGIN = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
 
 T = TypeVar("T")
@@ -119,7 +120,7 @@ class TinyCity:
     navigation: Sequence[NavigationItem] = ()
     panels: Sequence[Panel] = ()
     plugins: Sequence[Plugin] = ()
-    server: Server = Server(base_url=f"http://{HOST}")
+    server: Server = SERVER
 
     @property
     def configuration(self) -> Configuration:
@@ -154,9 +155,7 @@ class TinyCity:
     def client(self, **options: Any) -> Iterator[Browser]:
         """A browser at the running city. Redirects are not followed."""
         scheme = "https" if self.configuration.secure else "http"
-        with Browser(
-            self.app(), base_url=f"{scheme}://{HOST}", follow_redirects=False, **options
-        ) as browser:
+        with Browser(self.app(), base_url=f"{scheme}://{HOST}", follow_redirects=False, **options) as browser:
             yield browser
 
 
@@ -174,6 +173,10 @@ class Browser(TestClient):
 
     def sign_in(self, username: str = "lin", password: str = PASSWORD, **more: str) -> Any:
         return self.submit("/sign-in", {"username": username, "password": password, **more})
+
+    def carry(self, session: str) -> None:
+        """Have the cookie of another session."""
+        self.cookies.set("yetan-session", session, domain=f"{HOST}.local", path="/")
 
     def token(self) -> str:
         """The `_token` of the signed-in browser's forms."""

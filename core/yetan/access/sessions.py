@@ -24,7 +24,9 @@ _SEEN_EVERY = timedelta(minutes=1)
 async def actor_of(account: Account, today: date) -> Actor:
     """The actor an account is: its person and the grants of the posts it holds on `today`, a date in the city."""
     await account.fetch_related("person")
-    posts = await Post.filter(account_id=account.id, since__lte=today).filter(Q(until__isnull=True) | Q(until__gte=today))
+    posts = await Post.filter(account_id=account.id, since__lte=today).filter(
+        Q(until__isnull=True) | Q(until__gte=today)
+    )
     return Actor(
         name=account.person.name or account.username,
         account_id=account.id,
@@ -100,9 +102,7 @@ async def check_sign_in(act: Act, username: str, password: str) -> Account:
     Raises `Invalid` with one text for every cause, after the same work, so that nobody learns which accounts
     there are (C34); `TooMany` after too many tries at an account or from an address (C38).
     """
-    await attempt(
-        "sign_in.address", act.source, limit=ADDRESS_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
-    )
+    await attempt("sign_in.address", act.source, limit=ADDRESS_TRIES, window_seconds=WINDOW_SECONDS, now=act.now)
     await attempt(
         "sign_in.account", username.casefold(), limit=ACCOUNT_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
     )
@@ -131,9 +131,7 @@ async def change_password(act: Act, account: Account, present: str, new: str) ->
 
     Raises `Invalid` naming the form field `current` or `new`; `TooMany` after too many guesses at the present one.
     """
-    await attempt(
-        "password.change", str(account.id), limit=ACCOUNT_TRIES, window_seconds=WINDOW_SECONDS, now=act.now
-    )
+    await attempt("password.change", str(account.id), limit=ACCOUNT_TRIES, window_seconds=WINDOW_SECONDS, now=act.now)
     if account.password_hash and not await verify_password(account.password_hash, present):
         raise Invalid.field("current", "现在的密码不对，请核对后再写。")
     await set_password(account, new, field="new")

@@ -24,8 +24,8 @@ async def attempt(name: str, subject: str, *, limit: int, window_seconds: int, n
     )
     ends = _window_end(now, window_seconds)
     rows = await fetch(
-        "INSERT INTO yetan_throttle (name, subject_hash, \"window\", count) VALUES (?, ?, ?, 1) "
-        "ON CONFLICT (name, subject_hash, \"window\") DO UPDATE SET count = yetan_throttle.count + 1 RETURNING count",
+        'INSERT INTO yetan_throttle (name, subject_hash, "window", count) VALUES (?, ?, ?, 1) '
+        'ON CONFLICT (name, subject_hash, "window") DO UPDATE SET count = yetan_throttle.count + 1 RETURNING count',
         [name, keyed_hash("throttle", subject), str(ends)],
     )
     if rows[0]["count"] > limit:
@@ -40,10 +40,10 @@ async def forgive(name: str, subject: str, *, window_seconds: int, now: datetime
 
 
 async def forget_ended(now: datetime) -> int:
-    """Remove the counts of windows that ended before `now`; returns how many. For a daily job."""
-    return await Throttle.filter(window__lt=str(int(now.timestamp()))).delete()
+    """Remove the counts of windows that have ended by `now`; returns how many. For a daily job."""
+    return await Throttle.filter(window__lte=str(int(now.timestamp()))).delete()
 
 
 def _window_end(now: datetime, window_seconds: int) -> int:
-    """When the window that `now` lies in ends, in seconds since 1970. Ten digits until 2286, so text order is time's."""
+    """When the window that `now` lies in ends: seconds since 1970, ten digits until 2286, so text order is time's."""
     return (int(now.timestamp()) // window_seconds + 1) * window_seconds

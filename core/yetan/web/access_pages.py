@@ -45,7 +45,9 @@ PASSWORD_FIELDS = (
     Field("again", "再写一遍新密码", kind="password", max_length=MAXIMUM_LENGTH, autocomplete="new-password"),
 )
 #: What may be chosen; `Display` passes over what nobody offers.
-DISPLAY_FIELDS = tuple(Field(name, name, required=False) for name in ("elder", "light", "skin", "size", "locale", "next"))
+DISPLAY_FIELDS = tuple(
+    Field(name, name, required=False) for name in ("elder", "light", "skin", "size", "locale", "next")
+)
 
 
 async def sign_in(request: Request) -> Response:

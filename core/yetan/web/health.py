@@ -36,7 +36,9 @@ async def deliveries(now: datetime) -> Health:
     """Whether events reach their subscribers. A dead delivery waits for an administrator, the site serves on."""
     dead = await Delivery.filter(state="dead").count()
     late = await Delivery.filter(state="pending", due_at__lt=now - LATE_AFTER).count()
-    remedy = "see the failed deliveries at /admin or run `yetan events replay`" if dead else "check that the worker runs"
+    remedy = (
+        "see the failed deliveries at /admin or run `yetan events replay`" if dead else "check that the worker runs"
+    )
     return Health("deliveries", not dead and not late, f"{dead} dead, {late} late", remedy if dead or late else "")
 
 

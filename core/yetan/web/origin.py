@@ -57,6 +57,8 @@ def _names_host(address: str, headers: Headers) -> bool:
         parts = urlsplit(address)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and parts.netloc.lower() == headers.get(
-        "host", ""
-    ).lower()
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.netloc)
+        and parts.netloc.lower() == headers.get("host", "").lower()
+    )

@@ -80,9 +80,7 @@ class Request(requests.Request):
         _, parameters = _content_type(self.headers.get("content-type", ""))
         if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             raise BadRequest("请用 UTF-8 编码提交。")
-        return await self._get_form(
-            max_files=MAXIMUM_FILES, max_fields=MAXIMUM_FIELDS, max_part_size=MAXIMUM_PART
-        )
+        return await self._get_form(max_files=MAXIMUM_FILES, max_fields=MAXIMUM_FIELDS, max_part_size=MAXIMUM_PART)
 
     async def sent_key(self) -> str:
         """The idempotency key of the body. Raises `BadRequest` for one no page of ours drew."""
@@ -134,7 +132,7 @@ def cookie_name(name: str) -> str:
 
 
 def set_cookie(response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
-    """Set a cookie scripts cannot read and other sites do not send; `max_age` in seconds, None until the browser closes."""
+    """Set a cookie that scripts cannot read; `max_age` in seconds, None until the browser closes."""
     secure = current().configuration.secure
     response.set_cookie(
         cookie_name(name), value, max_age=max_age, path="/", secure=secure, httponly=True, samesite="lax"

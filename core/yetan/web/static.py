@@ -54,7 +54,7 @@ class StaticFiles:
                     self.files[name] = StaticFile(content, media_type, hashlib.sha256(content).hexdigest()[:12])
 
     def address(self, name: str) -> str:
-        """The path a page links to. Raises `LookupError` for a file there is not: a broken template, not a broken link."""
+        """The path a page links to. Raises `LookupError` for a file there is not: better a fault than a dead link."""
         if name not in self.files:
             raise LookupError(f"There is no static file {name!r}.")
         return f"/static/{self.files[name].hash}/{quote(name)}"

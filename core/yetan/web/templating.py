@@ -144,9 +144,7 @@ def _look(registry: Registry) -> Look:
     from importlib.resources import files
 
     told = tomllib.loads((files(registry.theme.package) / "theme.toml").read_text(encoding="utf-8"))
-    return replace(
-        Look(), stylesheet=told["stylesheet"], icon=told["icon"], skins=tuple(told.get("skins", ("",)))
-    )
+    return replace(Look(), stylesheet=told["stylesheet"], icon=told["icon"], skins=tuple(told.get("skins", ("",))))
 
 
 def _city_view(city: City) -> CityView:
