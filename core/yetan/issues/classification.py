@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tortoise.expressions import Q
 from tortoise.transactions import in_transaction
 
-from yetan.errors import Invalid
+from yetan.access.scope import require
+from yetan.act import Act
+from yetan.db.change import change
+from yetan.errors import Invalid, NotFound
 from yetan.issues.models import Category
+from yetan.units.service import root
 
 
 async def load_categories(paths: Sequence[tuple[str, ...]]) -> int:
@@ -30,9 +35,29 @@ async def load_categories(paths: Sequence[tuple[str, ...]]) -> int:
     return added
 
 
-async def set_active(category_id: int, active: bool) -> None:
-    """Offer a category for new issues, or no longer; issues that have it keep it."""
-    await Category.filter(id=category_id).update(active=active)
+@change(Category)
+async def set_active(act: Act, category_id: int, active: bool) -> Category:
+    """Offer a category, with all below it, for new issues, or no longer; issues that have it keep it.
+
+    Switched on, those above it are offered too.
+    """
+    await require_categories(act)
+    category = await Category.get_or_none(id=category_id)
+    if category is None:
+        raise NotFound
+    names = category.path.split("/")
+    above = ["/".join(names[:level]) for level in range(1, len(names))] if active else []
+    await Category.filter(Q(id=category.id) | Q(path__in=above)).update(active=active)
+    below = [category.id]
+    while below:
+        below = [row["id"] for row in await Category.filter(parent_id__in=below).values("id")]
+        await Category.filter(id__in=below).update(active=active)
+    return category
+
+
+async def require_categories(act: Act) -> None:
+    """Categories are the whole city's: raise `Forbidden` unless the actor manages them there."""
+    await require(act, "category.manage", [(await root()).id])
 
 
 async def category_choices() -> list[tuple[str, str]]:

@@ -10,16 +10,16 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import F, Q
 from tortoise.transactions import in_transaction
 
-from yetan.access.roles import role_labels
+from yetan.access.roles import role_labels, roles_holding
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
-from yetan.errors import Forbidden, Invalid, NotFound
+from yetan.errors import Forbidden, Invalid, NotFound, Refused
 from yetan.events.service import emit
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
 from yetan.runtime import current
 from yetan.units.models import Unit
-from yetan.units.service import subtree_of
+from yetan.units.service import root, subtree_of
 from yetan.web.forms import Field, clean
 
 #: The text a person agrees to when leaving a name or phone; raise its version when it changes (C71).
@@ -40,6 +40,15 @@ POST_FIELDS = (
     Field("rank", "职级", required=False, max_length=30),
     Field("since", "从哪天起", "date"),
     Field("until", "到哪天止", "date", required=False, hint="不填就是一直有效。"),
+)
+END_FIELDS = (Field("on", "最后一天", "date"),)
+HOUSEHOLD_FIELDS = (
+    Field("unit", "哪个村（社区）", "unit"),
+    Field("address", "门牌地址", max_length=200),
+)
+MEMBER_FIELDS = (
+    Field("name", "姓名", max_length=60),
+    Field("phone", "电话", "phone", required=False),
 )
 LINK_FIELDS = (
     Field("kind", "联系方式", "choice", choices=LINK_KINDS),
@@ -136,14 +145,40 @@ async def add_account(act: Act, person: Person, username: str) -> Account:
     return account
 
 
+async def require_over(act: Act, account: Account) -> None:
+    """Raise `Forbidden` unless the actor manages every unit the account has or will have a post in.
+
+    One of them is not enough: whoever could let themselves in as an account would get all its posts. An account
+    without posts belongs to its person's unit, else to the city.
+    """
+    posts = Post.filter(account_id=account.id).filter(Q(until__isnull=True) | Q(until__gte=today(act)))
+    units = {row["unit_id"] for row in await posts.values("unit_id")}
+    if not units:
+        person = await Person.get(id=account.person_id)
+        units = {person.unit_id if person.unit_id is not None else (await root()).id}
+    for unit in units:
+        await require(act, "account.manage", [unit])
+
+
+async def _usable(account_id: int) -> Account:
+    """The account, whose person's data have not been erased."""
+    account = await Account.get_or_none(id=account_id).select_related("person")
+    if account is None:
+        raise NotFound
+    if account.person.erased_at is not None:
+        raise Refused("这个人的信息已经删除，账号不能再用。需要的话，请另建一个账号。")
+    return account
+
+
 @change(Account)
 async def set_active(act: Act, account_id: int, active: bool) -> Account:
     """Disable an account, or let it in again. Disabling ends its sessions at once (C36)."""
     from yetan.access.models import Session
 
-    account = await Account.get(id=account_id)
+    account = await _usable(account_id)
     if account.id == act.actor.account_id:
         raise Forbidden("不能停用自己的账号，请另一位管理员来做。")
+    await require_over(act, account)
     account.active = active
     await account.save(update_fields=["active"])
     if not active:
@@ -152,9 +187,24 @@ async def set_active(act: Act, account_id: int, active: bool) -> Account:
     return account
 
 
+async def invite(act: Act, account_id: int) -> str:
+    """The token of a link that signs an account in once; to be handed to its owner, and shown to nobody again (C40).
+
+    Raises `Forbidden`, and `Refused` for an account that is switched off.
+    """
+    from yetan.access.sessions import issue_link
+
+    account = await _usable(account_id)
+    await require_over(act, account)
+    if not account.active:
+        raise Refused("这个账号已经停用。请先恢复它，再发登录链接。")
+    return await issue_link(account, act.now)
+
+
 @change(Post)
 async def appoint(act: Act, account_id: int, values: dict[str, Any]) -> Post:
     """Give an account a post from a day on; one account may hold several."""
+    await _usable(account_id)
     cleaned = clean(POST_FIELDS, values, {"role": list(role_labels().items())})
     await require(act, "account.manage", [cleaned["unit"]])
     if cleaned["until"] is not None and cleaned["until"] < cleaned["since"]:
@@ -176,11 +226,13 @@ async def appoint(act: Act, account_id: int, values: dict[str, Any]) -> Post:
 
 @change(Post)
 async def end_post(act: Act, post_id: int, on: date) -> Post:
-    """End a post; `on` is its last day."""
+    """End a post; `on` is its last day. Nobody ends the post they manage accounts by: somebody has to stay who can."""
     post = await Post.get_or_none(id=post_id)
     if post is None:
         raise NotFound
     await require(act, "account.manage", [post.unit_id])
+    if post.account_id == act.actor.account_id and post.role in roles_holding("account.manage"):
+        raise Forbidden("不能结束自己的管理岗位，否则可能没人能管账号了。请办理交接，或者请另一位管理员来做。")
     if on < post.since:
         raise Invalid.field("on", "结束日期不能早于任职日期。")
     post.until = on
@@ -202,7 +254,7 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
     if cleaned["successor"] == post.account_id:
         raise Invalid.field("successor", "请选另一个人。")
     if not await Account.filter(id=cleaned["successor"], active=True).exists():
-        raise Invalid.field("successor", "没有这个账号，请重新选。")
+        raise Invalid.field("successor", "没有这个账号，或者已经停用，请重新选。")
     if cleaned["on"] <= post.since:
         raise Invalid.field("on", "交接日期要晚于原来的任职日期。")
     post.until = cleaned["on"] - timedelta(days=1)
@@ -247,6 +299,21 @@ async def add_link(act: Act, account_id: int, values: dict[str, Any]) -> Link:
     return link
 
 
+@change(Link)
+async def end_link(act: Act, link_id: int, on: date) -> Link:
+    """End a link; `on` is its last day."""
+    link = await Link.get_or_none(id=link_id)
+    if link is None or link.unit_id is None:
+        raise NotFound
+    await require(act, "account.manage", [link.unit_id])
+    if on < link.since:
+        raise Invalid.field("on", "结束日期不能早于开始日期。")
+    link.until = on
+    await link.save(update_fields=["until"])
+    await emit(act, "link.ended", ("link", link.id))
+    return link
+
+
 @change(Household)
 async def add_household(act: Act, unit_id: int, address: str, persons: Sequence[int]) -> Household:
     """Put persons into a household at an address; a person moves from the household they were in."""
@@ -255,6 +322,30 @@ async def add_household(act: Act, unit_id: int, address: str, persons: Sequence[
         unit_id=unit_id, address=address, defaults={"created_at": act.now}
     )
     for person_id in persons:
-        await HouseholdMember.filter(person_id=person_id).delete()
-        await HouseholdMember.create(household_id=household.id, person_id=person_id)
+        await _move_in(household, person_id)
     return household
+
+
+@change(Household)
+async def add_member(act: Act, household_id: int, values: dict[str, Any]) -> Household:
+    """Add somebody to a household; who is known by this name and phone moves in from where they were."""
+    household = await Household.get(id=household_id)
+    await require(act, "household.manage", [household.unit_id])
+    cleaned = clean(MEMBER_FIELDS, values)
+    person = await find_or_add_person(act, cleaned["name"], cleaned["phone"], household.unit_id)
+    await _move_in(household, person.id)
+    return household
+
+
+@change(Household)
+async def remove_member(act: Act, household_id: int, person_id: int) -> Household:
+    """Take somebody out of a household; the person stays known."""
+    household = await Household.get(id=household_id)
+    await require(act, "household.manage", [household.unit_id])
+    await HouseholdMember.filter(household_id=household_id, person_id=person_id).delete()
+    return household
+
+
+async def _move_in(household: Household, person_id: int) -> None:
+    await HouseholdMember.filter(person_id=person_id).delete()
+    await HouseholdMember.create(household_id=household.id, person_id=person_id)

@@ -9,12 +9,21 @@ from typing import Any
 
 from tortoise.transactions import in_transaction
 
+from yetan.access.scope import require
 from yetan.act import Act
-from yetan.errors import Invalid
+from yetan.db.change import change
+from yetan.errors import Invalid, Refused
 from yetan.events.service import emit
 from yetan.runtime import current
 from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
 from yetan.units.table import UnitRow
+from yetan.web.forms import Field, clean
+
+NAME_FIELDS = (
+    Field("name", "单位名称", max_length=80),
+    Field("short_name", "简称", required=False, max_length=40),
+)
+MERGE_FIELDS = (Field("into", "并入哪个单位", "unit"),)
 
 
 async def ancestors_of(units: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
@@ -83,8 +92,11 @@ class LoadedUnits:
 async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
     """Add or change units by their code, in one transaction; a former name stays known.
 
-    Raises `Invalid` naming kinds the configuration does not know.
+    It changes the whole tree: for whoever manages the city itself. Raises `Forbidden`, and `Invalid` naming kinds
+    the configuration does not know.
     """
+    if not act.actor.unrestricted:
+        await require(act, "unit.manage", [(await root()).id])
     kinds = current().configuration.unit_kinds
     unknown = sorted({row.kind for row in rows} - set(kinds))
     if unknown:
@@ -125,34 +137,61 @@ async def _remember_name(unit: Unit, act: Act) -> None:
     await UnitName.update_or_create({"until": until}, unit_id=unit.id, name=unit.name)
 
 
-async def rename(act: Act, unit: Unit, name: str) -> Unit:
-    """Give a unit another name; the old one stays known to history and search."""
-    async with in_transaction():
+@change(Unit)
+async def rename(act: Act, unit_id: int, values: dict[str, Any]) -> Unit:
+    """Give a unit another name and short name; the old name stays known to history and search."""
+    await require(act, "unit.manage", [unit_id])
+    cleaned = clean(NAME_FIELDS, values)
+    unit = await Unit.get(id=unit_id)
+    if cleaned["name"] != unit.name:
         await _remember_name(unit, act)
-        unit.name = name
-        await unit.save(update_fields=["name"])
-        await emit(act, "unit.changed", ("unit", unit.id))
+    unit.name, unit.short_name = cleaned["name"], cleaned["short_name"]
+    await unit.save(update_fields=["name", "short_name"])
+    await emit(act, "unit.changed", ("unit", unit.id))
     return unit
 
 
-async def merge_units(act: Act, unit: Unit, into: Unit) -> None:
+@change(Unit)
+async def set_active(act: Act, unit_id: int, active: bool) -> Unit:
+    """Offer a unit in forms, or no longer; its issues stay where they are. A merged one does not come back."""
+    await require(act, "unit.manage", [unit_id])
+    unit = await Unit.get(id=unit_id)
+    if unit.parent_id is None:
+        raise Refused("最上面的单位不能停用。")
+    if active and await UnitMerger.filter(unit_id=unit_id).exists():
+        raise Refused("这个单位已经并入别的单位，不能恢复。需要的话，请用单位表新建一个。")
+    unit.active = active
+    await unit.save(update_fields=["active"])
+    await emit(act, "unit.changed", ("unit", unit.id))
+    return unit
+
+
+@change(UnitMerger)
+async def merge_units(act: Act, unit_id: int, into_id: int) -> UnitMerger:
     """Let a unit go into another: it takes no new issues, and its open ones get the other as responsible unit."""
     from yetan.issues.models import Issue
     from yetan.issues.scope import write_scopes
 
-    if unit.id == into.id or unit.id in (await ancestors_of([into.id]))[into.id]:
-        raise Invalid("不能并入自己，也不能并入自己下面的单位。")
-    async with in_transaction():
-        on = act.now.astimezone(current().configuration.city.zone).date()
-        await UnitMerger.create(unit_id=unit.id, into_id=into.id, on=on)
-        await Unit.filter(id=unit.id).update(active=False)
-        open_states = [
-            s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")
-        ]
-        moved = await Issue.filter(responsible_unit_id=unit.id, state__in=open_states)
-        await Issue.filter(id__in=[issue.id for issue in moved]).update(responsible_unit_id=into.id)
-        await write_scopes(moved, [into.id])
-        await emit(act, "unit.merged", ("unit", unit.id), data={"into": into.id})
+    for each in (unit_id, into_id):
+        await require(act, "unit.manage", [each])
+    into = await Unit.get(id=into_id)
+    if unit_id in (await ancestors_of([into.id]))[into.id]:
+        raise Invalid.field("into", "不能并入自己，也不能并入自己下面的单位。")
+    if not into.active:
+        raise Invalid.field("into", f"“{into.name}”已经停用，请选另一个单位。")
+    if await UnitMerger.filter(unit_id=unit_id).exists():
+        raise Refused("这个单位已经并入别的单位了。")
+    if await Unit.filter(parent_id=unit_id, active=True).exists():
+        raise Refused("这个单位下面还有单位。请先把它们并走，或者用单位表换上级。")
+    on = act.now.astimezone(current().configuration.city.zone).date()
+    merger = await UnitMerger.create(unit_id=unit_id, into_id=into.id, on=on)
+    await Unit.filter(id=unit_id).update(active=False)
+    open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+    moved = await Issue.filter(responsible_unit_id=unit_id, state__in=open_states)
+    await Issue.filter(id__in=[issue.id for issue in moved]).update(responsible_unit_id=into.id)
+    await write_scopes(moved, [into.id])
+    await emit(act, "unit.merged", ("unit", unit_id), data={"into": into.id})
+    return merger
 
 
 async def rebuild_ancestors() -> None:

@@ -130,7 +130,9 @@ class Field:
         if not digits.startswith("0"):
             digits = digits.replace("-", "")
         if not _PHONE.match(digits):
-            raise Invalid.field(self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。")
+            raise Invalid.field(
+                self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。"
+            )
         return digits
 
 
@@ -145,8 +147,10 @@ def clean(
             cleaned[field.name] = field.clean(values.get(field.name), (choices or {}).get(field.name, ()))
         except Invalid as error:
             wrong.update(error.fields)
+    if len(wrong) == 1:
+        raise Invalid(next(iter(wrong.values()))[0], wrong)
     if wrong:
-        raise Invalid("有内容需要改一下，您写的都还在。", wrong)
+        raise Invalid(f"有 {len(wrong)} 处要改一下，您写的都还在。", wrong)
     return cleaned
 
 
@@ -202,7 +206,7 @@ class BoundField:
     @property
     def input_mode(self) -> str:
         """Which keyboard a phone shows."""
-        return {"phone": "tel", "number": "numeric", "issue_number": "numeric"}.get(self.field.kind, "")
+        return {"phone": "tel", "number": "numeric"}.get(self.field.kind, "")
 
 
 class Form:

@@ -1,0 +1,271 @@
+"""A small town for tests: units, one official a role, a resident, a clock that stands, and browsers signed in as any.
+
+    def test_a_lamp_is_listed(town):
+        issue = town.report()
+        town.move(issue, "list", by="clerk")
+        assert town.reload(issue).state == "listed"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.models import Model
+
+from yetan.access.sessions import actor_of, open_session
+from yetan.act import SYSTEM, Act, Actor
+from yetan.app import build_app
+from yetan.config import City, Configuration, Role, Server, UnitKind
+from yetan.events.worker import Worker
+from yetan.issues.classification import load_categories
+from yetan.issues.models import Category, Issue, Raiser
+from yetan.issues.service import RaiserInput, report_issue, transition_issue
+from yetan.people.models import Account, Person, Post
+from yetan.people.service import add_account
+from yetan.units.models import Unit
+from yetan.units.service import load_units
+from yetan.units.table import UnitRow
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+#: Wednesday 6 May 2026, nine in the morning in Shanghai.
+MORNING = datetime(2026, 5, 6, 1, 0, tzinfo=UTC)
+HOST = "testserver"
+SAME_ORIGIN = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
+
+UNIT_KINDS: Mapping[str, UnitKind] = {
+    "city": UnitKind("市"),
+    "county": UnitKind("县"),
+    "township": UnitKind("乡镇"),
+    "village": UnitKind("村", raises=True),
+    "community": UnitKind("社区", raises=True),
+    "department": UnitKind("部门", department=True),
+}
+
+#: code, name, kind, parent
+UNITS = (
+    ("city", "柳湾市", "city", ""),
+    ("county", "柳湾县", "county", "city"),
+    ("township", "石桥镇", "township", "county"),
+    ("village", "溪尾村", "village", "township"),
+    ("sibling", "荷塘社区", "community", "township"),
+    ("elsewhere", "云墩乡", "township", "county"),
+    ("other", "樟林村", "village", "elsewhere"),
+    ("department", "县城管局", "department", "county"),
+)
+
+#: account name, person's name, role, unit
+OFFICIALS = (
+    ("village", "陈小满", "village_official", "village"),
+    ("deputy", "许秋生", "village_official", "village"),
+    ("sibling", "林知夏", "village_official", "sibling"),
+    ("other", "王望舒", "village_official", "other"),
+    ("clerk", "周明远", "township_clerk", "township"),
+    ("elsewhere", "何其芳", "township_clerk", "elsewhere"),
+    ("department", "吴照明", "department_official", "department"),
+    ("leader", "沈听澜", "leader", "county"),
+    ("publisher", "江采薇", "publisher", "county"),
+    ("supervisor", "杜若", "supervisor", "county"),
+    ("auditor", "秦鉴", "auditor", "city"),
+    ("administrator", "顾衡", "administrator", "city"),
+)
+
+
+class StandingClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = MORNING) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> datetime:
+        """Move on by a span as `timedelta` takes it, and return the new instant."""
+        self.now += timedelta(**span)
+        return self.now
+
+
+class Browser(TestClient):
+    """A browser at the town's site, whose posts come from the site's own pages. Redirects are not followed."""
+
+    def submit(self, path: str, data: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """POST as a page of the site would, with the session's token."""
+        sent = {"_token": self.token, **(data or {})} if self.token else dict(data or {})
+        return self.post(path, data=sent, headers={**SAME_ORIGIN, **options.pop("headers", {})}, **options)
+
+    #: The token the session's forms carry; "" for an anonymous browser.
+    token = ""
+
+
+@dataclass
+class Town:
+    """The town. Use it as a context manager, or through the fixture `town`."""
+
+    database_url: str
+    folder: Path
+    plugins: tuple[str, ...] = ()
+    search: str = ""
+    theme: str = ""
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    plugin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clock: StandingClock = field(default_factory=StandingClock)
+    units: dict[str, int] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    resident: Person = field(init=False)
+    category: int = 0
+    app: Starlette = field(init=False)
+    _client: Browser = field(init=False)
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the town's yetan.toml would say."""
+        return Configuration(
+            city=City(name="柳湾市", hotline="0598-12345"),
+            folder=self.folder,
+            data_dir=self.folder / "var",
+            database_url=self.database_url,
+            secret_key="a secret that only this town's tests know",
+            unit_kinds=UNIT_KINDS,
+            server=Server(base_url=f"http://{HOST}"),
+            plugins=self.plugins,
+            search=self.search,
+            theme=self.theme,
+            rules=self.rules,
+            roles=self.roles,
+            plugin=self.plugin,
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[Town]:
+        """The running town, with its units, officials and one resident."""
+        # Tortoise keeps statements by table alone, in the dialect of the database it saw first.
+        EXECUTOR_CACHE.clear()
+        self.app = build_app(self.configuration, self.clock, worker=False)
+        with Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False) as client:
+            self._client = client
+            self.do(self._found)
+            yield self
+
+    async def _found(self) -> None:
+        act = Act(SYSTEM, self.clock())
+        rows = [
+            UnitRow(row=number, code=code, name=name, kind=kind, parent_code=parent)
+            for number, (code, name, kind, parent) in enumerate(UNITS, start=2)
+        ]
+        await load_units(act, rows)
+        self.units = {unit.code: unit.id for unit in await Unit.all()}
+        await load_categories([("城乡建设",), ("城乡建设", "市政设施"), ("城乡建设", "市政设施", "路灯")])
+        self.category = (await Category.get(path="城乡建设/市政设施/路灯")).id
+        for username, name, role, unit in OFFICIALS:
+            person = await Person.create(name=name, unit_id=self.units[unit], created_at=act.now)
+            account = await add_account(act, person, username)
+            await Post.create(account_id=account.id, role=role, unit_id=self.units[unit], since=date(2020, 1, 1))
+            self.accounts[username] = account
+        self.resident = await Person.create(
+            name="柳三变", phone="13800001234", unit_id=self.units["village"], created_at=act.now
+        )
+        self.accounts["resident"] = await add_account(act, self.resident, "resident")
+
+    def do(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Await `work()` in the running town's event loop."""
+        assert self._client.portal is not None
+        return self._client.portal.call(work)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine in the running town's event loop."""
+
+        async def go() -> T:
+            return await work
+
+        return self.do(go)
+
+    def run_worker(self) -> int:
+        """Deliver, sweep and run jobs until nothing is due now."""
+        return self.run(Worker().run_once())
+
+    async def actor(self, who: str) -> Actor:
+        """The actor behind an account's name; "resident" acts for themself."""
+        return await actor_of(self.accounts[who], self.clock().date())
+
+    async def act(self, who: str = "", key: str = "") -> Act:
+        """An act of `who` now; of the system when "" """
+        return Act(await self.actor(who) if who else SYSTEM, self.clock(), key=key)
+
+    def report(self, *, by: str = "resident", via: str = "online", raisers: Sequence[RaiserInput] | None = None, **values: Any) -> Issue:
+        """An issue raised by the resident, about three lamps in 溪尾村; `values` override its fields."""
+        given = {
+            "title": "村口三盏路灯不亮",
+            "text": "村口到老桥的三盏路灯坏了半个月，晚上老人不敢走。",
+            "place": "村口到老桥",
+            "kind": "problem",
+            "collective": True,
+            "unit": self.units["village"],
+            "category": self.category,
+            **values,
+        }
+        who = raisers if raisers is not None else [RaiserInput(person_id=self.resident.id)]
+
+        async def go() -> Issue:
+            return await report_issue(await self.act(by), given, who, via=via)
+
+        return self.do(go)
+
+    def move(self, issue: Issue, transition: str, *, by: str, **values: Any) -> Issue:
+        """Take an issue through a transition; what its form requires and `values` do not give is filled in."""
+        given = {
+            "reason": "原因说明",
+            "outcome": "换了三个灯头，连亮两晚。",
+            "measures": "照明所三天内更换灯头。",
+            "owner": self.accounts["deputy"].id,
+            "deadline": self.clock().date() + timedelta(days=10),
+            "opinion": "建议由县城管局处理。",
+            "instead": "县供电公司",
+            **values,
+        }
+
+        async def go() -> Issue:
+            return await transition_issue(await self.act(by), issue.id, transition, given)
+
+        return self.do(go)
+
+    def reload(self, row: M) -> M:
+        """The row as it stands in the database now."""
+        model = type(row)
+        return self.run(_get(model, row.pk))
+
+    def raisers_of(self, issue: Issue) -> list[int]:
+        """The persons who raised an issue."""
+
+        async def go() -> list[int]:
+            return [row.person_id for row in await Raiser.filter(issue_id=issue.id).order_by("id")]
+
+        return self.do(go)
+
+    def browser(self, who: str = "") -> Browser:
+        """A browser signed in as an account, or nobody's."""
+        browser = Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False)
+        browser.portal = self._client.portal
+        if who:
+            browser.cookies.set("yetan-session", self.run(open_session(self.accounts[who], self.clock())))
+            browser.token = _token(browser)
+        return browser
+
+
+async def _get(model: type[M], key: Any) -> M:
+    return await model.get(pk=key)
+
+
+def _token(browser: Browser) -> str:
+    """The token of the signed-in browser's forms, read off a page that has one."""
+    return browser.get("/me/password").text.partition('name="_token" value="')[2].partition('"')[0]
