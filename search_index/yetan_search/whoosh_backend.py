@@ -87,7 +87,7 @@ class _FieldWriter(W3FieldWriter):  # type: ignore[misc]
 
 
 class _Codec(W3Codec):  # type: ignore[misc]
-    """Whoosh's own file format without compression, which costs more than it saves: postings are short."""
+    """Whoosh's own file format without compression: it makes an index of short postings little smaller."""
 
     def __init__(self) -> None:
         super().__init__(compression=0)
