@@ -66,7 +66,7 @@ def _read_one() -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS - 5, SECONDS))
-    path, filename, columns = pickle.load(sys.stdin.buffer)
+    path, filename, columns = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by our own parent
     try:
         read: Table | str = read_table(path, filename=filename, columns=columns)
     except SpreadsheetError as error:
