@@ -294,9 +294,7 @@ class WhooshBackend:
             self._lock.release()
             raise
 
-    async def _add_to_rebuild(
-        self, batch: Sequence[SearchDocument], progress: Callable[[int], None] | None
-    ) -> None:
+    async def _add_to_rebuild(self, batch: Sequence[SearchDocument], progress: Callable[[int], None] | None) -> None:
         count = await self._write(lambda: self._add(batch))
         if progress:
             progress(count)
