@@ -47,7 +47,8 @@ LIST_FIELDS = (
 class ListFilters:
     """What a list is narrowed to; None or "" leaves it open. `unit` takes in everything below it.
 
-    `state` is a state or one of STATE_GROUPS. `date` names the date that `year` and `month` are about, "" the raising.
+    `state` is a state or one of STATE_GROUPS. `date` names the date that `year` and `month` are about, "" the raising;
+    without a year, only what has that date.
     """
 
     unit: Unit | None = None
@@ -166,10 +167,13 @@ def _conditions(filters: ListFilters, now: datetime, prefix: str) -> Q:
     dated = filters.date or "raised"
     if span := span_of(filters.year, filters.month):
         wanted[f"{dated}_at__gte"], wanted[f"{dated}_at__lt"] = span
-        if dated == "resolved":
-            wanted.setdefault("state__in", [*states_in("awaiting"), *states_in("closed_good")])
-        elif dated == "struck_off":
-            wanted.setdefault("state__in", states_in("closed_good"))
+    # As the figures count: what was resolved and sent back is not resolved.
+    if dated == "resolved":
+        wanted["resolved_at__isnull"] = False
+        wanted.setdefault("state__in", [*states_in("awaiting"), *states_in("closed_good")])
+    elif dated == "struck_off":
+        wanted["struck_off_at__isnull"] = False
+        wanted.setdefault("state__in", states_in("closed_good"))
     # The instant of raising stands in the scope rows themselves, in the order they are walked.
     return Q(**{name if name.startswith("raised_at") else f"{prefix}{name}": each for name, each in wanted.items()})
 
