@@ -22,12 +22,13 @@ from yetan.people.models import Account
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
+from yetan.web.endpoint import NEXT_LENGTH
 from yetan.web.forms import Field, Form
 from yetan.web.origin import local_path, referring_path
 from yetan.web.request import Request, delete_cookie, set_cookie
 
 #: Where to go afterwards; only ever used through `local_path`.
-NEXT = Field("next", "", kind="hidden", required=False, max_length=2000)
+NEXT = Field("next", "", kind="hidden", required=False, max_length=NEXT_LENGTH)
 USERNAME = Field("username", "用户名", max_length=60, autocomplete="username")
 PASSWORD = Field("password", "密码", kind="password", max_length=MAXIMUM_LENGTH, autocomplete="current-password")
 SIGN_IN_FIELDS = (USERNAME, PASSWORD, NEXT)

@@ -26,6 +26,9 @@ from yetan.web.request import BadRequest, Request, cookie_name, single
 
 Site = Literal["all", "public", "desk"]
 
+#: A longer way back is not remembered: written into an address it would be refused as too long.
+NEXT_LENGTH = 2000
+
 
 class TooLarge(YetanError):  # noqa: N818 - read as "the body is too large"
     """The body is larger than the page takes."""
@@ -185,5 +188,5 @@ def _to_sign_in(request: Request, unsafe: bool) -> Response:
     query = request.url.query
     here = request.url.path + (f"?{query}" if query else "")
     back = referring_path(request.headers) if unsafe else here
-    path = request.templating.addresses.path("sign_in", next=back)
+    path = request.templating.addresses.path("sign_in", next=back if len(back) <= NEXT_LENGTH else "")
     return RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
