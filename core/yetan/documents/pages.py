@@ -1,6 +1,29 @@
-"""Pages."""
+"""Print pages of papers."""
 
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from yetan.documents.service import load_document
+from yetan.issues.models import Issue
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.web.request import Request
 
-PAGES: tuple[Page, ...] = ()
+
+async def document(request: Request) -> Response:
+    """A paper about an issue, ready for the printer."""
+    kind, context = await load_document(request.act, request.path_params["document"], request.subject)
+    back = request.templating.addresses.path("desk.issue", id=request.subject.id)
+    return request.render(kind.template, **context, document=kind, back_href=back)
+
+
+PAGES: tuple[Page, ...] = (
+    Page(
+        "/desk/issues/{id:int}/print/{document}",
+        document,
+        "desk.document",
+        permission="issue.view",
+        model=Issue,
+    ),
+)
 NAVIGATION: tuple[NavigationItem, ...] = ()

@@ -1,6 +1,103 @@
-"""Pages."""
+"""The inbox of everyone with an account."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+
+from yetan.access.scope import holds, visible
+from yetan.i18n import translate as _
+from yetan.issues.models import Issue
+from yetan.notices.models import Notice
+from yetan.notices.service import inbox, mark_read, unread
+from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.runtime import current
+from yetan.web.forms import Field
+from yetan.web.request import Request
 
-PAGES: tuple[Page, ...] = ()
-NAVIGATION: tuple[NavigationItem, ...] = ()
+BEFORE = Field("before", "从哪一条接着看", "number", required=False, minimum=1)
+UP_TO = Field("up_to", "到哪一条", "number", minimum=1)
+PAGE_SIZE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A notice as drawn; `href` leads to what it is about, or is None."""
+
+    at: datetime
+    text: str
+    unread: bool
+    href: str | None
+
+
+async def notices(request: Request) -> Response:
+    """The newest first. Looking marks nothing as read: that takes the button."""
+    before = (await request.form((BEFORE,))).clean()["before"]
+    found = await inbox(request.act, before=before, limit=PAGE_SIZE + 1)
+    shown = found[:PAGE_SIZE]
+    more = None
+    if len(found) > PAGE_SIZE:
+        more = request.templating.addresses.path("desk.notices", before=shown[-1].id)
+    return request.render(
+        "desk/notices.html",
+        frame="desk.html" if request.act.actor.is_staff else "base.html",
+        lines=await _lines(request, shown),
+        newest=shown[0].id if shown else None,
+        unread=await unread(request.act),
+        first=before is None,
+        more=more,
+    )
+
+
+async def submit_read(request: Request) -> Response:
+    """Everything up to the newest one that was on the page has been read; what came since has not."""
+    up_to = (await request.form((UP_TO,))).clean()["up_to"]
+    await mark_read(request.act, up_to)
+    return request.redirect("desk.notices")
+
+
+async def _lines(request: Request, shown: Sequence[Notice]) -> list[Line]:
+    about = [notice.subject_id for notice in shown if notice.subject_kind == "issue"]
+    issues = {issue.id: issue for issue in await visible(Issue, request.act).filter(id__in=about)}
+    return [
+        Line(
+            notice.at,
+            _text(notice, issues.get(notice.subject_id) if notice.subject_kind == "issue" else None),
+            notice.read_at is None,
+            _href(request, notice, issues),
+        )
+        for notice in shown
+    ]
+
+
+def _text(notice: Notice, issue: Issue | None) -> str:
+    """The notice in words. Of an issue that may no longer be seen, only that it is so."""
+    kind = current().registry.notice_kinds.get(notice.kind)
+    if kind is None or (notice.subject_kind == "issue" and issue is None):
+        return _("这条消息说的事，现在看不到了。")
+    named = {"title": issue.title, "number": issue.number} if issue is not None else {}
+    return _(kind.text).format(**named, **{name: _(str(value)) for name, value in notice.data.items()})
+
+
+def _href(request: Request, notice: Notice, issues: dict[int, Issue]) -> str | None:
+    """Officials go to the desk, raisers to their own page."""
+    issue = issues.get(notice.subject_id) if notice.subject_kind == "issue" else None
+    if issue is None:
+        return None
+    path = request.templating.addresses.path
+    if holds(request.act.actor, "issue.view") and notice.kind != "issue.yours_moved":
+        return path("desk.issue", id=issue.id)
+    return path("own_issue", number=issue.number)
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/desk/notices", notices, "desk.notices", permission=SIGNED_IN),
+    Page("/desk/notices", submit_read, "desk.notices.read", methods=("POST",), permission=SIGNED_IN),
+)
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("desk", "消息", "desk.notices", permission=SIGNED_IN, position=80),
+)

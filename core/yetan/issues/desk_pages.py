@@ -1,0 +1,321 @@
+"""The staff desk: work queues, searching, exports, and what one's own posts are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from anyio import to_thread
+from starlette.responses import Response
+from tortoise.expressions import Q
+
+from yetan.access.roles import role_labels
+from yetan.access.scope import holds
+from yetan.audit.service import record
+from yetan.errors import Forbidden, Invalid, Refused
+from yetan.i18n import translate as _
+from yetan.issues.models import Category, Issue
+from yetan.issues.queues import (
+    PAGE_SIZE,
+    Queue,
+    Row,
+    counts,
+    issues_in,
+    page_of,
+    queue_named,
+    queues_of,
+    rows_of,
+    units_below,
+)
+from yetan.notices.service import unread
+from yetan.people.models import Account, Link
+from yetan.people.service import LINK_KINDS, posts_on, today, valid_on
+from yetan.plugins.checks import SIGNED_IN
+from yetan.plugins.declarations import NavigationItem, Page
+from yetan.publication.listing import state_of
+from yetan.publication.views import RowView, local_day, marked, state_view
+from yetan.runtime import current
+from yetan.searching.service import Filters, Results, search_desk
+from yetan.spreadsheets import Cell, write_xlsx
+from yetan.units.models import Unit
+from yetan.web.choices import choices_for
+from yetan.web.forms import Field, Form
+from yetan.web.request import Request
+
+AFTER = Field("after", "从哪一件接着看", "number", required=False, minimum=0)
+SEARCH_FIELDS = (
+    Field("q", "查什么", required=False, max_length=200),
+    Field("unit", "单位", "unit", required=False),
+    Field("category", "类别", "category", required=False),
+    Field("state", "到哪一步", "choice", required=False, max_length=40),
+    Field("raised_from", "从哪天起", "date", required=False),
+    Field("raised_until", "到哪天止", "date", required=False),
+)
+SKIP = Field("skip", "从第几件接着看", "number", required=False, minimum=0, maximum=1000)
+QUEUE = Field("queue", "哪个列表", required=False, max_length=20)
+#: More than this many rows are no list to work from; and they would keep the server busy.
+MOST_EXPORTED = 2000
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A queue in the row of tabs."""
+
+    label: str
+    href: str
+    current: bool
+    count: int
+    late: bool
+
+
+async def desk(request: Request) -> Response:
+    """One's own queue. Who has none is led to where their work is."""
+    if not holds(request.act.actor, "issue.view"):
+        return _elsewhere(request)
+    return await _queue(request, queue_named(request.act, "mine"))
+
+
+def _elsewhere(request: Request) -> Response:
+    """Administrators go to the administration, residents to their own issues."""
+    for item in request.templating.registry.navigation:
+        if item.area == "admin" and holds(request.act.actor, item.permission):
+            return request.redirect(item.route)
+    return request.redirect("desk.profile" if request.act.actor.is_staff else "my_issues")
+
+
+async def queue(request: Request) -> Response:
+    """A queue by its name."""
+    return await _queue(request, queue_named(request.act, request.path_params["queue"]))
+
+
+async def _queue(request: Request, shown: Queue) -> Response:
+    values = (await request.form((AFTER,))).clean()
+    page = await page_of(request.act, shown, values["after"])
+    numbers = await counts(request.act)
+    path = request.templating.addresses.path
+    more = path("desk.queue", queue=shown.name, after=page.next) if page.next is not None else None
+    return request.render(
+        "desk/queue.html",
+        queue=shown,
+        tabs=[
+            Tab(
+                _(each.label),
+                path("desk.queue", queue=each.name),
+                each == shown,
+                numbers[each.name],
+                each.late,
+            )
+            for each in queues_of(request.act)
+        ],
+        rows=await rows_of(request.act, page.issues, shown),
+        total=numbers[shown.name],
+        first=values["after"] is None,
+        more=more,
+        unread=await unread(request.act),
+        may_export=holds(request.act.actor, "issue.export"),
+        days_left=days_left,
+    )
+
+
+def days_left(row: Row) -> str:
+    """How long there is, in words."""
+    if row.days_left is None:
+        return ""
+    if row.days_left < 0:
+        return _("超{count}天").format(count=-row.days_left)
+    return _("剩{count}天").format(count=row.days_left) if row.days_left else _("今天到期")
+
+
+# Searching
+
+
+async def search(request: Request) -> Response:
+    """Every issue one may see, narrowed; words are marked where they were found."""
+    form = await _search_form(request)
+    skip = (await request.form((SKIP,))).clean()["skip"] or 0
+    asked = any(form.values.values())
+    results: Results | None = None
+    status = 200
+    try:
+        typed = form.clean()
+        if asked:
+            results = await search_desk(request.act, typed["q"], _filters(typed), limit=PAGE_SIZE, offset=skip)
+    except Invalid as error:
+        form.refuse(error)
+        status = error.status
+    path = request.templating.addresses.path
+    more = None
+    if results is not None and results.more and skip + PAGE_SIZE <= (SKIP.maximum or 0):
+        more = path("desk.search", **form.values, skip=skip + PAGE_SIZE)
+    return request.render(
+        "desk/search.html",
+        status,
+        form=form,
+        results=results,
+        rows=await _found(request, results) if results is not None else [],
+        shown=skip + (len(results.found) if results is not None else 0),
+        more=more,
+        export=path("desk.export", **form.values) if holds(request.act.actor, "issue.export") else None,
+    )
+
+
+async def _search_form(request: Request) -> Form:
+    states = [(state.name, _(state.label)) for state in current().registry.states.values()]
+    choices = {**await choices_for(request.act, SEARCH_FIELDS), "state": states}
+    return await request.form(SEARCH_FIELDS, choices=choices)
+
+
+def _filters(typed: Mapping[str, Any]) -> Filters:
+    until = typed["raised_until"]
+    return Filters(
+        unit=typed["unit"],
+        category=typed["category"],
+        state=typed["state"],
+        raised_from=_midnight(typed["raised_from"]),
+        raised_until=_midnight(until + timedelta(days=1) if until is not None else None),
+    )
+
+
+def _midnight(day: date | None) -> datetime | None:
+    """The instant a day begins in the city."""
+    if day is None:
+        return None
+    return datetime.combine(day, time(), current().configuration.city.zone).astimezone(UTC)
+
+
+async def _found(request: Request, results: Results) -> list[RowView]:
+    units = {each.row.unit_id for each in results.found}
+    names = {unit.id: unit.name for unit in await Unit.filter(id__in=units)}
+    rows = []
+    for each in results.found:
+        state = await state_of(each.row.state)
+        rows.append(
+            RowView(
+                number=each.row.number,
+                title=marked(each.title),
+                href=request.templating.addresses.path("desk.issue", id=each.row.id),
+                state=state_view(state, each.row.deadline, each.row.round, request.act.now),
+                unit_name=names[each.row.unit_id],
+                raised_at=local_day(each.row.raised_at),
+                deadline=local_day(each.row.deadline) if state.category == "open" else None,
+                snippet=each.snippet,
+            )
+        )
+    return rows
+
+
+# Exporting
+
+_HEADINGS = (
+    *("编号", "来源编号", "标题", "内容", "地点", "提出单位", "责任单位", "责任人", "类别", "状态", "第几次办理"),
+    *("提出时间", "立项时间", "完成时限", "办结时间", "销号时间", "具体措施", "办理结果"),
+)
+
+
+async def export(request: Request) -> Response:
+    """A queue or a search as a spreadsheet, without anybody's contact. Who took it is recorded."""
+    chosen = (await request.form((QUEUE,))).clean()["queue"]
+    if chosen:
+        listed = await issues_in(request.act, queue_named(request.act, chosen))
+        name = _(queue_named(request.act, chosen).label)
+    else:
+        typed = (await _search_form(request)).clean()
+        results = await search_desk(request.act, typed["q"], _filters(typed), limit=MOST_EXPORTED + 1)
+        listed = Issue.filter(id__in=[each.row.id for each in results.found])
+        name = _("查询结果")
+    allowed = units_below(request.act, "issue.export")
+    rows = await (
+        listed.filter(Q(unit_id__in=allowed) | Q(responsible_unit_id__in=allowed))
+        .order_by("raised_at", "id")
+        .limit(MOST_EXPORTED + 1)
+    )
+    if len(rows) > MOST_EXPORTED:
+        raise Refused(f"超过 {MOST_EXPORTED} 件，一次导不完。请先在“查”里按单位或日期缩小范围，再分几次导出。")
+    data = await to_thread.run_sync(write_xlsx, [_(each) for each in _HEADINGS], await _cells(rows))
+    await record(request.act, "desk.export", f"issues:{len(rows)}")
+    filename = f"{name}-{today(request.act):%Y%m%d}.xlsx"
+    disposition = f"attachment; filename=\"issues.xlsx\"; filename*=UTF-8''{quote(filename)}"
+    return Response(data, media_type=XLSX, headers={"Content-Disposition": disposition})
+
+
+async def _cells(issues: Sequence[Issue]) -> list[list[Cell]]:
+    units = {unit.id: unit.name for unit in await Unit.all()}
+    categories = {row.id: row.path for row in await Category.all()}
+    owners = Account.filter(id__in={issue.owner_id for issue in issues if issue.owner_id is not None})
+    names = {row.id: row.person.name for row in await owners.select_related("person")}
+    zone = current().configuration.city.zone
+
+    def local(at: datetime | None) -> datetime | None:
+        return at.astimezone(zone).replace(tzinfo=None) if at is not None else None
+
+    return [
+        [
+            issue.number,
+            issue.source_number,
+            issue.title,
+            issue.text,
+            issue.place,
+            units[issue.unit_id],
+            units[issue.responsible_unit_id],
+            names.get(issue.owner_id or 0, ""),
+            categories.get(issue.category_id or 0, ""),
+            _((await state_of(issue.state)).label),
+            issue.round,
+            local(issue.raised_at),
+            local(issue.listed_at),
+            local(issue.deadline),
+            local(issue.resolved_at),
+            local(issue.struck_off_at),
+            issue.measures,
+            issue.outcome,
+        ]
+        for issue in issues
+    ]
+
+
+# Oneself
+
+
+async def profile(request: Request) -> Response:
+    """One's posts and links, and the way to one's password."""
+    account = request.act.actor.account_id
+    if account is None:
+        raise Forbidden("请先登录。")
+    day = today(request.act)
+    posts = await posts_on([account], day)
+    links = await Link.filter(valid_on(day), account_id=account).select_related("unit", "household__unit")
+    names = {unit.id: unit.name for unit in await Unit.filter(id__in=[post.unit_id for post in posts])}
+    labels = role_labels()
+    return request.render(
+        "desk/profile.html",
+        posts=[
+            (names[post.unit_id], _(labels.get(post.role, post.role)), post.title, post.since, post.until)
+            for post in posts
+        ],
+        links=[(_(dict(LINK_KINDS).get(link.kind, link.kind)), _linked(link), link.since) for link in links],
+    )
+
+
+def _linked(link: Link) -> str:
+    """What a link leads to. A household is named by its unit: its address is not for a list."""
+    if link.household is not None:
+        return _("{unit}的一户").format(unit=link.household.unit.name)
+    return link.unit.name if link.unit is not None else ""
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/desk", desk, "desk", permission=SIGNED_IN, site="desk"),
+    Page("/desk/queue/{queue}", queue, "desk.queue", permission="issue.view"),
+    Page("/desk/search", search, "desk.search", permission="issue.view"),
+    Page("/desk/export", export, "desk.export", permission="issue.export"),
+    Page("/desk/me", profile, "desk.profile", permission=SIGNED_IN, site="desk"),
+)
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("desk", "办事", "desk", permission="issue.view", position=10),
+    NavigationItem("desk", "查", "desk.search", permission="issue.view", position=30),
+    NavigationItem("desk", "我的岗位", "desk.profile", permission=SIGNED_IN, position=90),
+)

@@ -1,0 +1,473 @@
+"""An issue at the desk: everything about it, what can be done with it now, and what cannot be and why."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+
+from yetan.access.scope import holds, may, visible
+from yetan.act import Act
+from yetan.errors import Conflict, Invalid, NotFound, Refused, YetanError
+from yetan.events.models import Event
+from yetan.files.models import Attachment
+from yetan.files.service import BODY_LIMIT
+from yetan.i18n import translate as _
+from yetan.issues.acceptance import COLLECTIVE_WAYS, PERSONAL_WAYS, SCORES
+from yetan.issues.actions import ACTIONS, Action
+from yetan.issues.contacts import Contact, contacts_of, reveal_contacts, surname
+from yetan.issues.models import Acceptance, Feedback, Issue, IssueLink, Rating
+from yetan.issues.service import ISSUE_KINDS, VIAS, options, transition_issue
+from yetan.issues.timeline import timeline_of
+from yetan.plugins.declarations import Page, Transition
+from yetan.publication.listing import state_of
+from yetan.publication.models import Publication
+from yetan.publication.views import LoopFacts, local_day, photo_views, state_view, steps_of
+from yetan.runtime import current
+from yetan.web.choices import choices_for
+from yetan.web.forms import Field, Form
+from yetan.web.panels import panels
+from yetan.web.request import BadRequest, Request
+
+#: Which of the things to do has its form open.
+DO = Field("do", "要做什么", required=False, max_length=80)
+#: What the issue was like when the form was drawn.
+VERSION = Field("version", "", "hidden", max_length=9)
+#: Pressed to have the accounts of the unit just chosen listed, instead of sending the form.
+CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
+
+LINK_LABELS: Mapping[tuple[str, bool], str] = {
+    ("repeat", True): "以前反映过",
+    ("repeat", False): "后来又反映",
+    ("appeal", True): "不服这一件的结果，往上反映",
+    ("appeal", False): "对结果不服，往上反映成",
+    ("merged", True): "并入",
+    ("merged", False): "并进来的",
+    ("same_text", True): "文字相同",
+    ("same_text", False): "文字相同",
+}
+PUBLICATION_LABELS: Mapping[str, str] = {
+    "prepared": "等审核，还没有公开",
+    "approved": "已经公开",
+    "withdrawn": "已经撤下",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to do, as the panel draws it: by a form of its own (`href`), or at once (`post`).
+
+    With a `refusal` it cannot be done now.
+    """
+
+    name: str
+    label: str
+    description: str
+    rule: str
+    kind: str
+    href: str = ""
+    post: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The open form: what it is for, where it goes, and after a conflict what others did meanwhile.
+
+    `changes` are timeline entries; `present` pairs of a field's label and what stands there now.
+    """
+
+    label: str
+    form: Form
+    action: str
+    kind: str
+    rule: str = ""
+    description: str = ""
+    choose: bool = False
+    changes: Sequence[Any] = ()
+    present: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A transition or an action, as far as its form is concerned."""
+
+    name: str
+    label: str
+    fields: Sequence[Field]
+    action: str
+    kind: str
+    rule: str
+    description: str
+
+
+async def issue(request: Request) -> Response:
+    """Everything, with the form asked for open."""
+    name = (await request.form((DO,))).clean()["do"]
+    opened = None
+    if name:
+        deed = _deed(request, request.subject, name)
+        opened = _open(deed, await _form(request.act, request.subject, deed, _initial(request.subject, deed)))
+    return await _render(request, request.subject, opened)
+
+
+async def submit_transition(request: Request) -> Response:
+    """Move the issue."""
+    name = request.path_params["transition"]
+    if name not in current().registry.transitions:
+        raise NotFound("没有这一步，请从页面上的按钮进入。")
+
+    async def run(values: Mapping[str, Any], version: int) -> None:
+        await transition_issue(request.act, request.subject.id, name, values, version=version)
+
+    return await _submit(request, _deed(request, request.subject, f"transition.{name}"), run)
+
+
+async def submit_action(request: Request, action: Action) -> Response:
+    """Do one of `ACTIONS`."""
+
+    async def run(values: Mapping[str, Any], version: int) -> None:
+        await action.run(request.act, request.subject, values, version)
+
+    return await _submit(request, _deed(request, request.subject, action.name), run)
+
+
+async def reveal(request: Request) -> Response:
+    """The raisers' phones, this once; the look is recorded."""
+    contacts = await reveal_contacts(request.act, request.subject.id)
+    return await _render(request, request.subject, contacts=contacts)
+
+
+# Forms
+
+
+def _deed(request: Request, issue: Issue, name: str) -> Deed:
+    """The transition or action of that name. Raises `NotFound`."""
+    path = request.templating.addresses.path
+    kind, _dot, rest = name.partition(".")
+    transition = current().registry.transitions.get(rest) if kind == "transition" else None
+    if transition is not None:
+        return Deed(
+            name,
+            transition.label,
+            transition.form,
+            path("desk.transition", id=issue.id, transition=transition.name),
+            _button(transition),
+            transition.rule,
+            transition.description,
+        )
+    for action in ACTIONS:
+        if action.name == name:
+            return Deed(
+                name,
+                action.label,
+                action.fields(issue),
+                path(f"desk.issue.{name}", id=issue.id),
+                "solid",
+                action.rule,
+                action.description,
+            )
+    raise NotFound("没有这一步，请从页面上的按钮进入。")
+
+
+def _button(transition: Transition) -> str:
+    return "danger" if transition.kind == "back" else "solid"
+
+
+def _initial(issue: Issue, deed: Deed) -> dict[str, object]:
+    """What a form starts with: only a correction starts from what is there."""
+    return _present_values(issue, deed) if deed.name == "correct" else {}
+
+
+def _present_values(issue: Issue, deed: Deed) -> dict[str, object]:
+    columns = {"category": "category_id"}
+    return {field.name: getattr(issue, columns.get(field.name, field.name)) for field in deed.fields}
+
+
+async def _form(act: Act, issue: Issue, deed: Deed, values: Mapping[str, object]) -> Form:
+    """The form, with accounts near the unit chosen in it, else near the responsible one."""
+    typed = str(values.get("unit") or "")
+    near = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else issue.responsible_unit_id
+    choices = await choices_for(act, deed.fields, near=near)
+    return Form((*deed.fields, VERSION), {**values, "version": issue.version}, choices=choices)
+
+
+def _open(deed: Deed, form: Form, **more: Any) -> Open:
+    kinds = {field.kind for field in deed.fields}
+    return Open(
+        label=_(deed.label),
+        form=form,
+        action=deed.action,
+        kind=deed.kind,
+        rule=deed.rule,
+        description=_(deed.description),
+        choose={"unit", "account"} <= kinds,
+        **more,
+    )
+
+
+async def _submit(
+    request: Request, deed: Deed, run: Callable[[Mapping[str, Any], int], Awaitable[None]]
+) -> Response:
+    """Do it and show the issue; or draw the form again with what was typed and what is in the way."""
+    values = await request.values((*deed.fields, VERSION, CHOOSE))
+    version = _version(values.pop("version"))
+    choose = values.pop("choose")
+    form = await _form(request.act, request.subject, deed, values)
+    if choose:
+        return await _render(request, request.subject, _open(deed, form))
+    try:
+        await run({name: value for name, value in form.clean().items() if name != "version"}, version)
+    except Invalid as error:
+        form.refuse(error)
+        # The text stays as it was read: whoever sends it again has still not seen what others did since.
+        form.values["version"] = version
+        return await _redraw(request, deed, form, error)
+    except (Conflict, Refused) as error:
+        fresh = await Issue.get(id=request.subject.id)
+        form.message = error.message
+        form.values["version"] = fresh.version
+        changes = (await timeline_of(fresh))[: min(max(fresh.version - version, 0), 5)]
+        present = await _changed(request, fresh, deed, form) if deed.name == "correct" else ()
+        request.subject = fresh
+        return await _redraw(request, deed, form, error, changes=changes, present=present)
+    return request.redirect("desk.issue", id=request.subject.id)
+
+
+def _version(typed: object) -> int:
+    if not isinstance(typed, str) or not typed.isascii() or not typed.isdigit() or len(typed) > 9:
+        raise BadRequest("表单不完整，请刷新页面再提交。")
+    return int(typed)
+
+
+async def _redraw(request: Request, deed: Deed, form: Form, error: YetanError, **more: Any) -> Response:
+    if form.values.get("photos"):
+        form.errors.setdefault("photos", [_("照片要重新选一次。")])
+    return await _render(request, request.subject, _open(deed, form, **more), status=error.status)
+
+
+async def _changed(request: Request, issue: Issue, deed: Deed, form: Form) -> list[tuple[str, str]]:
+    """The fields that now hold something other than what was typed, and what that is."""
+    now = await _form(request.act, issue, deed, _present_values(issue, deed))
+    pairs = []
+    for field in deed.fields:
+        typed, present = form[field.name], now[field.name]
+        if field.kind == "boolean":
+            same = (typed.value in ("", "False")) == (present.value in ("", "False"))
+            text = _("不是") if present.value in ("", "False") else _("是")
+        else:
+            same = typed.value.replace("\r\n", "\n").strip() == present.value
+            text = dict(present.choices).get(present.value, present.value)
+        if not same:
+            pairs.append((_(field.label), text))
+    return pairs
+
+
+# The page
+
+
+async def _render(
+    request: Request,
+    issue: Issue,
+    opened: Open | None = None,
+    *,
+    contacts: Sequence[Contact] | None = None,
+    status: int = 200,
+) -> Response:
+    await issue.fetch_related("unit", "responsible_unit", "category", "owner__person", "supervisor__person")
+    act, path = request.act, request.templating.addresses.path
+    state = await state_of(issue.state)
+    entries = await timeline_of(issue)
+    named = await may(act, "issue.contacts", [issue.unit_id, issue.responsible_unit_id])
+    open_offers, refused = await _offers(request, issue)
+    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
+    return request.render(
+        "desk/issue.html",
+        status,
+        issue=issue,
+        state=state_view(state, issue.deadline, issue.round, act.now),
+        running=state.category == "open",
+        resolved_on=local_day(issue.resolved_at),
+        raised_on=local_day(issue.raised_at),
+        deadline_on=local_day(issue.deadline),
+        steps=await _steps(issue),
+        facts=_facts(issue),
+        contacts=contacts if contacts is not None else await contacts_of(act, issue),
+        may_reveal=named and contacts is None,
+        photos=photo_views(path, "photo", await _photos(issue)),
+        links=await _links(request, issue),
+        verdicts=await _verdicts(issue, named),
+        timeline=entries,
+        offers=open_offers,
+        refused=refused,
+        opened=opened,
+        publication=_(PUBLICATION_LABELS[publication.state]) if publication else _("没有公开"),
+        pending=publication is not None and publication.pending and publication.state != "withdrawn",
+        papers=[
+            (_(kind.title), path("desk.document", id=issue.id, document=kind.name))
+            for kind in current().registry.documents.values()
+            if kind.model is Issue and holds(act.actor, kind.permission)
+        ],
+        panels=await panels(request, "desk.issue", issue),
+    )
+
+
+async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Offer]]:
+    """What can be done now, and what could be but for something that stands in the way."""
+    act, path = request.act, request.templating.addresses.path
+    found: list[Offer] = []
+    for option in await options(act, issue):
+        transition = option.transition
+        name = f"transition.{transition.name}"
+        at_once = path("desk.transition", id=issue.id, transition=transition.name)
+        found.append(
+            Offer(
+                name=name,
+                label=_(transition.label),
+                description=_(transition.description),
+                rule=transition.rule,
+                kind="danger" if transition.kind == "back" else "outline",
+                href=path("desk.issue", id=issue.id, do=name) if transition.form else "",
+                post="" if transition.form else at_once,
+                refusal=_(option.refusal),
+            )
+        )
+    state = await state_of(issue.state)
+    for action in ACTIONS:
+        if await action.is_open(act, issue, state):
+            found.append(
+                Offer(
+                    name=action.name,
+                    label=_(action.label),
+                    description=_(action.description),
+                    rule=action.rule,
+                    kind="outline",
+                    href=path("desk.issue", id=issue.id, do=action.name),
+                    refusal=_(await action.refusal(act, issue)),
+                )
+            )
+    return [each for each in found if not each.refusal], [each for each in found if each.refusal]
+
+
+async def _steps(issue: Issue) -> Any:
+    events = await Event.filter(subject_kind="issue", subject_id=issue.id).order_by("at", "id")
+    facts = LoopFacts(
+        raised_at=issue.raised_at,
+        listed_at=issue.listed_at,
+        resolved_at=issue.resolved_at,
+        struck_off_at=issue.struck_off_at,
+        unit_name=issue.unit.name,
+        responsible_unit_name=issue.responsible_unit.name,
+        round=issue.round,
+    )
+    timeline = [{"type": event.type, "at": event.at.isoformat()} for event in events]
+    return steps_of(await state_of(issue.state), timeline, facts)
+
+
+def _facts(issue: Issue) -> list[tuple[str, str | None]]:
+    """The issue's columns as names and values."""
+    return [
+        (_("在哪里提的"), issue.unit.name),
+        (_("责任单位"), issue.responsible_unit.name),
+        (_("责任人"), issue.owner.person.name if issue.owner else None),
+        (_("督促人"), issue.supervisor.person.name if issue.supervisor else None),
+        (_("地点"), issue.place),
+        (_("类别"), issue.category.path if issue.category else None),
+        (
+            _("性质"),
+            _(dict(ISSUE_KINDS).get(issue.kind, issue.kind))
+            + _("，")
+            + (_("大家的事") if issue.collective else _("个人的事")),
+        ),
+        (_("怎么来的"), _(dict(VIAS).get(issue.via, issue.via))),
+        (_("具体措施"), issue.measures),
+        (_("办理结果"), issue.outcome),
+        (_("来源编号"), issue.source_number or ""),
+        *((name, str(value)) for name, value in issue.extra.items()),
+    ]
+
+
+async def _photos(issue: Issue) -> list[dict[str, Any]]:
+    rows = await Attachment.filter(subject_kind="issue", subject_id=issue.id).order_by("id")
+    return [
+        {
+            "name": row.stored_name,
+            "caption": row.caption or ("" if row.public else _("没有公开")),
+            "stage": row.stage,
+            "width": row.width,
+            "height": row.height,
+        }
+        for row in rows
+    ]
+
+
+async def _links(request: Request, issue: Issue) -> list[tuple[str, str, str | None]]:
+    """(what it is, which one, address): of issues beyond one's reach only the number."""
+    found = [(row.kind, True, row.other_id) for row in await IssueLink.filter(issue_id=issue.id)]
+    found += [(row.kind, False, row.issue_id) for row in await IssueLink.filter(other_id=issue.id)]
+    ids = {each for _kind, _outward, each in found}
+    numbers = {row.id: row.number for row in await Issue.filter(id__in=ids)}
+    seen = {row.id: row.title for row in await visible(Issue, request.act).filter(id__in=ids)}
+    path = request.templating.addresses.path
+    return [
+        (
+            _(LINK_LABELS.get((kind, outward), "关联")),
+            f"{numbers[each]} {seen.get(each, '')}".strip(),
+            path("desk.issue", id=each) if each in seen else None,
+        )
+        for kind, outward, each in found
+    ]
+
+
+async def _verdicts(issue: Issue, named: bool) -> list[tuple[int, str, str, Any]]:
+    """Feedback, acceptance and slips, oldest first: (round, what, words, when). Names as far as one may know them."""
+    ways = dict((*PERSONAL_WAYS, *COLLECTIVE_WAYS))
+    lines: list[tuple[int, str, str, Any]] = [
+        (row.round, _("反馈：") + _(ways[row.way]), row.text, row.at)
+        for row in await Feedback.filter(issue_id=issue.id)
+    ]
+    for row in await Acceptance.filter(issue_id=issue.id).select_related("person"):
+        who = str(row.person) if named else surname(row.person)
+        verdict = _("同意") if row.accepted else _("没有同意")
+        witness = _("（在场：{witness}）").format(witness=row.witness) if row.witness and named else ""
+        lines.append((row.round, _("验收：{who}{verdict}").format(who=who, verdict=verdict) + witness, row.text, row.at))
+    for slip in await Rating.filter(issue_id=issue.id):
+        lines.append((slip.round, _("测评：") + _(dict(SCORES)[slip.score]), slip.text, slip.at))
+    return sorted(lines, key=lambda line: line[3])
+
+
+def _submit_page(action: Action) -> Page:
+    return Page(
+        f"/desk/issues/{{id:int}}/{action.name}",
+        partial(submit_action, action=action),
+        f"desk.issue.{action.name}",
+        methods=("POST",),
+        permission=action.permission,
+        model=Issue,
+        body_limit=BODY_LIMIT if action.name == "photo" else 1024 * 1024,
+    )
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/desk/issues/{id:int}", issue, "desk.issue", permission="issue.view", model=Issue),
+    Page(
+        "/desk/issues/{id:int}/transitions/{transition}",
+        submit_transition,
+        "desk.transition",
+        methods=("POST",),
+        permission="issue.view",
+        model=Issue,
+    ),
+    Page(
+        "/desk/issues/{id:int}/contacts",
+        reveal,
+        "desk.issue.contacts",
+        methods=("POST",),
+        permission="issue.contacts",
+        model=Issue,
+    ),
+    *map(_submit_page, ACTIONS),
+)
