@@ -10,6 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -442,8 +443,12 @@ def test_who_waits_is_told_who_upgrades(configuration: Configuration, lamps: Lam
         assert first.poll() is None
     second = start_upgrade(configuration, lamps)
     assert second.stdout is not None
+    # Should the lock not hold, the second would block in the database, and this test with it.
+    unblock = threading.Timer(30, (lamps.folder / "go").touch)
+    unblock.start()
     line = second.stdout.readline()
     (lamps.folder / "go").touch()
+    unblock.cancel()
     assert f"process {first.pid} on " in line if configuration.is_sqlite else "yetan from 127.0.0.1" in line, line
     assert "applied: lamps.0001_initial lamps.0002_slow" in finish(first)
     assert finish(second) == "applied:\n"
