@@ -46,7 +46,7 @@ class Action:
     """Something to do with an issue that is in a state of one of `categories` (of any, where it names none).
 
     `at` says whose post counts, as with transitions; "either" is both. `refusal` tells why it cannot be done now, or
-    "". `run(act, issue, values, version)` calls the service.
+    "". `run(act, issue, values, version)` calls the service. `lesser` ones touch the register, not the handling.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Action:
     rule: str = ""
     description: str = ""
     refusal: Callable[[Act, Issue], Awaitable[str]] = _nothing_in_the_way
+    lesser: bool = False
 
     def units(self, issue: Issue) -> list[int]:
         """The units the permission is checked against."""
@@ -164,6 +165,7 @@ ACTIONS = (
         categories=("open",),
         rule="002-B5",
         description="换成责任单位和它上下级里的一位。",
+        lesser=True,
     ),
     Action(
         "raiser",
@@ -173,6 +175,7 @@ ACTIONS = (
         _raiser,
         categories=_RUNNING,
         description="同一件事，把这位居民也记上。",
+        lesser=True,
     ),
     Action(
         "photo",
@@ -183,6 +186,7 @@ ACTIONS = (
         at="either",
         categories=_RUNNING,
         description="修之前、修好后各拍一张最好。审核以后才公开。",
+        lesser=True,
     ),
     Action(
         "correct",
@@ -191,6 +195,7 @@ ACTIONS = (
         _always(CORRECT_FIELDS),
         _correct,
         description="改的是登记的原文，公开的内容要另外审核。",
+        lesser=True,
     ),
     Action(
         "link",
@@ -200,5 +205,6 @@ ACTIONS = (
         _link,
         rule="001-23、001-09",
         description="重复反映的，或者对结果不服往上反映的。",
+        lesser=True,
     ),
 )

@@ -9,23 +9,21 @@ from typing import Any
 
 from starlette.responses import Response
 
-from yetan.access.scope import holds, may, visible
+from yetan.access.scope import holds, may
 from yetan.act import Act
 from yetan.errors import Conflict, Invalid, NotFound, Refused, YetanError
-from yetan.events.models import Event
-from yetan.files.models import Attachment
 from yetan.files.service import BODY_LIMIT
 from yetan.i18n import translate as _
-from yetan.issues.acceptance import COLLECTIVE_WAYS, PERSONAL_WAYS, SCORES
 from yetan.issues.actions import ACTIONS, Action
-from yetan.issues.contacts import Contact, contacts_of, reveal_contacts, surname
-from yetan.issues.models import Acceptance, Feedback, Issue, IssueLink, Rating
-from yetan.issues.service import ISSUE_KINDS, VIAS, options, transition_issue
+from yetan.issues.contacts import Contact, contacts_of, reveal_contacts
+from yetan.issues.issue_view import facts_of, links_of, loop_of, photos_of, verdicts_of
+from yetan.issues.models import Issue
+from yetan.issues.service import options, transition_issue
 from yetan.issues.timeline import timeline_of
 from yetan.plugins.declarations import Page, Transition
 from yetan.publication.listing import state_of
 from yetan.publication.models import Publication
-from yetan.publication.views import LoopFacts, local_day, photo_views, state_view, steps_of
+from yetan.publication.views import local_day, photo_views, state_view
 from yetan.runtime import current
 from yetan.web.choices import choices_for
 from yetan.web.forms import Field, Form
@@ -39,16 +37,6 @@ VERSION = Field("version", "", "hidden", max_length=9)
 #: Pressed to have the accounts of the unit just chosen listed, instead of sending the form.
 CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
 
-LINK_LABELS: Mapping[tuple[str, bool], str] = {
-    ("repeat", True): "以前反映过",
-    ("repeat", False): "后来又反映",
-    ("appeal", True): "不服这一件的结果，往上反映",
-    ("appeal", False): "对结果不服，往上反映成",
-    ("merged", True): "并入",
-    ("merged", False): "并进来的",
-    ("same_text", True): "文字相同",
-    ("same_text", False): "文字相同",
-}
 PUBLICATION_LABELS: Mapping[str, str] = {
     "prepared": "等审核，还没有公开",
     "approved": "已经公开",
@@ -60,7 +48,7 @@ PUBLICATION_LABELS: Mapping[str, str] = {
 class Offer:
     """Something to do, as the panel draws it: by a form of its own (`href`), or at once (`post`).
 
-    With a `refusal` it cannot be done now.
+    `lesser` ones stand as links under the buttons. With a `refusal` it cannot be done now.
     """
 
     name: str
@@ -71,6 +59,7 @@ class Offer:
     href: str = ""
     post: str = ""
     refusal: str = ""
+    lesser: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,13 +282,13 @@ async def _render(
         resolved_on=local_day(issue.resolved_at),
         raised_on=local_day(issue.raised_at),
         deadline_on=local_day(issue.deadline),
-        steps=await _steps(issue),
-        facts=_facts(issue),
+        steps=await loop_of(issue),
+        facts=facts_of(issue),
         contacts=contacts if contacts is not None else await contacts_of(act, issue),
         may_reveal=named and contacts is None,
-        photos=photo_views(path, "photo", await _photos(issue)),
-        links=await _links(request, issue),
-        verdicts=await _verdicts(issue, named),
+        photos=photo_views(path, "photo", await photos_of(issue)),
+        links=await links_of(act, path, issue),
+        verdicts=await verdicts_of(issue, named),
         timeline=entries,
         offers=open_offers,
         refused=refused,
@@ -329,7 +318,7 @@ async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Off
                 label=_(transition.label),
                 description=_(transition.description),
                 rule=transition.rule,
-                kind="danger" if transition.kind == "back" else "outline",
+                kind={"back": "danger", "main": "solid"}.get(transition.kind, "outline"),
                 href=path("desk.issue", id=issue.id, do=name) if transition.form else "",
                 post="" if transition.form else at_once,
                 refusal=_(option.refusal),
@@ -347,96 +336,10 @@ async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Off
                     kind="outline",
                     href=path("desk.issue", id=issue.id, do=action.name),
                     refusal=_(await action.refusal(act, issue)),
+                    lesser=action.lesser,
                 )
             )
     return [each for each in found if not each.refusal], [each for each in found if each.refusal]
-
-
-async def _steps(issue: Issue) -> Any:
-    events = await Event.filter(subject_kind="issue", subject_id=issue.id).order_by("at", "id")
-    facts = LoopFacts(
-        raised_at=issue.raised_at,
-        listed_at=issue.listed_at,
-        resolved_at=issue.resolved_at,
-        struck_off_at=issue.struck_off_at,
-        unit_name=issue.unit.name,
-        responsible_unit_name=issue.responsible_unit.name,
-        round=issue.round,
-    )
-    timeline = [{"type": event.type, "at": event.at.isoformat()} for event in events]
-    return steps_of(await state_of(issue.state), timeline, facts)
-
-
-def _facts(issue: Issue) -> list[tuple[str, str | None]]:
-    """The issue's columns as names and values."""
-    return [
-        (_("在哪里提的"), issue.unit.name),
-        (_("责任单位"), issue.responsible_unit.name),
-        (_("责任人"), issue.owner.person.name if issue.owner else None),
-        (_("督促人"), issue.supervisor.person.name if issue.supervisor else None),
-        (_("地点"), issue.place),
-        (_("类别"), issue.category.path if issue.category else None),
-        (
-            _("性质"),
-            _(dict(ISSUE_KINDS).get(issue.kind, issue.kind))
-            + _("，")
-            + (_("大家的事") if issue.collective else _("个人的事")),
-        ),
-        (_("怎么来的"), _(dict(VIAS).get(issue.via, issue.via))),
-        (_("具体措施"), issue.measures),
-        (_("办理结果"), issue.outcome),
-        (_("来源编号"), issue.source_number or ""),
-        *((name, str(value)) for name, value in issue.extra.items()),
-    ]
-
-
-async def _photos(issue: Issue) -> list[dict[str, Any]]:
-    rows = await Attachment.filter(subject_kind="issue", subject_id=issue.id).order_by("id")
-    return [
-        {
-            "name": row.stored_name,
-            "caption": row.caption or ("" if row.public else _("没有公开")),
-            "stage": row.stage,
-            "width": row.width,
-            "height": row.height,
-        }
-        for row in rows
-    ]
-
-
-async def _links(request: Request, issue: Issue) -> list[tuple[str, str, str | None]]:
-    """(what it is, which one, address): of issues beyond one's reach only the number."""
-    found = [(row.kind, True, row.other_id) for row in await IssueLink.filter(issue_id=issue.id)]
-    found += [(row.kind, False, row.issue_id) for row in await IssueLink.filter(other_id=issue.id)]
-    ids = {each for _kind, _outward, each in found}
-    numbers = {row.id: row.number for row in await Issue.filter(id__in=ids)}
-    seen = {row.id: row.title for row in await visible(Issue, request.act).filter(id__in=ids)}
-    path = request.templating.addresses.path
-    return [
-        (
-            _(LINK_LABELS.get((kind, outward), "关联")),
-            f"{numbers[each]} {seen.get(each, '')}".strip(),
-            path("desk.issue", id=each) if each in seen else None,
-        )
-        for kind, outward, each in found
-    ]
-
-
-async def _verdicts(issue: Issue, named: bool) -> list[tuple[int, str, str, Any]]:
-    """Feedback, acceptance and slips, oldest first: (round, what, words, when). Names as far as one may know them."""
-    ways = dict((*PERSONAL_WAYS, *COLLECTIVE_WAYS))
-    lines: list[tuple[int, str, str, Any]] = [
-        (row.round, _("反馈：") + _(ways[row.way]), row.text, row.at)
-        for row in await Feedback.filter(issue_id=issue.id)
-    ]
-    for row in await Acceptance.filter(issue_id=issue.id).select_related("person"):
-        who = str(row.person) if named else surname(row.person)
-        verdict = _("同意") if row.accepted else _("没有同意")
-        witness = _("（在场：{witness}）").format(witness=row.witness) if row.witness and named else ""
-        lines.append((row.round, _("验收：{who}{verdict}").format(who=who, verdict=verdict) + witness, row.text, row.at))
-    for slip in await Rating.filter(issue_id=issue.id):
-        lines.append((slip.round, _("测评：") + _(dict(SCORES)[slip.score]), slip.text, slip.at))
-    return sorted(lines, key=lambda line: line[3])
 
 
 def _submit_page(action: Action) -> Page:

@@ -182,7 +182,8 @@ async def approve(
         face |= clean(FACE_FIELDS, values)
     face["notes"] = {key: (notes or {}).get(key, text) for key, text in face.get("notes", {}).items()}
     if photos is not None:
-        face["photos"] = [photo for photo in face.get("photos", []) if photo in photos]
+        # Out of all there are: what was left out once can be let in again.
+        face["photos"] = [photo for photo in source.get("photos", []) if photo in photos]
     first = publication.state != "approved"
     touched = await Publication.filter(id=publication.id, version=publication.version).update(
         state="approved",
