@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from yetan.issues.models import Category
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication import board as figures
-from yetan.publication.board import Month
+from yetan.publication import desk_pages
 from yetan.publication.listing import (
     DATES,
     LIST_FIELDS,
@@ -32,6 +32,7 @@ from yetan.publication.views import (
     LoopFacts,
     RowView,
     days_between,
+    figure_views,
     local_day,
     photo_views,
     rating_bars,
@@ -42,7 +43,7 @@ from yetan.publication.views import (
 )
 from yetan.runtime import current
 from yetan.searching.service import Filters, search_board
-from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED, values
+from yetan.statistics.service import values
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, root
 from yetan.web.forms import Choices, Field, Form
@@ -68,15 +69,6 @@ _LAMPS = {"closed_good": "已销号", "awaiting": "待验收", "open": "办理�
 # The board
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    value: int
-    unit: str
-    label: str
-    note: str
-    href: str | None
-
-
 async def board(request: Request) -> Response:
     """The front page: search first, then the month's street of lamps, figures, what was lit and raised, who did."""
     act = request.act
@@ -97,7 +89,7 @@ async def board(request: Request) -> Response:
             }
             for lamp in lamps
         ],
-        figures=await _month_figures(request, city.id, month) if city else [],
+        figures=figure_views(url, await values(city.id, month.period), month=month) if city else [],
         struck_off=await _rows(request, await figures.latest_struck_off()),
         raised=await _rows(request, await figures.latest_raised()),
         by_unit=[
@@ -115,38 +107,6 @@ async def board(request: Request) -> Response:
 
 def _share(share: figures.Share, href: str) -> dict[str, Any]:
     return {"label": share.label, "href": href, "value": share.struck_off, "total": share.total}
-
-
-async def _month_figures(request: Request, unit_id: int, month: Month) -> list[_Figure]:
-    """The public metrics of a month; the core's own each lead to the very list they count."""
-    url = request.templating.addresses.path
-    counted = await values(unit_id, month.period)
-    dated = {"year": month.year, "month": month.month}
-    leads = {
-        RAISED.name: url("issues", kind="problem", **dated),
-        SUGGESTED.name: url("issues", kind="suggestion", **dated),
-        RESOLVED.name: url("issues", date="resolved", **dated),
-        STRUCK_OFF.name: url("issues", date="struck_off", **dated),
-        DECLINED.name: url("issues", state="declined", **dated),
-    }
-    notes = {
-        RAISED.name: _("居民提出的问题"),
-        SUGGESTED.name: _("和问题分开数"),
-        RESOLVED.name: _("含以前提出的"),
-        STRUCK_OFF.name: _("居民点了头"),
-        DECLINED.name: _("都写明了原因"),
-    }
-    return [
-        _Figure(
-            counted[metric.name],
-            _(metric.unit),
-            _(metric.label),
-            notes.get(metric.name, ""),
-            leads.get(metric.name, url("figures")),
-        )
-        for metric in request.templating.registry.metrics.values()
-        if metric.public
-    ]
 
 
 async def _rows(request: Request, rows: Sequence[PublicIssue], found: Any = None) -> list[RowView]:
@@ -190,15 +150,17 @@ async def _list_title(filters: ListFilters) -> str:
     """What the list shows, in words."""
     parts = [filters.unit.name] if filters.unit else []
     if filters.year is not None:
-        dates = dict(DATES)
         month = _("{month}月").format(month=filters.month) if filters.month else ""
-        dated = _("{year}年").format(year=filters.year) + month
-        parts.append(f"{dated}{_(dates[filters.date or 'raised'])}")
-    states = dict(STATE_GROUPS)
+        parts.append(_("{year}年").format(year=filters.year) + month)
+    if filters.date or filters.year is not None:
+        parts.append(_(dict(DATES)[filters.date or "raised"]))
     if filters.state:
-        parts.append(_(states.get(filters.state) or (await state_of(filters.state)).label))
+        parts.append(_(dict(STATE_GROUPS).get(filters.state) or (await state_of(filters.state)).label))
+    if filters.category is not None:
+        category = await Category.get_or_none(id=filters.category)
+        parts.append(category.name if category else "")
     what = {"problem": _("问题"), "suggestion": _("建议")}.get(filters.kind, _("事情"))
-    return _("{parts}的{what}").format(parts=" ".join(parts), what=what) if parts else _("查事情")
+    return _("{what}：{parts}").format(parts=" ".join(parts), what=what) if any(parts) else _("查事情")
 
 
 async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> dict[str, Choices]:
@@ -365,6 +327,7 @@ PAGES: tuple[Page, ...] = (
     Page("/issues/{number}", issue, "issue", public=True),
     Page("/search", search, "search", public=True),
     Page("/figures", figures_page, "figures", public=True),
+    *desk_pages.PAGES,
 )
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("public", "首页", "board", position=10),

@@ -14,10 +14,12 @@ from yetan.issues.acceptance import SCORES
 from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED
 from yetan.issues.timeline import Entry
 from yetan.plugins.declarations import State
+from yetan.publication.board import Month
 from yetan.publication.listing import state_of
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
+from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED
 
 #: Makes the address of a page by its name.
 Url = Callable[..., str]
@@ -234,4 +236,36 @@ def photo_views(url: Url, route: str, photos: Sequence[Mapping[str, Any]]) -> li
                 "height": photo["height"],
             }
         )
+    return views
+
+
+@dataclass(frozen=True, slots=True)
+class FigureView:
+    """A figure with its unit, its basis and the list it counts."""
+
+    value: int
+    unit: str
+    label: str
+    note: str | None
+    href: str
+
+
+def figure_views(
+    url: Url, counted: Mapping[str, int], *, unit_code: str | None = None, month: Month | None = None
+) -> list[FigureView]:
+    """The public metrics of a unit, of a month or of all time; the core's own each lead to the very list they count."""
+    dated = {"unit": unit_code} | ({"year": month.year, "month": month.month} if month else {})
+    told = {
+        RAISED.name: (_("居民提出的问题"), {"kind": "problem"}),
+        SUGGESTED.name: (_("和问题分开数"), {"kind": "suggestion"}),
+        RESOLVED.name: (_("含以前提出的") if month else _("办完了，等验收的也算"), {"date": "resolved"}),
+        STRUCK_OFF.name: (_("居民点了头"), {"date": "struck_off"}),
+        DECLINED.name: (_("都写明了原因"), {"state": "declined"}),
+    }
+    views = []
+    for metric in current().registry.metrics.values():
+        note, narrowed = told.get(metric.name, (None, None))
+        href = url("issues", **dated, **narrowed) if narrowed is not None else url("figures")
+        if metric.public:
+            views.append(FigureView(counted[metric.name], _(metric.unit), _(metric.label), note, href))
     return views

@@ -6,9 +6,9 @@ from starlette.responses import Response
 
 from yetan.errors import NotFound
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.publication.board import FEWEST, month_shown
+from yetan.publication.board import month_shown
 from yetan.publication.listing import ListFilters, list_issues
-from yetan.publication.views import row_views
+from yetan.publication.views import figure_views, row_views
 from yetan.runtime import current
 from yetan.statistics.service import by_unit, values
 from yetan.units.models import Unit, UnitMerger, UnitName
@@ -56,13 +56,12 @@ async def unit(request: Request) -> Response:
         merged_into=merger.into if merger else None,
         absorbed=await UnitMerger.filter(into_id=row.id).select_related("unit").order_by("on"),
         month=month,
-        of_month=await values(row.id, month.period),
-        in_all=await values(row.id),
+        of_month=figure_views(url, await values(row.id, month.period), unit_code=row.code, month=month),
+        in_all=figure_views(url, await values(row.id), unit_code=row.code),
         below=below,
         figures=await by_unit([each.id for each in below]),
         labels=_labels(),
         metrics=_metrics(request),
-        fewest=FEWEST,
         items=await row_views(page.rows, request.act.now, lambda issue: url("issue", number=issue.number)),
     )
 
