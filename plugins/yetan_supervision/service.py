@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from tortoise.expressions import Subquery
+
 from yetan.api import (
     Account,
     Act,
@@ -118,7 +120,7 @@ async def notice_paper(act: Act, issue: Issue) -> Mapping[str, Any]:
 
 async def recent(act: Act, before: int | None, limit: int) -> list[DunningNotice]:
     """Notices on issues the actor may see, newest first."""
-    notices = DunningNotice.filter(issue_id__in=visible(Issue, act).values("id"))
+    notices = DunningNotice.filter(issue_id__in=Subquery(visible(Issue, act).values("id")))
     if before is not None:
         notices = notices.filter(id__lt=before)
     return await notices.order_by("-id").limit(limit).select_related("issue", "issue__responsible_unit")

@@ -74,7 +74,10 @@ def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> 
             proxy_headers=False,
         )
     )
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's own, when the port is taken
+        sys.exit(_CANNOT_START)
     if not server.started:
         sys.exit(_CANNOT_START)
 

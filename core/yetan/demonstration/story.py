@@ -12,7 +12,6 @@ from typing import Any
 from yetan.access.sessions import actor_of
 from yetan.act import SYSTEM, Act, Actor
 from yetan.errors import YetanError
-from yetan.events import due
 from yetan.events.worker import Worker
 from yetan.issues import acceptance
 from yetan.issues.categories import CATEGORY_COLUMNS, parse_categories
@@ -72,8 +71,18 @@ class Story:
         self.issues: dict[str, int] = {}
 
     async def play(self, progress: Callable[[str, int, int], None]) -> int:
-        """Load the city and play every matter in the order of time. Returns how many matters there are."""
+        """Load the city and play every matter in the order of time. Returns how many matters there are.
+
+        What follows from a day's steps follows on that day. The index alone is left for `yetan.searching.feed.rebuild`.
+        """
         now = self.clock.real()
+        search, self.city.search = self.city.search, None
+        try:
+            return await self._play(now, progress)
+        finally:
+            self.city.search = search
+
+    async def _play(self, now: datetime, progress: Callable[[str, int, int], None]) -> int:
         self.clock.stands = now - timedelta(days=_FOUNDED_DAYS_AGO)
         await self._found()
         matters = self._matters()
@@ -86,7 +95,7 @@ class Story:
             self.clock.stands = min(step.at, now)
             if day != step.at.date():
                 day = step.at.date()
-                await due.sweep(Act(SYSTEM, self.clock()))
+                await Worker().run_once()
             await self._take(step)
             if done % 50 == 0 or done == len(steps):
                 progress("演示数据", done, len(steps))
