@@ -152,6 +152,21 @@ def test_scope_of_a_row(browser: Browser) -> None:
     assert browser.submit(f"/desk/units/{town}", {"word": "灯", "_token": token}).status_code == 403
 
 
+def test_a_page_about_nothing_in_particular_asks_for_its_permission_anywhere(browser: Browser) -> None:
+    async def accounts() -> None:
+        unit = await add_unit("T")
+        await add_account("lin", "village_official", unit)
+        await add_account("chen", "township_clerk", unit)
+
+    browser.do(accounts)
+    assert browser.get("/desk/mend").status_code == 303
+    browser.sign_in("lin")
+    assert browser.get("/desk/mend").status_code == 403
+    browser.cookies.clear()
+    browser.sign_in("chen")
+    assert browser.get("/desk/mend").status_code == 200
+
+
 def test_a_post_that_ended_grants_nothing(city: TinyCity, browser: Browser) -> None:
     async def setting() -> int:
         unit = await add_unit("T")

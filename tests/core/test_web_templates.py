@@ -212,8 +212,8 @@ async def broken(act: object, subject: object) -> dict[str, object]:
 
 
 async def slow(act: object, subject: object) -> dict[str, object]:
-    await asyncio.sleep(30)
-    return {}
+    await asyncio.sleep(5)
+    return {"word": "太晚了"}
 
 
 async def nothing(act: object, subject: object) -> None:

@@ -104,6 +104,7 @@ PAGES = (
     Page("/desk", say, "desk", permission="signed_in"),
     Page("/desk/notices", say, "desk.notices", permission="signed_in"),
     Page("/desk/send", echo, "desk.send", methods=("POST",), permission="signed_in"),
+    Page("/desk/mend", say, "desk.mend", permission="unit.mend"),
     Page("/desk/units/{id:int}", look, "desk.unit", permission="unit.look", model=Unit),
     Page("/desk/units/{id:int}", echo, "desk.unit.mend", methods=("POST",), permission="unit.mend", model=Unit),
 )
