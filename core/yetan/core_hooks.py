@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from yetan.access.permissions import PERMISSIONS
+from yetan.audit.pages import NAVIGATION as AUDIT_NAVIGATION
+from yetan.audit.pages import PAGES as AUDIT_PAGES
 from yetan.documents.pages import PAGES as DOCUMENT_PAGES
 from yetan.documents.service import LEDGER_ENTRY
 from yetan.events.pages import NAVIGATION as EVENT_NAVIGATION
@@ -44,6 +46,8 @@ from yetan.plugins.declarations import (
     Transition,
     Visibility,
 )
+from yetan.plugins.pages import NAVIGATION as PLUGIN_NAVIGATION
+from yetan.plugins.pages import PAGES as PLUGIN_PAGES
 from yetan.publication import projection
 from yetan.publication.pages import NAVIGATION as BOARD_NAVIGATION
 from yetan.publication.pages import PAGES as BOARD_PAGES
@@ -75,6 +79,7 @@ _EVENT_TYPES = (
     EventType("post.ended", "离任"),
     EventType("post.handed_over", "交接"),
     EventType("link.added", "建立联系"),
+    EventType("link.ended", "结束联系"),
     EventType("person.erased", "删除个人信息"),
     EventType("rule.set", "规则变更"),
     EventType("rule.document_issued", "发布规则文件"),
@@ -98,6 +103,8 @@ def yetan_pages() -> Sequence[Page]:
         *UNIT_PAGES,
         *RULE_PAGES,
         *EVENT_PAGES,
+        *PLUGIN_PAGES,
+        *AUDIT_PAGES,
         *ACCESS_PAGES,
         *API_PAGES,
         *HEALTH_PAGES,
@@ -114,6 +121,8 @@ def yetan_navigation() -> Sequence[NavigationItem]:
         *UNIT_NAVIGATION,
         *RULE_NAVIGATION,
         *EVENT_NAVIGATION,
+        *PLUGIN_NAVIGATION,
+        *AUDIT_NAVIGATION,
     )
 
 

@@ -40,6 +40,7 @@ PERMISSIONS = (
     Permission("rule.manage", "管理规则", _ADMINISTRATOR),
     Permission("import.run", "导入台账", _ADMINISTRATOR | _CLERK),
     Permission("event.replay", "重发通知", _ADMINISTRATOR),
+    Permission("system.view", "查看系统状况", _ADMINISTRATOR),
     Permission("person.privacy", "导出和删除个人信息", _ADMINISTRATOR),
     Permission("audit.view", "查看审计记录", frozenset({"auditor"})),
 )

@@ -6,7 +6,8 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.datastructures import UploadFile
 
 from yetan.access.secrets import new_token
 from yetan.act import Act
-from yetan.errors import NotFound
+from yetan.errors import Conflict, NotFound
 from yetan.runtime import current
 
 #: How long an upload that nobody confirmed stays; it may hold names and phone numbers.
@@ -43,10 +44,32 @@ class Upload:
         """What its owner calls it; for messages alone, never a path."""
         return str(self.about["filename"])
 
+    @property
+    def outcome(self) -> Mapping[str, Any] | None:
+        """What came of it, or None."""
+        return self.about.get("outcome")
+
+    @contextmanager
+    def claimed(self) -> Iterator[Path]:
+        """The table, for one request alone; if the block fails, it may be tried again.
+
+        Raises `Conflict` while another request has it.
+        """
+        taken = self.folder / "taken"
+        try:
+            self.table.rename(taken)
+        except FileNotFoundError:
+            raise Conflict("这份表正在写入，或者已经写完。请稍等一会儿，再打开这一页看结果。") from None
+        try:
+            yield taken
+        except BaseException:
+            taken.rename(self.table)
+            raise
+        taken.unlink(missing_ok=True)
+
     def finish(self, **outcome: Any) -> None:
-        """Note what came of it and remove the table."""
+        """Note what came of it."""
         _write(self.folder, {**self.about, "outcome": outcome})
-        self.table.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove everything."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tortoise.transactions import in_transaction
 
+from yetan.access.scope import require
 from yetan.act import Act
 from yetan.errors import Invalid
 from yetan.events.service import emit_many, new_event
@@ -63,11 +64,19 @@ class ImportReport:
     linked: int
 
 
-async def plan_import(ledger: Ledger, table: Table, unit: Unit, source: str = DEFAULT_SOURCE) -> ImportPlan:
+async def plan_import(
+    ledger: Ledger,
+    table: Table,
+    unit: Unit,
+    source: str = DEFAULT_SOURCE,
+    *,
+    reach: Collection[int] | None = None,
+) -> ImportPlan:
     """Compare a read ledger with the database, changing nothing.
 
     `unit` takes the rows that name none. A row naming a unit that does not exist, or none at all to date it by, is
-    refused; an unknown category or responsible unit is kept with the row and said.
+    refused, and with `reach` a row of a unit that is not in it; an unknown category or responsible unit is kept with
+    the row and said.
     """
     numbers = [row.source_number for row in ledger.rows]
     present: set[str] = set()
@@ -87,6 +96,8 @@ async def plan_import(ledger: Ledger, table: Table, unit: Unit, source: str = DE
         if row.source_number in present:
             continue
         problems = list(_problems(row, named))
+        if reach is not None and named.get(row.unit, unit.id) not in reach:
+            problems.append(RowProblem(row.row, "单位", row.unit, "您的岗位管不到这个单位，请由管它的人导入"))
         if problems:
             refused.append(RefusedRow(row.row, cells[row.row], tuple(problems)))
             continue
@@ -152,8 +163,13 @@ async def carry_out(act: Act, plan: ImportPlan, *, publish: bool, progress: Prog
     """Write a plan's rows in one transaction: killed at any point, either all are there or none.
 
     Imported issues are historical: they fill boards, figures and search, and start no notices or reminders. An
-    answered one arrives resolved and awaiting acceptance, never struck off.
+    answered one arrives resolved and awaiting acceptance, never struck off. Raises `Forbidden` unless the actor may
+    import, and with `publish` approve, in every unit concerned.
     """
+    for unit in sorted(set(plan.units.values())):
+        await require(act, "import.run", [unit])
+        if publish:
+            await require(act, "publication.approve", [unit])
     history = replace(act, historical=True)
     async with in_transaction():
         issues = await _write_issues(history, plan, progress)

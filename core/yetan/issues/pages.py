@@ -1,6 +1,6 @@
-"""Pages about issues: the residents' and the desk's."""
+"""Pages about issues: the residents', the desk's and the administration's."""
 
-from yetan.issues import desk_pages, issue_pages, public_pages, register_pages
+from yetan.issues import category_pages, desk_pages, import_pages, issue_pages, public_pages, register_pages
 from yetan.plugins.declarations import NavigationItem, Page
 
 PAGES: tuple[Page, ...] = (
@@ -8,9 +8,13 @@ PAGES: tuple[Page, ...] = (
     *desk_pages.PAGES,
     *register_pages.PAGES,
     *issue_pages.PAGES,
+    *category_pages.PAGES,
+    *import_pages.PAGES,
 )
 NAVIGATION: tuple[NavigationItem, ...] = (
     *public_pages.NAVIGATION,
     *desk_pages.NAVIGATION,
     *register_pages.NAVIGATION,
+    *category_pages.NAVIGATION,
+    *import_pages.NAVIGATION,
 )

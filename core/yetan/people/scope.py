@@ -9,7 +9,7 @@ from tortoise.expressions import Q, Subquery
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
-from yetan.people.models import Account, Household, Person, Post
+from yetan.people.models import Account, Household, Link, Person, Post
 from yetan.plugins.declarations import Visibility
 from yetan.units.models import Unit, UnitAncestor
 
@@ -36,6 +36,10 @@ async def _account_units(account: Account) -> Mapping[str, int]:
 
 def _posts(act: Act) -> Any:
     return Post.all() if act.actor.unrestricted else Post.filter(unit_id__in=_below(act, "account.manage"))
+
+
+def _links(act: Act) -> Any:
+    return Link.all() if act.actor.unrestricted else Link.filter(unit_id__in=_below(act, "account.manage"))
 
 
 async def _unit_of(row: Any) -> Mapping[str, int]:
@@ -70,6 +74,7 @@ async def _unit_itself(unit: Unit) -> Mapping[str, int]:
 VISIBILITY = (
     Visibility(Account, _accounts, _account_units),
     Visibility(Post, _posts, _unit_of),
+    Visibility(Link, _links, _unit_of),
     Visibility(Person, _persons, _person_units),
     Visibility(Household, _households, _unit_of),
     Visibility(Unit, _units, _unit_itself),

@@ -132,6 +132,29 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
     return LoadedUnits(added, changed, len(rows) - added - changed)
 
 
+@dataclass(frozen=True, slots=True)
+class UnitChange:
+    """A unit that a table would change: as it stands here, and the row."""
+
+    unit: Unit
+    row: UnitRow
+
+
+async def compare_units(rows: Sequence[UnitRow]) -> tuple[list[UnitRow], list[UnitChange]]:
+    """What `load_units` would add, and what it would rename, move or give another kind."""
+    existing = {unit.code: unit for unit in await Unit.all()}
+    codes = {unit.id: unit.code for unit in existing.values()}
+    added = [row for row in rows if row.code not in existing]
+    changed = [
+        UnitChange(unit, row)
+        for row in rows
+        if (unit := existing.get(row.code)) is not None
+        and (unit.name, unit.short_name, unit.kind, codes.get(unit.parent_id or 0, ""))
+        != (row.name, row.short_name, row.kind, row.parent_code)
+    ]
+    return added, changed
+
+
 async def _remember_name(unit: Unit, act: Act) -> None:
     until = act.now.astimezone(current().configuration.city.zone).date()
     await UnitName.update_or_create({"until": until}, unit_id=unit.id, name=unit.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from yetan.access.scope import granted_units
 from yetan.act import Act
 from yetan.issues.classification import category_choices
 from yetan.people.service import accounts_in, posts_on, today
@@ -42,6 +43,16 @@ async def unit_choices(*, raising: bool = False) -> Choices:
         for unit in units
         if not raising or (unit.kind in kinds and kinds[unit.kind].raises)
     ]
+
+
+async def units_within(act: Act, permission: str) -> Choices:
+    """As `unit_choices`, but only units in which the actor holds a permission that descends."""
+    offered = await unit_choices()
+    if act.actor.unrestricted:
+        return offered
+    below = UnitAncestor.filter(ancestor_id__in=granted_units(act.actor, permission))
+    within = {str(row["unit_id"]) for row in await below.values("unit_id")}
+    return [(unit, label) for unit, label in offered if unit in within]
 
 
 async def account_choices(act: Act, near: int | None) -> Choices:

@@ -1,0 +1,102 @@
+"""Administration of the city as a system: whether it is well, and which plugins are on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from yetan.access.scope import require
+from yetan.health import checks
+from yetan.i18n import translate as _
+from yetan.issues.models import Issue
+from yetan.people.models import Account
+from yetan.plugins.declarations import Health, NavigationItem, Page
+from yetan.plugins.models import EnabledPlugin
+from yetan.plugins.registry import API_VERSION
+from yetan.publication.models import PublicIssue
+from yetan.runtime import current
+from yetan.units.models import Unit
+from yetan.units.service import root
+from yetan.web.request import Request
+
+VIEW = "system.view"
+#: Seconds the checks may take before the page goes on without them.
+PATIENCE = 5.0
+#: How far ahead holidays have to be known: a deadline may lie as far.
+AHEAD = timedelta(days=120)
+
+#: What the checks are called here; a check without a name keeps its own.
+_LABELS: Mapping[str, str] = {
+    "units": "单位表",
+    "states": "事项状态",
+    "dead deliveries": "发不出去的通知",
+    "late deliveries": "等着发的通知",
+    "board": "公开板",
+    "figures": "统计数字",
+    "search index": "搜索索引",
+    "calendar": "放假安排",
+    "footer": "页脚信息",
+}
+
+
+async def overview(request: Request) -> Response:
+    """Counts, checks, and what is missing from the calendar."""
+    await _require_city(request)
+    city = current()
+    day = city.calendar.local_date(request.act.now)
+    return request.render(
+        "admin/overview.html",
+        counts=[
+            {"value": await Issue.all().count(), "unit": _("件"), "label": _("事项")},
+            {"value": await PublicIssue.all().count(), "unit": _("件"), "label": _("已公开")},
+            {"value": await Unit.filter(active=True).count(), "unit": _("个"), "label": _("单位")},
+            {"value": await Account.filter(active=True).count(), "unit": _("个"), "label": _("在用的账号")},
+            {"value": len(city.registry.plugins), "unit": _("个"), "label": _("插件")},
+        ],
+        gaps=city.calendar.gaps(day, day + AHEAD),
+        checks=await _checks(),
+        labels=_LABELS,
+    )
+
+
+async def _checks() -> list[Health] | None:
+    """The checks of `yetan check`, or None where they take too long for a page."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await checks(current())
+    except TimeoutError:
+        return None
+
+
+async def plugins(request: Request) -> Response:
+    """The enabled plugins in their order, and those that once were."""
+    await _require_city(request)
+    enabled = current().registry.plugins
+    known = {row.name: row for row in await EnabledPlugin.all()}
+    names = {plugin.name for plugin in enabled}
+    return request.render(
+        "admin/plugins.html",
+        plugins=enabled,
+        known=known,
+        former=[row for row in known.values() if row.name not in names],
+        api_version=API_VERSION,
+    )
+
+
+async def _require_city(request: Request) -> None:
+    """The system is the whole city's."""
+    await require(request.act, VIEW, [(await root()).id])
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/admin", overview, "admin", permission=VIEW),
+    Page("/admin/plugins", plugins, "admin.plugins", permission=VIEW),
+)
+NAVIGATION: tuple[NavigationItem, ...] = (
+    NavigationItem("admin", "概况", "admin", VIEW, position=1),
+    NavigationItem("admin", "插件", "admin.plugins", VIEW, position=90),
+    NavigationItem("desk", "管理", "admin", VIEW, position=90),
+)
