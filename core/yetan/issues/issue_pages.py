@@ -304,6 +304,10 @@ async def _render(
     )
 
 
+#: The way on, the other ways, the ways back.
+_ORDER = ("solid", "outline", "danger")
+
+
 async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Offer]]:
     """What can be done now, and what could be but for something that stands in the way."""
     act, path = request.act, request.templating.addresses.path
@@ -339,6 +343,7 @@ async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Off
                     lesser=action.lesser,
                 )
             )
+    found.sort(key=lambda offer: _ORDER.index(offer.kind))
     return [each for each in found if not each.refusal], [each for each in found if each.refusal]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tortoise.expressions import Subquery
+
 from yetan.events.models import Event
 from yetan.issues.models import Issue, Remark
-from yetan.people.models import Account
+from yetan.people.models import Account, Post
 from yetan.runtime import current
 
 
@@ -51,6 +53,8 @@ async def timeline_of(
 
 
 async def _names(actors: set[str]) -> dict[str, str]:
+    """The names of officials: accounts that hold or held a post. A resident's account is a resident."""
     ids = {int(actor.partition(":")[2]) for actor in actors if actor.startswith("account:")}
-    accounts = await Account.filter(id__in=ids).select_related("person")
+    posted = Subquery(Post.filter(account_id__in=ids).values("account_id"))
+    accounts = await Account.filter(id__in=posted).select_related("person")
     return {"system": "系统"} | {f"account:{account.id}": str(account.person) for account in accounts}
