@@ -7,6 +7,8 @@ follows them. Where several workers run, the row lock on the head (or, while an 
 work, its lease) is therefore the lock on the subject: whoever finds it taken passes on to another subject,
 and whoever comes a moment late finds, once it has the lock, that the row is no longer pending and due. A
 delivery that failed stays the head, so that nothing overtakes it; a dead one no longer counts.
+Earlier means a lower event id. Services change a subject's row before they emit, so that two changes of one
+subject commit in the order of their events' ids.
 """
 
 from __future__ import annotations
@@ -49,24 +51,32 @@ LEASE = EXTERNAL_LIMIT + timedelta(minutes=1)
 _IDLE = 0.5
 _UNREACHABLE = 30.0
 
-_HEADS = """
-SELECT head.id FROM yetan_delivery head
-WHERE head.subscriber = ? AND head.state = 'pending' AND head.due_at <= ?
-AND (head.lease_until IS NULL OR head.lease_until <= ?)
-AND NOT EXISTS (
-    SELECT 1 FROM yetan_delivery earlier
-    WHERE earlier.subscriber = head.subscriber AND earlier.subject_kind = head.subject_kind
-    AND earlier.subject_id = head.subject_id AND earlier.state = 'pending'
-    AND earlier.event_id < head.event_id
-)"""
+# The earliest of a subject is looked up row by row: as NOT EXISTS, PostgreSQL may join every pending row with every
+# other one while it has no statistics.
+_WAITING = """
+subscriber = ? AND state = 'pending' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"""
+_HEADS = f"""
+SELECT id FROM yetan_delivery head
+WHERE {_WAITING} AND id = (
+    SELECT earliest.id FROM yetan_delivery earliest
+    WHERE earliest.subscriber = head.subscriber AND earliest.subject_kind = head.subject_kind
+    AND earliest.subject_id = head.subject_id AND earliest.state = 'pending'
+    ORDER BY earliest.event_id LIMIT 1
+)"""  # noqa: S608 - nothing but the constant above
+_ONE_HEAD = f"{_HEADS} AND id = ?"
+_OLDEST_HEADS = f"""{_HEADS} AND id IN (
+    SELECT id FROM yetan_delivery WHERE {_WAITING} ORDER BY due_at, id LIMIT ?
+) ORDER BY due_at, id LIMIT {BATCH}"""  # noqa: S608 - as above
+
+#: Among how many of the oldest waiting deliveries heads are looked for: few, so that a long backlog costs little
+#: per batch; should all of those be held up or taken, then all.
+_WINDOWS = (10 * BATCH, 2**31)
 
 _FOLLOWING = """
-SELECT delivery.id FROM yetan_delivery delivery
-JOIN yetan_delivery head ON head.subscriber = delivery.subscriber
-AND head.subject_kind = delivery.subject_kind AND head.subject_id = delivery.subject_id
-WHERE head.id IN ({heads}) AND delivery.state = 'pending'
-ORDER BY delivery.event_id LIMIT {limit}"""
-
+SELECT delivery.id FROM yetan_delivery head CROSS JOIN yetan_delivery delivery
+WHERE head.id IN ({heads}) AND delivery.subscriber = head.subscriber
+AND delivery.subject_kind = head.subject_kind AND delivery.subject_id = head.subject_id
+AND delivery.state = 'pending' ORDER BY delivery.event_id LIMIT {limit}"""
 
 Step = Callable[[], Coroutine[Any, Any, int]]
 
@@ -225,17 +235,22 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
     Call it in a transaction: on PostgreSQL the rows are locked until its end. One that failed before goes
     alone.
     """
-    values: list[Any] = [subscription.name, now, now]
+    waiting = [subscription.name, now, now]
     if only is not None:
-        ids = await _locked(f"{_HEADS} AND head.id = ?", [*values, only], "head", skip=True)
+        ids = await _locked(_ONE_HEAD, [*waiting, only], "head", skip=True)
     else:
-        heads = await _locked(
-            f"{_HEADS} ORDER BY head.due_at, head.id LIMIT {BATCH}", values, "head", skip=True
-        )
-        following = _FOLLOWING.format(heads=", ".join("?" * len(heads)), limit=BATCH)
-        ids = await _locked(following, heads, "delivery", skip=False) if heads else []
+        ids = await _batch(waiting)
     rows = await Delivery.filter(id__in=ids).select_related("event").order_by("event_id")
     return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)
+
+
+async def _batch(waiting: Sequence[Any]) -> list[int]:
+    """The ids of heads and of what follows them; `waiting` are the values of the condition of that name."""
+    for window in _WINDOWS:
+        if heads := await _locked(_OLDEST_HEADS, [*waiting, *waiting, window], "head", skip=True):
+            following = _FOLLOWING.format(heads=", ".join("?" * len(heads)), limit=BATCH)
+            return await _locked(following, heads, "delivery", skip=False)
+    return []
 
 
 async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bool) -> list[int]:
