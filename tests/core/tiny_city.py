@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 
 from yetan.access.passwords import hash_password
 from yetan.act import Act
@@ -148,8 +147,6 @@ class TinyCity:
         )
 
     def app(self, site: Any = "all") -> Starlette:
-        # Tortoise keeps statements by table alone, in the dialect of the database it saw first.
-        EXECUTOR_CACHE.clear()
         return application(self.configuration, self.registry, self.clock, worker=False, site=site)
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tortoise import Tortoise
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
@@ -73,6 +74,8 @@ async def connected(
     url: str, applications: Iterable[Application], *, foreign_keys: bool = True
 ) -> AsyncIterator[TortoiseContext]:
     """The database, open while the block runs. Always closed: an open SQLite connection would hang the exit."""
+    # Tortoise keeps statements by table alone, in the dialect of the database this process saw first.
+    EXECUTOR_CACHE.clear()
     context = await Tortoise.init(
         config=tortoise_configuration(url, applications, foreign_keys=foreign_keys),
         _enable_global_fallback=True,

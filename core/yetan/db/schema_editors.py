@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from tortoise.migrations.schema_editor.base import BaseSchemaEditor
 from tortoise.models import Model
 
 from yetan.db.connection import is_postgres
+from yetan.db.sqlite import statements_of
 
 
 def schema_editor(client: Any) -> BaseSchemaEditor:
@@ -69,13 +69,6 @@ class SqliteEditor(SqliteSchemaEditor):
                 await self.add_index(model, index)
 
     async def _run_sql(self, sql: str) -> None:
-        """Run the statements of `sql` singly: a script would commit, and a ; may stand inside a literal."""
-        statement = ""
-        for part in sql.split(";"):
-            statement += part + ";"
-            if sqlite3.complete_statement(statement):
-                if statement.strip(" \n;"):
-                    await self.client.execute_query(statement)
-                statement = ""
-        if statement.strip(" \n;"):
+        """Run the statements of `sql` singly: a script would commit."""
+        for statement in statements_of(sql):
             await self.client.execute_query(statement)

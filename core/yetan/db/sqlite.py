@@ -6,10 +6,25 @@ between, whatever the busy timeout (measured). BEGIN IMMEDIATE waits its turn in
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
-from tortoise.backends.base.client import TransactionalDBClient, TransactionContext
+from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+
+
+def statements_of(script: str) -> Iterator[str]:
+    """The statements of a script; a ; may stand inside a literal or a trigger."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            if statement.strip(" \n;"):
+                yield statement
+            statement = ""
+    if statement.strip(" \n;"):
+        yield statement
 
 
 class ImmediateTransaction(SqliteTransactionWrapper):
@@ -18,6 +33,11 @@ class ImmediateTransaction(SqliteTransactionWrapper):
     async def begin(self) -> None:
         await self._connection.commit()
         await self._connection.execute("BEGIN IMMEDIATE")
+
+    async def execute_script(self, query: str) -> None:
+        """Run a script within the transaction; sqlite3's own would commit it first."""
+        for statement in statements_of(query):
+            await self.execute_query(statement)
 
 
 class ImmediateTransactionContext(SqliteTransactionContext):
@@ -34,8 +54,26 @@ class ImmediateTransactionContext(SqliteTransactionContext):
             raise
 
 
+class Connection(ConnectionWrapper[Any]):
+    """Gives the lock back when the first connection fails; the next query would wait for it for good."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Any:
+        await self._lock.acquire()
+        try:
+            await self.ensure_connection()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self.connection
+
+
 class EmbeddedClient(SqliteClient):
     """Tortoise's SQLite client with immediate transactions."""
+
+    def acquire_connection(self) -> Connection:
+        return Connection(self._lock, self)
 
     def _in_transaction(self) -> TransactionContext:
         wrapper: Any = ImmediateTransaction(self)

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.models import Model
 
 from yetan.access.sessions import actor_of, open_session
@@ -149,8 +148,6 @@ class Town:
     @contextmanager
     def open(self) -> Iterator[Town]:
         """The running town, with its units, officials and one resident."""
-        # Tortoise keeps statements by table alone, in the dialect of the database it saw first.
-        EXECUTOR_CACHE.clear()
         self.app = build_app(self.configuration, self.clock, worker=False)
         with Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False) as client:
             self._client = client

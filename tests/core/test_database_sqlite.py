@@ -1,0 +1,41 @@
+"""The embedded database's client: what Tortoise's own would lose or hang on."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
+
+from yetan.db.connection import CORE_APPLICATION, connected
+
+
+def test_a_file_that_is_no_database_fails_every_time_and_hangs_never(tmp_path: Path) -> None:
+    (tmp_path / "broken.sqlite3").write_bytes(b"not a database at all, " * 100)
+
+    async def ask_twice() -> None:
+        async with connected(f"sqlite://{tmp_path}/broken.sqlite3", [CORE_APPLICATION]):
+            for _ in range(2):
+                with pytest.raises(sqlite3.DatabaseError):
+                    await asyncio.wait_for(get_connection("default").execute_query("SELECT 1 FROM yetan_unit"), 5)
+
+    async def run() -> None:
+        await asyncio.wait_for(ask_twice(), 20)
+
+    asyncio.run(run())
+
+
+def test_a_script_in_a_transaction_is_undone_with_it(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        async with connected(f"sqlite://{tmp_path}/a.sqlite3", [CORE_APPLICATION]):
+            with pytest.raises(RuntimeError):
+                async with in_transaction() as client:
+                    await client.execute_script("CREATE TABLE a (b TEXT); INSERT INTO a VALUES ('x;y');")
+                    raise RuntimeError("undo")
+            rows = await get_connection("default").execute_query_dict("SELECT name FROM sqlite_master")
+            return [row["name"] for row in rows]
+
+    assert asyncio.run(run()) == []
