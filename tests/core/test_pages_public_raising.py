@@ -15,7 +15,7 @@ from yetan.files.models import Attachment
 from yetan.files.storage import FileStore, StorageFull
 from yetan.issues import acceptance
 from yetan.issues.following import Opened, opened_by, slip_code
-from yetan.issues.models import Acceptance, Issue, Raiser, Rating
+from yetan.issues.models import Acceptance, Issue, IssueLink, Raiser, Rating
 from yetan.issues.photos import add_issue_photos
 from yetan.issues.service import RaiserInput
 from yetan.people.models import Person
@@ -209,6 +209,19 @@ def test_departments_and_closed_units_are_not_offered(town: Town) -> None:
     assert "县城管局" not in text
     answer = send(town.browser(), matter(town, unit=str(town.units["department"])))
     assert answer.status_code == 422
+
+
+def test_an_earlier_number_is_linked_however_it_is_written(town: Town) -> None:
+    """001-23"""
+    earlier = town.report()
+    assert f'value="{earlier.number}"' in town.browser().get(f"/raise?earlier={earlier.number}").text
+    assert send(town.browser(), matter(town, earlier=earlier.number.replace("-", ""))).status_code == 303
+    link = town.run(_only_link())
+    assert (link.other_id, link.kind) == (earlier.id, "repeat")
+
+
+async def _only_link() -> IssueLink:
+    return await IssueLink.get()
 
 
 def test_rare_characters_come_through_whole(town: Town) -> None:
