@@ -12,6 +12,7 @@ from typing import Any
 
 from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClient, TransactionContext
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
+from tortoise.connection import get_connections
 
 
 def statements_of(script: str) -> Iterator[str]:
@@ -49,6 +50,8 @@ class ImmediateTransactionContext(SqliteTransactionContext):
         try:
             return await super().__aenter__()
         except BaseException:
+            if hasattr(self, "token"):
+                get_connections().reset(self.token)
             if self._trxlock.locked():
                 self._trxlock.release()
             raise

@@ -1,0 +1,145 @@
+"""A town behind a real server, and an installed Chromium that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from yetan.access.sessions import issue_link
+from yetan.act import system_clock
+from yetan.db.connection import CORE_APPLICATION, Application
+from yetan.testing import Town
+from yetan.testing.town import UNIT_KINDS
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_SECONDS = 40
+_SECRET = "a secret that only this town's tests know"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The served town: its address and a fresh one-time sign-in link for each official."""
+
+    address: str
+    links: dict[str, str]
+
+
+def find_chromium() -> str:
+    """The installed Chromium, or "" """
+    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+
+
+@pytest.fixture
+def chromium(site: Site) -> Iterator[Any]:
+    """The browser. Without one the tests are skipped, or fail with YETAN_REQUIRE_BROWSER=1.
+
+    It comes after the site: while Playwright runs, no other event loop can be run in this thread.
+    """
+    path = find_chromium()
+    if not path:
+        if os.environ.get("YETAN_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium on this machine; install Debian package chromium")
+        pytest.skip("SKIPPED BROWSER: no Chromium on this machine; install Debian package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(town_database_url: str, tmp_path: Path, free_port: int) -> Iterator[Site]:
+    """The town's first-party plugins switched on, served by `yetan serve` as an operator would."""
+    plugins = ("whoosh", "lantern", "supervision")
+    town = Town(town_database_url, tmp_path, plugins=plugins, search="whoosh", theme="lantern")
+    address = f"http://127.0.0.1:{free_port}"
+    links: dict[str, str] = {}
+    with town.open():
+        now = system_clock()
+        for who, account in town.accounts.items():
+            links[who] = f"{address}/sign-in/{town.run(issue_link(account, now))}"
+    environment = {
+        **os.environ,
+        "YETAN_DATABASE_URL": town_database_url,
+        "YETAN_DATA_DIR": str(tmp_path / "var"),
+        "YETAN_SECRET_KEY": _SECRET,
+        "YETAN_BASE_URL": address,
+    }
+    configuration = tmp_path / "yetan.toml"
+    configuration.write_text(_toml(plugins), encoding="utf-8")
+    log = (tmp_path / "serve.log").open("wb")
+    command = [sys.executable, "-m", "yetan", "serve", "--config", str(configuration), "--port", str(free_port)]
+    server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait(lambda: _answers(f"{address}/readyz"), tmp_path / "serve.log")
+        yield Site(address, links)
+    finally:
+        server.terminate()
+        assert server.wait(_SECONDS) == 0
+        log.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def database_applications() -> tuple[Application, ...]:
+    """The core's tables and the supervision plugin's."""
+    own = Application("yetan_supervision", "yetan_supervision.models", "yetan_supervision.migrations")
+    return (CORE_APPLICATION, own)
+
+
+@pytest.fixture
+def town_options() -> dict[str, Any]:
+    """All first-party plugins, so that the database has their tables."""
+    return {"plugins": ("whoosh", "lantern", "supervision"), "search": "whoosh", "theme": "lantern"}
+
+
+def _toml(plugins: tuple[str, ...]) -> str:
+    kinds = "\n".join(
+        f'[unit_kinds.{name}]\nlabel = "{kind.label}"\ndepartment = {str(kind.department).lower()}\n'
+        f"raises = {str(kind.raises).lower()}"
+        for name, kind in UNIT_KINDS.items()
+    )
+    listed = ", ".join(f'"{plugin}"' for plugin in plugins)
+    return f'plugins = [{listed}]\nsearch = "whoosh"\ntheme = "lantern"\n[city]\nname = "柳湾市"\n{kinds}\n'
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _wait(ready: Callable[[], bool], log: Path) -> None:
+    end = time.monotonic() + _SECONDS
+    while not ready():
+        assert time.monotonic() < end, f"the server did not come up:\n{log.read_text(errors='replace')}"
+        time.sleep(0.2)
