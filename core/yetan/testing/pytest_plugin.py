@@ -22,7 +22,7 @@ def town_options() -> dict[str, Any]:
     """What the town enables; override it in a module or a conftest.
 
     def town_options():
-        return {"plugins": ("supervision",), "rules": {"supervision.lead_days": 5}}
+        return {"plugins": ("yours",), "rules": {"yours.days": 5}}
     """
     return {}
 
