@@ -30,7 +30,10 @@ CHUNK = 200
 
 
 async def project(issue_ids: Iterable[int]) -> None:
-    """Bring the projection of these issues up to date: rows of the published, none of the others. Idempotent."""
+    """Bring the projection of these issues up to date: rows of the published, none of the others. Idempotent.
+
+    What stays as it was is not written, and nobody is told of it.
+    """
     ids = sorted(set(issue_ids))
     for start in range(0, len(ids), CHUNK):
         async with in_transaction():
@@ -42,32 +45,30 @@ async def rebuild() -> int:
     from yetan.statistics.models import Counter
 
     async with in_transaction():
+        approved = Publication.filter(subject_kind="issue", state="approved").order_by("id").select_for_update()
+        ids = [publication.subject_id for publication in await approved.only("id", "subject_id")]
         await PublicIssue.all().delete()
         await Counter.all().delete()
-        ids = await Publication.filter(subject_kind="issue", state="approved").values_list(
-            "subject_id", flat=True
-        )
-        await project([int(str(each)) for each in ids])
+        await project(ids)
     return len(ids)
 
 
 async def _project_chunk(ids: Sequence[int]) -> None:
-    publications = {
-        row.subject_id: row
-        for row in await Publication.filter(subject_kind="issue", subject_id__in=ids, state="approved")
-    }
-    issues = {row.id: row for row in await Issue.filter(id__in=list(publications))}
-    rows = await _rows(list(issues.values()), publications)
+    # The publications' locks make two projections of one issue wait for each other, as its counters demand.
+    locked = Publication.filter(subject_kind="issue", subject_id__in=ids).order_by("id").select_for_update()
+    publications = {row.subject_id: row for row in await locked if row.state == "approved"}
+    new = {row.issue_id: row for row in await _rows(await Issue.filter(id__in=list(publications)), publications)}
     old = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
-    lines = await ancestors_of({row.unit_id for row in rows} | {row.unit_id for row in old.values()})
+    lines = await ancestors_of({row.unit_id for row in (*new.values(), *old.values())})
+    for row in new.values():
+        row.counted = [list(key) for key in figures_of(row, lines[row.unit_id])]
+    changed = [each for each in ids if _columns(new.get(each)) != _columns(old.get(each))]
     change: Tally[tuple[Any, ...]] = Tally()
-    for row in old.values():
-        change.subtract({tuple(key): 1 for key in row.counted})
-    for row in rows:
-        keys = figures_of(row, lines[row.unit_id])
-        row.counted = [list(key) for key in keys]
-        change.update(keys)
-    await PublicIssue.filter(issue_id__in=list(old)).delete()
+    for each in changed:
+        change.subtract(tuple(key) for key in (old[each].counted if each in old else ()))
+        change.update(tuple(key) for key in (new[each].counted if each in new else ()))
+    rows = [new[each] for each in changed if each in new]
+    await PublicIssue.filter(issue_id__in=changed).delete()
     await PublicIssue.bulk_create(rows, batch_size=CHUNK)
     scopes = [
         PublicIssueScope(issue_id=row.issue_id, unit_id=unit, raised_at=row.raised_at)
@@ -77,22 +78,20 @@ async def _project_chunk(ids: Sequence[int]) -> None:
     await PublicIssueScope.bulk_create(scopes, batch_size=CHUNK)
     await add_to_counters(change)
     act = current().system_act()
-    await emit_many(
-        act, [new_event(act, PROJECTED, ("issue", each)) for each in ids if each in old or each in issues]
-    )
+    await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in changed])
+
+
+def _columns(row: PublicIssue | None) -> dict[str, Any] | None:
+    return None if row is None else {name: getattr(row, name) for name in PublicIssue._meta.fields_db_projection}
 
 
 async def _rows(issues: Sequence[Issue], publications: Mapping[int, Publication]) -> list[PublicIssue]:
     ids = [issue.id for issue in issues]
     unit_names = {
         unit.id: unit.name
-        for unit in await Unit.filter(
-            id__in={i.unit_id for i in issues} | {i.responsible_unit_id for i in issues}
-        )
+        for unit in await Unit.filter(id__in={i.unit_id for i in issues} | {i.responsible_unit_id for i in issues})
     }
-    categories = {
-        row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})
-    }
+    categories = {row.id: row for row in await Category.filter(id__in={i.category_id for i in issues if i.category_id})}
     tops = {row.name: row.id for row in await Category.filter(level=1)}
     raisers = Tally(row["issue_id"] for row in await Raiser.filter(issue_id__in=ids).values("issue_id"))
     ratings: dict[int, Tally[str]] = defaultdict(Tally)
@@ -181,12 +180,9 @@ async def _photos(ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
 
 async def follow_events(events: Sequence[Event]) -> None:
     """Subscriber: what happened to issues shows on the board, and new words wait for a reviewer."""
-    from yetan.publication.service import renew_draft
+    from yetan.publication.service import renew_drafts
 
     events = [event for event in events if event.subject_kind == "issue" and not event.type.startswith(OWN_EVENTS)]
-    ids = sorted({event.subject_id for event in events})
     fresh = {event.subject_id for event in events if not event.historical}
-    act = current().system_act()
-    for issue in await Issue.filter(id__in=sorted(fresh)):
-        await renew_draft(act, issue)
-    await project(ids)
+    await renew_drafts(current().system_act(), await Issue.filter(id__in=fresh).order_by("id"))
+    await project({event.subject_id for event in events})

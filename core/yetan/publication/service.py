@@ -36,6 +36,8 @@ FACE_FIELDS = (
 )
 WITHDRAW_FIELDS = (Field("reason", "撤下的原因", "long_text", max_length=1000),)
 _FACE = tuple(field.name for field in FACE_FIELDS)
+_SHOWN = (*_FACE, "notes", "photos")
+_CHUNK = 200
 
 
 async def draft_of(issue: Issue) -> dict[str, Any]:
@@ -74,8 +76,8 @@ def _masked(text: str, names: Sequence[str]) -> str:
 
 async def publish_batch(act: Act, issues: Sequence[Issue]) -> None:
     """Approve the masked faces of many issues in one reviewed batch; the caller projects them after committing."""
-    for start in range(0, len(issues), 200):
-        chunk = issues[start : start + 200]
+    for start in range(0, len(issues), _CHUNK):
+        chunk = issues[start : start + _CHUNK]
         faces = await _drafts(chunk)
         await Publication.bulk_create(
             [
@@ -96,57 +98,81 @@ async def publish_batch(act: Act, issues: Sequence[Issue]) -> None:
         )
         await emit_many(
             act,
-            [
-                new_event(act, "publication.approved", ("issue", issue.id), audience="public")
-                for issue in chunk
-            ],
+            [new_event(act, "publication.approved", ("issue", issue.id), audience="public") for issue in chunk],
         )
 
 
 @change(Publication)
 async def prepare(act: Act, issue_id: int) -> Publication:
-    """Make or renew the draft of an issue's public face."""
+    """Read the draft of an issue's public face and answer for it, brought up to what the issue says now."""
     issue = await get_visible(act, issue_id)
     await require(act, "publication.prepare", [issue.unit_id])
-    return await renew_draft(act, issue)
-
-
-async def renew_draft(act: Act, issue: Issue) -> Publication:
-    """Bring the draft up to what the issue says now, keeping a reviewer's own wording where the source did not change."""
-    fresh = await draft_of(issue)
-    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
-    if publication is None:
-        return await Publication.create(
-            subject_kind="issue",
-            subject_id=issue.id,
-            state="prepared",
-            draft=fresh,
-            prepared_at=act.now,
-            prepared_by_id=act.actor.account_id,
-        )
-    source = publication.draft.get("source", publication.draft)
-    kept = publication.approved or publication.draft
-    draft = {
-        name: kept.get(name, value) if source.get(name) == value else value
-        for name, value in fresh.items()
-        if name != "notes"
-    }
-    notes = kept.get("notes", {})
-    draft["notes"] = {key: notes.get(key, text) for key, text in fresh["notes"].items()}
-    draft["source"] = fresh
-    pending = publication.state != "withdrawn" and _shown(draft) != _shown(publication.approved)
-    await Publication.filter(id=publication.id).update(
-        draft=draft,
-        pending=pending,
-        prepared_at=act.now,
-        prepared_by_id=act.actor.account_id,
-        version=publication.version + 1,
-    )
+    publication = await renew_draft(act, issue)
+    await Publication.filter(id=publication.id).update(prepared_at=act.now, prepared_by_id=act.actor.account_id)
     return await Publication.get(id=publication.id)
 
 
+async def renew_draft(act: Act, issue: Issue) -> Publication:
+    """Bring one draft up to what its issue says now; see `renew_drafts`."""
+    await renew_drafts(act, [issue])
+    return await Publication.get(subject_kind="issue", subject_id=issue.id)
+
+
+async def renew_drafts(act: Act, issues: Sequence[Issue]) -> None:
+    """Bring drafts up to what their issues say now, keeping a reviewer's own wording where the source did not change.
+
+    A draft that stays the same is left alone: whoever is reading it, or answered for it, goes on.
+    """
+    fresh = await _drafts(issues)
+    drafts = Publication.filter(subject_kind="issue", subject_id__in=list(fresh)).order_by("id").select_for_update()
+    known = {row.subject_id: row for row in await drafts}
+    new = [
+        Publication(
+            subject_kind="issue",
+            subject_id=issue_id,
+            state="prepared",
+            draft={**face, "source": face},
+            prepared_at=act.now,
+            prepared_by_id=act.actor.account_id,
+        )
+        for issue_id, face in fresh.items()
+        if issue_id not in known
+    ]
+    await Publication.bulk_create(new, batch_size=_CHUNK, ignore_conflicts=True)
+    for issue_id, publication in known.items():
+        draft = _renewed(publication.draft, fresh[issue_id])
+        if draft != publication.draft:
+            await Publication.filter(id=publication.id).update(
+                draft=draft,
+                pending=publication.state != "withdrawn" and _shown(draft) != _shown(publication.approved),
+                prepared_at=act.now,
+                prepared_by_id=act.actor.account_id,
+                version=publication.version + 1,
+            )
+
+
+def _renewed(draft: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """The draft with what is new in `fresh`.
+
+    Its own wording stays where the source it was made from did not change, and a photo left out stays out.
+    """
+    source = draft["source"]
+    renewed = _kept_where_unchanged(draft, source, {name: fresh[name] for name in _FACE})
+    renewed["notes"] = _kept_where_unchanged(draft["notes"], source["notes"], fresh["notes"])
+    renewed["photos"] = [
+        photo for photo in fresh["photos"] if photo in draft["photos"] or photo not in source["photos"]
+    ]
+    return {**renewed, "source": dict(fresh)}
+
+
+def _kept_where_unchanged(
+    own: Mapping[str, str], source: Mapping[str, str], fresh: Mapping[str, str]
+) -> dict[str, Any]:
+    return {name: own[name] if source.get(name) == text else text for name, text in fresh.items()}
+
+
 def _shown(face: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: face.get(name) for name in (*_FACE, "notes", "photos")}
+    return {name: face.get(name) for name in _SHOWN}
 
 
 @change(Publication)
@@ -161,29 +187,29 @@ async def approve(
 ) -> Publication:
     """Put an issue's face on the board, with the reviewer's wording in `values`; correcting it is the same act.
 
-    Raises `Refused` when the deployment wants a second reader and this one prepared it, `Conflict` when the draft
-    changed since it was read.
+    Raises `Refused` when the deployment wants a second reader and nobody, or this one, prepared it, `Conflict` when
+    the draft changed since it was read.
     """
     issue = await get_visible(act, issue_id)
     await require(act, "publication.approve", [issue.unit_id])
-    publication = await Publication.get_or_none(
-        subject_kind="issue", subject_id=issue.id
-    ) or await renew_draft(act, issue)
+    publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
+    if publication is None:
+        publication = await renew_draft(act, issue)
     if version is not None and version != publication.version:
         raise Conflict("这份公开稿刚刚有新的内容，请看过最新的稿子再批准。您写的还在。")
-    if (
-        await value_of("publication.second_reader", issue.unit_id)
-        and publication.prepared_by_id == act.actor.account_id
-    ):
-        raise Refused("本地规定公开前要另一个人审核，您准备的稿子请另一位同事来批准。")
+    if await value_of("publication.second_reader", issue.unit_id):
+        if publication.prepared_by_id is None:
+            raise Refused("本地规定公开前要两个人看过：请一位同事先“重新准备一稿”，再由另一位批准。")
+        if publication.prepared_by_id == act.actor.account_id:
+            raise Refused("本地规定公开前要另一个人审核，您准备的稿子请另一位同事来批准。")
     face = dict(publication.draft)
-    source = face.pop("source", {name: face.get(name) for name in (*_FACE, "notes", "photos")})
+    source = face.pop("source")
     if values is not None:
         face |= clean(FACE_FIELDS, values)
-    face["notes"] = {key: (notes or {}).get(key, text) for key, text in face.get("notes", {}).items()}
+    face["notes"] = {key: (notes or {}).get(key, text) for key, text in face["notes"].items()}
     if photos is not None:
         # Out of all there are: what was left out once can be let in again.
-        face["photos"] = [photo for photo in source.get("photos", []) if photo in photos]
+        face["photos"] = [photo for photo in source["photos"] if photo in photos]
     first = publication.state != "approved"
     touched = await Publication.filter(id=publication.id, version=publication.version).update(
         state="approved",
@@ -198,7 +224,7 @@ async def approve(
     if touched != 1:
         raise Conflict("另一位同事刚刚处理了这份公开稿，请刷新后再看。")
     await Attachment.filter(subject_kind="issue", subject_id=issue.id).update(public=False)
-    await Attachment.filter(id__in=face.get("photos", [])).update(public=True)
+    await Attachment.filter(subject_kind="issue", subject_id=issue.id, id__in=face["photos"]).update(public=True)
     await emit(
         act,
         "publication.approved" if first else "publication.corrected",

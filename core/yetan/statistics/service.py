@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from yetan.db.statements import fetch
+from yetan.db.statements import execute
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Metric
 from yetan.runtime import current
@@ -24,6 +24,12 @@ STRUCK_OFF = Metric("issues.struck_off", "销号", "件", "居民验收同意后
 DECLINED = Metric("issues.declined", "不予受理", "件", "说明了原因、不予受理的，按提出的月份计")
 
 CORE_METRICS = (RAISED, SUGGESTED, RESOLVED, STRUCK_OFF, DECLINED)
+
+#: Rows written by one statement.
+_ROWS = 200
+_ADD = """
+INSERT INTO yetan_counter (metric, unit_id, category_id, period, value) VALUES {rows}
+ON CONFLICT (metric, unit_id, category_id, period) DO UPDATE SET value = yetan_counter.value + EXCLUDED.value"""
 
 #: (metric, unit, top category or 0, month or "")
 Key = tuple[str, int, int, str]
@@ -55,26 +61,27 @@ def figures_of(row: PublicIssue, units: Sequence[int]) -> list[Key]:
 
 
 async def add_to_counters(change: Tally[tuple[Any, ...]]) -> None:
-    """Add to counters, set-wise; each addition is one statement the database decides."""
-    for (metric, unit, category, period), value in sorted(change.items()):
-        if value:
-            await fetch(
-                "INSERT INTO yetan_counter (metric, unit_id, category_id, period, value) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (metric, unit_id, category_id, period) "
-                "DO UPDATE SET value = yetan_counter.value + EXCLUDED.value RETURNING value",
-                [metric, unit, category, period, value],
-            )
+    """Add to counters, set-wise: the database does each addition, so that none is lost among several at once.
+
+    In the order of the keys, so that two changes wait for each other instead of locking each other out.
+    """
+    rows = [(*key, value) for key, value in sorted(change.items()) if value]
+    for start in range(0, len(rows), _ROWS):
+        chunk = rows[start : start + _ROWS]
+        await execute(
+            _ADD.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * len(chunk))), [each for row in chunk for each in row]
+        )
 
 
 async def values(unit_id: int, period: str = "", category_id: int = 0) -> dict[str, int]:
     """Every figure of a unit in a month (or of all time), 0 where nothing was counted."""
     rows = await Counter.filter(unit_id=unit_id, period=period, category_id=category_id).values("metric", "value")
-    return {name: 0 for name in current().registry.metrics} | {row["metric"]: row["value"] for row in rows}
+    return dict.fromkeys(current().registry.metrics, 0) | {row["metric"]: row["value"] for row in rows}
 
 
 async def by_unit(units: Sequence[int], period: str = "") -> dict[int, dict[str, int]]:
     """Every figure of several units."""
-    found: dict[int, dict[str, int]] = {unit: {name: 0 for name in current().registry.metrics} for unit in units}
+    found: dict[int, dict[str, int]] = {unit: dict.fromkeys(current().registry.metrics, 0) for unit in units}
     for row in await Counter.filter(unit_id__in=list(units), period=period, category_id=0).values(
         "unit_id", "metric", "value"
     ):
@@ -87,13 +94,13 @@ async def by_category(unit_id: int, period: str = "") -> dict[int, dict[str, int
     found: dict[int, dict[str, int]] = {}
     rows = Counter.filter(unit_id=unit_id, period=period).exclude(category_id=0)
     for row in await rows.values("category_id", "metric", "value"):
-        found.setdefault(row["category_id"], {name: 0 for name in current().registry.metrics})[row["metric"]] = row["value"]
+        found.setdefault(row["category_id"], dict.fromkeys(current().registry.metrics, 0))[row["metric"]] = row["value"]
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Scoreboard:
-    """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest strike-off took."""
+    """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest took."""
 
     raised: int
     resolved: int
