@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from yetan import runtime
 from yetan.act import Clock, system_clock
-from yetan.calendar import CalendarFileError, WorkingCalendar, load_calendar_days
+from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
 from yetan.config import Configuration
 from yetan.db.connection import connected
 from yetan.db.upgrade import pending
@@ -78,6 +78,7 @@ async def running(
         runtime.use(city)
         try:
             await _open_search(city)
+            _tell_gaps(city)
             yield city
         finally:
             if city.search is not None:
@@ -162,6 +163,12 @@ def _check_proxies(configuration: Configuration) -> None:
             problems.append(f"server.trusted_proxies: {error}; write an address such as '10.0.0.5' or '10.0.0.0/24'")
     if problems:
         raise ConfigurationError(problems)
+
+
+def _tell_gaps(city: Runtime) -> None:
+    """Say loudly which year's holidays nobody knows yet, before a deadline falls into it; the calendar logs it."""
+    today = city.calendar.local_date(city.clock())
+    city.calendar.gaps(today, today + KNOWN_AHEAD)
 
 
 async def _open_search(city: Runtime) -> None:

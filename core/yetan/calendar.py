@@ -29,6 +29,10 @@ _LIBRARY_YEARS = frozenset(day.year for day in chinese_calendar.holidays)
 _ALWAYS_ANNOUNCED = ((1, 1), (5, 1), (10, 1))
 
 
+#: How far ahead holidays should be known, so that no deadline is set into a year nobody has data for.
+KNOWN_AHEAD = timedelta(days=60)
+
+
 @dataclass(frozen=True, slots=True)
 class CalendarGap:
     """A year whose holidays nobody has entered: counted Monday to Friday until somebody does."""

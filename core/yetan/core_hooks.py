@@ -14,7 +14,7 @@ from yetan.events.pages import NAVIGATION as EVENT_NAVIGATION
 from yetan.events.pages import PAGES as EVENT_PAGES
 from yetan.files.pages import PAGES as FILE_PAGES
 from yetan.hookspecs import hookimpl
-from yetan.issues import lifecycle
+from yetan.issues import docket, lifecycle
 from yetan.issues.events import EVENT_TYPES as ISSUE_EVENTS
 from yetan.issues.models import Issue
 from yetan.issues.pages import NAVIGATION as ISSUE_NAVIGATION
@@ -148,7 +148,7 @@ def yetan_issue_guards() -> Sequence[Guard]:
 
 @hookimpl
 def yetan_event_types() -> Sequence[EventType]:
-    return (*ISSUE_EVENTS, *_EVENT_TYPES)
+    return (*ISSUE_EVENTS, docket.EVENT_TYPE, *_EVENT_TYPES)
 
 
 @hookimpl
@@ -162,7 +162,7 @@ def yetan_subscriptions() -> Sequence[Subscription]:
 
 @hookimpl
 def yetan_jobs() -> Sequence[Job]:
-    return JOBS
+    return (*JOBS, docket.JOB)
 
 
 @hookimpl
@@ -187,7 +187,7 @@ def yetan_metrics() -> Sequence[Metric]:
 
 @hookimpl
 def yetan_notice_kinds() -> Sequence[NoticeKind]:
-    return NOTICE_KINDS
+    return (*NOTICE_KINDS, docket.NOTICE_KIND)
 
 
 @hookimpl

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
+from yetan.calendar import KNOWN_AHEAD
 from yetan.events.models import Delivery
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Health
@@ -116,7 +117,7 @@ async def _index(city: Runtime) -> Health:
 
 def _calendar(city: Runtime) -> Health:
     today: date = city.calendar.local_date(city.clock())
-    gaps = city.calendar.gaps(today, today + timedelta(days=60))
+    gaps = city.calendar.gaps(today, today + KNOWN_AHEAD)
     return Health(
         "calendar",
         not gaps,

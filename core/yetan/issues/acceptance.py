@@ -54,9 +54,7 @@ def ways_of(issue: Issue) -> tuple[tuple[str, str], ...]:
 async def feedback_missing(issue: Any, act: Act) -> str:
     """Guard: the result was fed back in the way the matter asks, in this round of handling."""
     ways = ways_of(issue)
-    given = await Feedback.filter(
-        issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]
-    ).exists()
+    given = await Feedback.filter(issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]).exists()
     if given:
         return ""
     if issue.collective:
@@ -66,9 +64,7 @@ async def feedback_missing(issue: Any, act: Act) -> str:
 
 async def acceptance_missing(issue: Any, act: Act) -> str:
     """Guard: residents accepted the result of this round, and none of them refused it."""
-    verdicts = await Acceptance.filter(issue_id=issue.id, round=issue.round).values_list(
-        "accepted", flat=True
-    )
+    verdicts = await Acceptance.filter(issue_id=issue.id, round=issue.round).values_list("accepted", flat=True)
     if not verdicts:
         return "还没有居民验收的记录。请反映人或居民代表看过以后表态。"
     return "" if all(verdicts) else "有居民验收时没有同意，要先退回再办。"
@@ -113,9 +109,7 @@ async def _require_raiser(act: Act, issue: Issue) -> int:
 
 
 @change(Issue)
-async def give_feedback(
-    act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None
-) -> Issue:
+async def give_feedback(act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None) -> Issue:
     """Record that residents were told the result (002-B13, 002-B14).
 
     Raises `Invalid` for a way the matter does not allow.
@@ -160,9 +154,7 @@ async def accept(act: Act, issue_id: int, accepted: bool, text: str = "") -> Iss
 
 
 @change(Issue)
-async def record_acceptance(
-    act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None
-) -> Issue:
+async def record_acceptance(act: Act, issue_id: int, values: Mapping[str, Any], *, version: int | None = None) -> Issue:
     """An official, not the handler, writes down a verdict given on paper or by word of mouth."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.record_acceptance", [issue.unit_id])

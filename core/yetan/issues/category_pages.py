@@ -22,9 +22,7 @@ _SWITCH = (
     Field("category", "哪个类别", "number"),
     Field("active", "启用", "boolean", required=False),
 )
-FILE_FIELDS = (
-    Field("file", "类别表（.xlsx 或 .csv）", "file", hint="列名：一级分类、二级分类、三级分类。"),
-)
+FILE_FIELDS = (Field("file", "类别表（.xlsx 或 .csv）", "file", hint="列名：一级分类、二级分类、三级分类。"),)
 
 
 async def categories(request: Request) -> Response:
@@ -99,6 +97,4 @@ PAGES: tuple[Page, ...] = (
     ),
     Page("/admin/categories/active", switch, "admin.categories.switch", methods=("POST",), permission=MANAGE),
 )
-NAVIGATION: tuple[NavigationItem, ...] = (
-    NavigationItem("admin", "类别", "admin.categories", MANAGE, position=30),
-)
+NAVIGATION: tuple[NavigationItem, ...] = (NavigationItem("admin", "类别", "admin.categories", MANAGE, position=30),)

@@ -24,9 +24,7 @@ class Contact:
 async def contacts_of(act: Act, issue: Issue) -> list[Contact]:
     """The raisers for reading along: phones covered, and names cut to the surname without `issue.contacts`."""
     named = await may(act, "issue.contacts", [issue.unit_id, issue.responsible_unit_id])
-    return [
-        Contact(str(each) if named else surname(each), covered(each.phone)) for each in await _raisers(issue)
-    ]
+    return [Contact(str(each) if named else surname(each), covered(each.phone)) for each in await _raisers(issue)]
 
 
 async def reveal_contacts(act: Act, issue_id: int) -> list[Contact]:

@@ -113,9 +113,7 @@ async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str,
         raise Invalid.field("into", "那一件已经办完了，不能再并进去。请先重新办理那一件。")
     for raiser in await Raiser.filter(issue_id=issue.id):
         await Raiser.get_or_create(issue_id=target.id, person_id=raiser.person_id, defaults={"at": raiser.at})
-    await IssueLink.get_or_create(
-        issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now}
-    )
+    await IssueLink.get_or_create(issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now})
     return {"owner_id": None, "deadline": None}
 
 

@@ -10,9 +10,7 @@ def draw_graph(registry: Registry) -> str:
     lines: list[str] = []
     for state in registry.states.values():
         owner = registry.owners.get(state.name, "core")
-        lines.append(
-            f"{state.name} {state.label} [{state.category}]" + ("" if owner == "core" else f" from {owner}")
-        )
+        lines.append(f"{state.name} {state.label} [{state.category}]" + ("" if owner == "core" else f" from {owner}"))
         for transition in registry.transitions.values():
             if state.name in transition.sources:
                 guards = [guard.name for guard in registry.guards if transition.name in guard.transitions]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from tortoise.transactions import in_transaction
 
 from yetan.access.scope import require
 from yetan.act import Act
+from yetan.db.bulk import insert_all
 from yetan.errors import Invalid
 from yetan.events.service import emit_many, new_event
 from yetan.issues import events
@@ -33,6 +34,8 @@ DEFAULT_SOURCE = "ledger"
 #: phase (a Chinese word), how many are done, of how many.
 Progress = Callable[[str, int, int], None]
 _CHUNK = 200
+#: How long a person's name and phone may be.
+_NAME, _PHONE = 60, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ async def plan_import(
     units: dict[int, int] = {}
     responsible: dict[int, int] = {}
     categories: dict[int, int] = {}
+    zone = current().configuration.city.zone
     for row in ledger.rows:
         if row.source_number in present:
             continue
@@ -104,18 +108,14 @@ async def plan_import(
         units[row.row] = named.get(row.unit, unit.id)
         responsible[row.row] = named.get(row.responsible_unit, units[row.row])
         if row.responsible_unit and row.responsible_unit not in named:
-            warnings.append(
-                RowProblem(row.row, "责任单位", row.responsible_unit, "没有这个单位，先由登记单位负责")
-            )
+            warnings.append(RowProblem(row.row, "责任单位", row.responsible_unit, "没有这个单位，先由登记单位负责"))
         category, known_path = _category(row.category, paths)
         if category is not None:
             categories[row.row] = category
         if row.category and known_path != row.category:
-            warnings.append(
-                RowProblem(row.row, "分类", "/".join(row.category), "类别表里没有，原文保留在附加栏")
-            )
+            warnings.append(RowProblem(row.row, "分类", "/".join(row.category), "类别表里没有，原文保留在附加栏"))
             row = replace(row, extra={**row.extra, "原分类": "/".join(row.category)})
-        rows.append(row)
+        rows.append(replace(row, extra={**row.extra, **_not_taken(row, zone)}))
     full = replace(ledger, refused=tuple(sorted((*ledger.refused, *refused), key=lambda each: each.row)))
     return ImportPlan(
         full,
@@ -142,9 +142,7 @@ async def _units(names: set[str]) -> dict[str, int]:
 def _problems(row: LedgerRow, units: Mapping[str, int]) -> Sequence[RowProblem]:
     problems: list[RowProblem] = []
     if row.unit and row.unit not in units:
-        problems.append(
-            RowProblem(row.row, "单位", row.unit, "单位表里没有这个单位，请核对名称，或先导入单位")
-        )
+        problems.append(RowProblem(row.row, "单位", row.unit, "单位表里没有这个单位，请核对名称，或先导入单位"))
     if row.raised_at is None and row.replied_at is None:
         problems.append(RowProblem(row.row, "时间", "", "没有提出的时间，也没有答复的时间，无法入账"))
     return problems
@@ -182,71 +180,93 @@ async def carry_out(act: Act, plan: ImportPlan, *, publish: bool, progress: Prog
         for start in range(0, len(issues), _CHUNK):
             await project([issue.id for issue in issues[start : start + _CHUNK]])
             progress("公开", min(start + _CHUNK, len(issues)), len(issues))
-    return ImportReport(
-        len(issues), sum(1 for issue in issues if issue.resolved_at), len(issues) if publish else 0, linked
-    )
+    return ImportReport(len(issues), sum(1 for issue in issues if issue.outcome), len(issues) if publish else 0, linked)
 
 
 async def _write_issues(act: Act, plan: ImportPlan, progress: Progress) -> list[Issue]:
+    numbers = await _numbers(act, plan.rows)
+    issues = [_issue(row, plan, numbers[row.source_number]) for row in plan.rows]
+    for start in range(0, len(issues), _CHUNK):
+        await insert_all(issues[start : start + _CHUNK])
+        progress("写入", min(start + _CHUNK, len(issues)), len(issues))
+    await _write_raisers(act, issues, plan.rows)
+    await write_scopes(issues)
+    return issues
+
+
+async def _numbers(act: Act, rows: Sequence[LedgerRow]) -> dict[str, str]:
+    """A number of its own year for each source number, in the order of the ledger."""
     zone = current().configuration.city.zone
     by_year: dict[int, list[str]] = {}
-    for row in plan.rows:
+    for row in rows:
         by_year.setdefault(_raised(row).astimezone(zone).year, []).append(row.source_number)
     numbers: dict[str, str] = {}
     for year, sources in sorted(by_year.items()):
         given = await next_numbers(act.now.date().replace(year=year, month=1, day=1), len(sources))
         numbers.update(zip(sources, given, strict=True))
-    issues: list[Issue] = []
-    persons: dict[tuple[str, str], Person] = {}
-    for done, row in enumerate(plan.rows, start=1):
-        issue = Issue(
-            number=numbers[row.source_number],
-            source=plan.source,
-            source_number=row.source_number,
-            fingerprint=row.fingerprint,
-            kind="suggestion" if "建议" in row.kind else "problem",
-            title=row.title,
-            text=row.text,
-            place=row.place,
-            category_id=plan.categories.get(row.row),
-            unit_id=plan.units[row.row],
-            responsible_unit_id=plan.responsible[row.row],
-            state=RESOLVED if row.reply else REPORTED,
-            outcome=row.reply,
-            via="import",
-            raised_at=_raised(row),
-            raised_precision=row.raised_precision or row.replied_precision,
-            resolved_at=row.replied_at or (_raised(row) if row.reply else None),
-            historical=True,
-            extra={
-                **row.extra,
-                **({"原状态": row.state} if row.state else {}),
-                **({"原类型": row.kind} if row.kind else {}),
-            },
-        )
-        await issue.save()
-        if row.reporter or row.phone:
-            await _raise(act, issue, row, persons)
-        issues.append(issue)
-        if done % 100 == 0 or done == len(plan.rows):
-            progress("写入", done, len(plan.rows))
-    await write_scopes(issues)
-    return issues
+    return numbers
 
 
-async def _raise(act: Act, issue: Issue, row: LedgerRow, persons: dict[tuple[str, str], Person]) -> None:
-    """A row's reporter as a person; two rows are one person's only where name and phone are both the same."""
-    person = persons.get((row.reporter, row.phone)) if row.reporter and row.phone else None
-    if person is None and row.reporter and row.phone:
-        person = (
-            await Person.filter(name=row.reporter, phone=row.phone, erased_at=None).order_by("id").first()
-        )
-    if person is None:
-        person = await Person.create(
-            name=row.reporter[:60], phone=row.phone[:30], unit_id=issue.unit_id, created_at=act.now
-        )
-    persons[(row.reporter, row.phone)] = person
-    await Raiser.create(issue_id=issue.id, person_id=person.id, at=issue.raised_at)
+def _issue(row: LedgerRow, plan: ImportPlan, number: str) -> Issue:
+    return Issue(
+        number=number,
+        source=plan.source,
+        source_number=row.source_number,
+        fingerprint=row.fingerprint,
+        kind="suggestion" if "建议" in row.kind else "problem",
+        title=row.title,
+        text=row.text,
+        place=row.place,
+        category_id=plan.categories.get(row.row),
+        unit_id=plan.units[row.row],
+        responsible_unit_id=plan.responsible[row.row],
+        state=RESOLVED if row.reply else REPORTED,
+        outcome=row.reply,
+        via="import",
+        raised_at=_raised(row),
+        raised_precision=row.raised_precision or row.replied_precision,
+        resolved_at=(row.replied_at or _raised(row)) if row.reply else None,
+        historical=True,
+        extra=dict(row.extra),
+    )
+
+
+def _not_taken(row: LedgerRow, zone: tzinfo) -> dict[str, str]:
+    """What the ledger says and no column of an issue takes whole, under the words it is kept by."""
+    said = {"原状态": row.state, "原类型": row.kind}
+    if row.replied_at is not None and not row.reply:
+        said["答复时间"] = f"{row.replied_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    for label, value, length in (("反映人", row.reporter, _NAME), ("联系电话", row.phone, _PHONE)):
+        if len(value) > length:
+            said[label] = value
+    return {label: value for label, value in said.items() if value}
+
+
+async def _write_raisers(act: Act, issues: Sequence[Issue], rows: Sequence[LedgerRow]) -> None:
+    """Each row's reporter as a person; two rows are one person's only where name and phone are both the same."""
+    phones = sorted({row.phone[:_PHONE] for row in rows if row.reporter and row.phone})
+    known: dict[tuple[str, str], Person] = {}
+    for start in range(0, len(phones), _CHUNK):
+        chunk = Person.filter(phone__in=phones[start : start + _CHUNK], erased_at=None).exclude(name="")
+        known |= {(person.name, person.phone): person for person in await chunk.order_by("-id")}
+    added: list[Person] = []
+    raised: list[tuple[Issue, Person]] = []
+    for issue, row in zip(issues, rows, strict=True):
+        name, phone = row.reporter[:_NAME], row.phone[:_PHONE]
+        if not name and not phone:
+            continue
+        person = known.get((name, phone))
+        if person is None:
+            person = Person(name=name, phone=phone, unit_id=issue.unit_id, created_at=act.now)
+            added.append(person)
+            if name and phone:
+                known[(name, phone)] = person
+        raised.append((issue, person))
+    await insert_all(added)
+    await Raiser.bulk_create(
+        [Raiser(issue_id=issue.id, person_id=person.id, at=issue.raised_at) for issue, person in raised],
+        batch_size=_CHUNK,
+    )
 
 
 def _raised(row: LedgerRow) -> datetime:

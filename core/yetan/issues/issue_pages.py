@@ -198,9 +198,7 @@ def _open(deed: Deed, form: Form, **more: Any) -> Open:
     )
 
 
-async def _submit(
-    request: Request, deed: Deed, run: Callable[[Mapping[str, Any], int], Awaitable[None]]
-) -> Response:
+async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any], int], Awaitable[None]]) -> Response:
     """Do it and show the issue; or draw the form again with what was typed and what is in the way."""
     values = await request.values((*deed.fields, VERSION, CHOOSE))
     version = _version(values.pop("version"))

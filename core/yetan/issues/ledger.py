@@ -59,8 +59,7 @@ LEDGER_COLUMNS = (
     Column(
         "title",
         "标题",
-        "留言主题 留言标题 信件标题 来信标题 诉求标题 工单标题 事项标题 事项名称 问题标题 问题名称 标题 "
-        "主题 事由",
+        "留言主题 留言标题 信件标题 来信标题 诉求标题 工单标题 事项标题 事项名称 问题标题 问题名称 标题 主题 事由",
         200,
     ),
     Column(
@@ -101,8 +100,7 @@ LEDGER_COLUMNS = (
     Column(
         "phone",
         "联系电话",
-        "联系电话 联系方式 联系号码 手机号码 手机号 手机 电话号码 来电号码 反映人电话 留言人电话 "
-        "诉求人电话 电话",
+        "联系电话 联系方式 联系号码 手机号码 手机号 手机 电话号码 来电号码 反映人电话 留言人电话 诉求人电话 电话",
         50,
     ),
     Column(
@@ -226,9 +224,7 @@ def read_mapping(text: str, filename: str) -> dict[str, str]:
     wrong = [f"“{heading}”= {name!r}" for heading, name in lines.items() if str(name) not in labels]
     if wrong:
         known = "、".join(f"{name}（{label}）" for name, label in labels.items())
-        raise SpreadsheetError(
-            f"映射文件“{filename}”里这些字段不存在：{'；'.join(wrong)}。可用的字段：{known}。"
-        )
+        raise SpreadsheetError(f"映射文件“{filename}”里这些字段不存在：{'；'.join(wrong)}。可用的字段：{known}。")
     return lines
 
 
@@ -363,9 +359,7 @@ class _Reading:
             kind=reader.line("kind"),
             state=reader.line("state"),
             extra={
-                heading: kept
-                for index, heading in self.unknown.items()
-                if (kept := cell_text(reader.row.cells[index]))
+                heading: kept for index, heading in self.unknown.items() if (kept := cell_text(reader.row.cells[index]))
             },
         )
 

@@ -36,21 +36,17 @@ STATES = (
 )
 
 #: States in which nobody has taken the issue on yet.
-_UNLISTED = (REPORTED, TRANSFERRED, REPORTED_UP)
+UNLISTED = (REPORTED, TRANSFERRED, REPORTED_UP)
 _IN_HAND = (LISTED, HANDLING, RETURNED)
 
-_REASON = Field(
-    "reason", "原因", "long_text", max_length=2000, remark="public", hint="反映人和公开板都看得到。"
-)
-_OUTCOME = Field(
-    "outcome", "办理结果", "long_text", max_length=4000, remark="public", hint="做了什么、什么时候做完。"
-)
+_REASON = Field("reason", "原因", "long_text", max_length=2000, remark="public", hint="反映人和公开板都看得到。")
+_OUTCOME = Field("outcome", "办理结果", "long_text", max_length=4000, remark="public", hint="做了什么、什么时候做完。")
 
 TRANSITIONS = (
     Transition(
         "settle",
         "当场解决",
-        _UNLISTED,
+        UNLISTED,
         RESOLVED,
         "issue.handle",
         (_OUTCOME,),
@@ -60,7 +56,7 @@ TRANSITIONS = (
     Transition(
         "list",
         "立项",
-        _UNLISTED,
+        UNLISTED,
         LISTED,
         "issue.list",
         (
@@ -99,7 +95,7 @@ TRANSITIONS = (
     Transition(
         "transfer",
         "转办",
-        (*_UNLISTED, LISTED, HANDLING, RETURNED),
+        (*UNLISTED, LISTED, HANDLING, RETURNED),
         TRANSFERRED,
         "issue.transfer",
         (Field("unit", "转给哪个单位", "unit"), _REASON),
@@ -141,7 +137,7 @@ TRANSITIONS = (
     Transition(
         "decline",
         "不予受理",
-        _UNLISTED,
+        UNLISTED,
         DECLINED,
         "issue.decline",
         (_REASON, Field("instead", "该找谁", "text", remark="public", hint="写清单位和电话。")),
@@ -152,7 +148,7 @@ TRANSITIONS = (
     Transition(
         "merge",
         "并案",
-        (*_UNLISTED, LISTED),
+        (*UNLISTED, LISTED),
         MERGED,
         "issue.merge",
         (Field("into", "并入哪一件（编号）", "issue_number", max_length=20), _REASON),

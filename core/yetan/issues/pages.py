@@ -1,11 +1,20 @@
 """Pages about issues: the residents', the desk's and the administration's."""
 
-from yetan.issues import category_pages, desk_pages, import_pages, issue_pages, public_pages, register_pages
+from yetan.issues import (
+    category_pages,
+    desk_pages,
+    docket_pages,
+    import_pages,
+    issue_pages,
+    public_pages,
+    register_pages,
+)
 from yetan.plugins.declarations import NavigationItem, Page
 
 PAGES: tuple[Page, ...] = (
     *public_pages.PAGES,
     *desk_pages.PAGES,
+    *docket_pages.PAGES,
     *register_pages.PAGES,
     *issue_pages.PAGES,
     *category_pages.PAGES,
@@ -14,6 +23,7 @@ PAGES: tuple[Page, ...] = (
 NAVIGATION: tuple[NavigationItem, ...] = (
     *public_pages.NAVIGATION,
     *desk_pages.NAVIGATION,
+    *docket_pages.NAVIGATION,
     *register_pages.NAVIGATION,
     *category_pages.NAVIGATION,
     *import_pages.NAVIGATION,

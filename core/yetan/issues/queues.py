@@ -167,9 +167,7 @@ def _following(query: QuerySet[Any], instant: str, last: Any) -> QuerySet[Any]:
 
 
 async def _drafted(act: Act, queue: Queue, last: Issue | None, limit: int) -> list[Issue]:
-    before = (
-        await Publication.get_or_none(subject_kind="issue", subject_id=last.id) if last is not None else None
-    )
+    before = await Publication.get_or_none(subject_kind="issue", subject_id=last.id) if last is not None else None
     drafts = _following(waiting(act), "prepared_at", before).order_by("prepared_at", "id").limit(limit)
     ids = [draft.subject_id for draft in await drafts]
     found = {issue.id: issue for issue in await Issue.filter(id__in=ids)}
@@ -232,9 +230,7 @@ class Told:
 async def _told(issues: Sequence[Issue]) -> dict[int, Told]:
     rounds = {issue.id: issue.round for issue in issues}
     fed_back = {
-        row.issue_id
-        for row in await Feedback.filter(issue_id__in=list(rounds))
-        if row.round == rounds[row.issue_id]
+        row.issue_id for row in await Feedback.filter(issue_id__in=list(rounds)) if row.round == rounds[row.issue_id]
     }
     verdicts: dict[int, list[bool]] = defaultdict(list)
     for row in await Acceptance.filter(issue_id__in=list(rounds)):

@@ -37,19 +37,13 @@ async def write_scopes(issues: Sequence[Issue], units: Iterable[int] = ()) -> No
     Rows are only added: who once had the matter keeps seeing what became of it.
     """
     further = frozenset(units)
-    concerned = (
-        {issue.unit_id for issue in issues} | {issue.responsible_unit_id for issue in issues} | further
-    )
+    concerned = {issue.unit_id for issue in issues} | {issue.responsible_unit_id for issue in issues} | further
     ancestors = await ancestors_of(concerned)
     rows = [
         IssueScope(issue_id=issue.id, unit_id=unit, raised_at=issue.raised_at)
         for issue in issues
         for unit in sorted(
-            {
-                ancestor
-                for each in (issue.unit_id, issue.responsible_unit_id, *further)
-                for ancestor in ancestors[each]
-            }
+            {ancestor for each in (issue.unit_id, issue.responsible_unit_id, *further) for ancestor in ancestors[each]}
         )
     ]
     await IssueScope.bulk_create(rows, batch_size=200, ignore_conflicts=True)

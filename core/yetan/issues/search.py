@@ -17,9 +17,7 @@ async def load(ids: Sequence[int]) -> list[SearchDocument]:
     """The documents of issues, each with the scope terms of its scope rows and raisers."""
     issues = await Issue.filter(id__in=list(ids))
     scopes: dict[int, list[int]] = defaultdict(list)
-    for issue_id, unit_id in await IssueScope.filter(issue_id__in=list(ids)).values_list(
-        "issue_id", "unit_id"
-    ):
+    for issue_id, unit_id in await IssueScope.filter(issue_id__in=list(ids)).values_list("issue_id", "unit_id"):
         scopes[issue_id].append(unit_id)
     people: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     for row in await Raiser.filter(issue_id__in=list(ids)).select_related("person"):

@@ -53,14 +53,10 @@ REPORT_FIELDS = (
     Field("category", "类别", "category", required=False),
     Field("earlier", "以前反映过的编号", "issue_number", required=False, max_length=20, hint="没有就不填。"),
 )
-PROGRESS_FIELDS = (
-    Field("text", "进展", "long_text", max_length=4000, remark="public", hint="写下的话居民看得到。"),
-)
+PROGRESS_FIELDS = (Field("text", "进展", "long_text", max_length=4000, remark="public", hint="写下的话居民看得到。"),)
 ASSIGN_FIELDS = (Field("owner", "新的责任人", "account"),)
 CORRECT_FIELDS = tuple(
-    field
-    for field in REPORT_FIELDS
-    if field.name in ("title", "text", "place", "kind", "collective", "category")
+    field for field in REPORT_FIELDS if field.name in ("title", "text", "place", "kind", "collective", "category")
 )
 #: What another resident leaves who raises the same matter.
 RAISER_FIELDS = (
@@ -126,16 +122,12 @@ async def report_issue(
         raised_at=act.now,
         historical=act.historical,
     )
-    persons = [
-        await find_or_add_person(act, each.name, each.phone, unit.id, each.person_id) for each in raisers
-    ]
+    persons = [await find_or_add_person(act, each.name, each.phone, unit.id, each.person_id) for each in raisers]
     for person in {person.id: person for person in persons}.values():
         await Raiser.create(issue_id=issue.id, person_id=person.id, at=act.now)
     await write_scopes([issue])
     await _link_repeats(act, issue, [person.id for person in persons], earlier)
-    await emit(
-        act, events.REPORTED, ("issue", issue.id), audience="public", data={"via": via, "unit": unit.id}
-    )
+    await emit(act, events.REPORTED, ("issue", issue.id), audience="public", data={"via": via, "unit": unit.id})
     return issue
 
 
@@ -173,15 +165,11 @@ async def _link_repeats(act: Act, issue: Issue, persons: Sequence[int], earlier:
         links[(row["id"], "same_text")] = None
     if persons and issue.category_id is not None:
         since = act.now - timedelta(days=_SAME_PERSON_DAYS)
-        same = others.filter(
-            category_id=issue.category_id, raisers__person_id__in=persons, raised_at__gte=since
-        )
+        same = others.filter(category_id=issue.category_id, raisers__person_id__in=persons, raised_at__gte=since)
         for row in await same.order_by("-id").limit(5).values("id"):
             links[(row["id"], "repeat")] = None
     for other_id, kind in links:
-        await IssueLink.get_or_create(
-            issue_id=issue.id, other_id=other_id, kind=kind, defaults={"at": act.now}
-        )
+        await IssueLink.get_or_create(issue_id=issue.id, other_id=other_id, kind=kind, defaults={"at": act.now})
 
 
 async def get_visible(act: Act, issue_id: int) -> Issue:
@@ -209,9 +197,7 @@ async def options(act: Act, issue: Issue) -> list[Option]:
     """The transitions out of the issue's state that the actor's posts allow, each with what still stands in its way."""
     found: list[Option] = []
     for transition in current().registry.transitions.values():
-        if issue.state in transition.sources and await may(
-            act, transition.permission, [place_of(transition, issue)]
-        ):
+        if issue.state in transition.sources and await may(act, transition.permission, [place_of(transition, issue)]):
             found.append(Option(transition, await refusal_of(act, issue, transition)))
     return found
 
@@ -263,9 +249,7 @@ async def move(
     await save_change(issue, {**changes, "state": after})
     data = {"from": before, "to": after, "round": issue.round}
     data |= {key: value for key, value in changes.items() if key.endswith("_id") and isinstance(value, int)}
-    event = await emit(
-        act, f"issue.{transition.name}", ("issue", issue.id), audience=transition.audience, data=data
-    )
+    event = await emit(act, f"issue.{transition.name}", ("issue", issue.id), audience=transition.audience, data=data)
     await keep_words(act, issue, event, transition.form, cleaned)
     if "responsible_unit_id" in changes:
         await write_scopes([issue])
@@ -281,9 +265,7 @@ async def expect_version(issue: Issue, version: int | None) -> None:
 
 async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
     """Compare-and-set: write `changes` if nobody changed the issue since it was read, else raise `Conflict` (C61)."""
-    touched = await Issue.filter(id=issue.id, version=issue.version).update(
-        version=F("version") + 1, **changes
-    )
+    touched = await Issue.filter(id=issue.id, version=issue.version).update(version=F("version") + 1, **changes)
     if touched != 1:
         raise await conflict(await Issue.get(id=issue.id))
     issue.update_from_dict(dict(changes))
@@ -354,9 +336,7 @@ async def add_progress(act: Act, issue_id: int, text: str, *, version: int | Non
     if current().registry.states[issue.state].category not in ("open", "awaiting"):
         raise Refused("这件事已经办完，不能再写进展。问题又出现了，请用“重新办理”。")
     await save_change(issue, {})
-    event = await emit(
-        act, "issue.progress", ("issue", issue.id), audience="public", data={"round": issue.round}
-    )
+    event = await emit(act, "issue.progress", ("issue", issue.id), audience="public", data={"round": issue.round})
     await keep_words(act, issue, event, PROGRESS_FIELDS, cleaned)
     return issue
 
@@ -401,9 +381,7 @@ async def add_raiser(act: Act, issue_id: int, raiser: RaiserInput) -> Issue:
     person = await find_or_add_person(act, raiser.name, raiser.phone, issue.unit_id, raiser.person_id)
     _, added = await Raiser.get_or_create(issue_id=issue.id, person_id=person.id, defaults={"at": act.now})
     if added:
-        await emit(
-            act, "issue.raiser_added", ("issue", issue.id), audience="parties", data={"person_id": person.id}
-        )
+        await emit(act, "issue.raiser_added", ("issue", issue.id), audience="parties", data={"person_id": person.id})
     return issue
 
 

@@ -30,9 +30,9 @@ async def timeline_of(
     issue: Issue, *, audiences: Sequence[str] = ("public", "parties", "staff"), newest_first: bool = True
 ) -> list[Entry]:
     """The entries of an issue for those audiences; residents are not named in it."""
-    events = await Event.filter(
-        subject_kind="issue", subject_id=issue.id, audience__in=list(audiences)
-    ).order_by("at", "id")
+    events = await Event.filter(subject_kind="issue", subject_id=issue.id, audience__in=list(audiences)).order_by(
+        "at", "id"
+    )
     words: dict[int, list[str]] = defaultdict(list)
     for remark in await Remark.filter(issue_id=issue.id, audience__in=list(audiences)).order_by("id"):
         words[remark.event_id].append(remark.text)

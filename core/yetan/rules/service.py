@@ -17,11 +17,22 @@ from yetan.units.service import ancestors_of
 
 CORE_RULES = (
     Rule(
-        "issue.longest_days", "办理时限最长多少天", "int", 30, "001-11", unit="天", minimum=1, maximum=365,
+        "issue.longest_days",
+        "办理时限最长多少天",
+        "int",
+        30,
+        "001-11",
+        unit="天",
+        minimum=1,
+        maximum=365,
     ),
     Rule("issue.remind_days", "到期前几天提醒", "int", 3, "002-B12", unit="天", minimum=1, maximum=30),
     Rule(
-        "publication.second_reader", "公开前要另一个人审核", "bool", False, "002-B14",
+        "publication.second_reader",
+        "公开前要另一个人审核",
+        "bool",
+        False,
+        "002-B14",
     ),
 )
 
@@ -70,7 +81,9 @@ async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
     rule = runtime.registry.rules[name]
     day = on or runtime.calendar.local_date(runtime.clock())
     line = (await ancestors_of([unit_id]))[unit_id]
-    values = await RuleValue.filter(rule=name, unit_id__in=line, effective_from__lte=day).order_by("-effective_from")
+    values = await RuleValue.filter(rule=name, unit_id__in=line, effective_from__lte=day).order_by(
+        "-effective_from"
+    )
     for ancestor in line:
         for value in values:
             if value.unit_id == ancestor:
@@ -91,7 +104,9 @@ async def set_value(
         raise Invalid.field("document", "没有这份文件，请先登记文件。")
     row, _ = await RuleValue.update_or_create(
         {"value": check_value(rule, value), "document_id": document_id},
-        rule=name, unit_id=unit_id, effective_from=effective_from,
+        rule=name,
+        unit_id=unit_id,
+        effective_from=effective_from,
     )
     await emit(act, "rule.set", ("rule_value", row.id), data={"rule": name, "unit_id": unit_id})
     return row
@@ -105,7 +120,11 @@ async def issue_document(
     await require(act, "rule.manage", [unit_id])
     earlier = await RuleDocument.filter(issued_by_id=unit_id, title=title).order_by("-version").first()
     document = await RuleDocument.create(
-        issued_by_id=unit_id, title=title, number=number, text=text, issued_on=issued_on,
+        issued_by_id=unit_id,
+        title=title,
+        number=number,
+        text=text,
+        issued_on=issued_on,
         version=earlier.version + 1 if earlier else 1,
     )
     await emit(act, "rule.document_issued", ("rule_document", document.id), audience="public")
