@@ -43,7 +43,7 @@ def do(town: Town, who: str, issue: Issue, what: str, **values: Any) -> Any:
     return town.browser(who).submit(f"/desk/issues/{issue.id}/{what}", {"version": str(version), **values})
 
 
-def resolved(town: Town, **values: object) -> Issue:
+def resolved(town: Town, **values: Any) -> Issue:
     """An issue that 许秋生 of the village handled."""
     issue = town.report(**values)
     town.move(issue, "list", by="clerk")
@@ -57,13 +57,23 @@ def test_the_page_says_everything_about_an_issue(town: Town) -> None:
     page = town.browser("village").get(f"/desk/issues/{issue.id}")
     assert page.status_code == 200
     assert page.headers["cache-control"] == "no-store"
-    for words in ("村口三盏路灯不亮", "村口到老桥的三盏路灯坏了半个月", "照明所三天内更换灯头。", "许秋生", "城乡建设/市政设施/路灯", "柳三变", "立项"):
+    for words in (
+        "村口三盏路灯不亮",
+        "村口到老桥的三盏路灯坏了半个月",
+        "照明所三天内更换灯头。",
+        "许秋生",
+        "城乡建设/市政设施/路灯",
+        "柳三变",
+        "立项",
+    ):
         assert words in page.text, words
 
 
 def test_forms_are_drawn_only_for_what_the_actor_may_do(town: Town) -> None:
     issue = town.report()
-    seen = {who: offered(town.browser(who).get(f"/desk/issues/{issue.id}").text) for who in ("village", "clerk", "auditor")}
+    seen = {
+        who: offered(town.browser(who).get(f"/desk/issues/{issue.id}").text) for who in ("village", "clerk", "auditor")
+    }
     assert seen["village"][:3] == ["立项", "当场解决", "转办"]
     assert "写进展" in seen["clerk"]
     assert seen["auditor"] == []
@@ -202,7 +212,13 @@ def test_every_form_about_the_handling_notices_that_it_was_drawn_before(town: To
 def test_a_correction_in_conflict_shows_what_is_registered_now(town: Town) -> None:
     issue = town.report()
     seen = str(issue.version)
-    first = {"title": "桥头两盏路灯不亮", "text": issue.text, "place": issue.place, "kind": "problem", "collective": "1"}
+    first = {
+        "title": "桥头两盏路灯不亮",
+        "text": issue.text,
+        "place": issue.place,
+        "kind": "problem",
+        "collective": "1",
+    }
     assert do(town, "village", issue, "correct", **first).status_code == 303
     second = {**first, "title": "桥头四盏路灯不亮", "version": seen}
     answer = town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", second)
@@ -216,9 +232,7 @@ def test_a_correction_in_conflict_shows_what_is_registered_now(town: Town) -> No
 def test_a_form_without_its_version_is_no_form_of_ours(town: Town) -> None:
     issue = town.report()
     for version in ("", "x", "9" * 12):
-        answer = town.browser("village").submit(
-            f"/desk/issues/{issue.id}/progress", {"text": "灯", "version": version}
-        )
+        answer = town.browser("village").submit(f"/desk/issues/{issue.id}/progress", {"text": "灯", "version": version})
         assert answer.status_code == 400, version
 
 
@@ -348,7 +362,13 @@ def registered(town: Town, **values: Any) -> Any:
 
 def test_an_official_registers_for_several_residents(town: Town) -> None:
     answer = registered(
-        town, name_1="柳三变", phone_1="13800001234", name_2="林鹿鸣", phone_2="139 0000 5678", room="5", name_5="何满子"
+        town,
+        name_1="柳三变",
+        phone_1="13800001234",
+        name_2="林鹿鸣",
+        phone_2="139 0000 5678",
+        room="5",
+        name_5="何满子",
     )
     assert answer.status_code == 303, answer.text
 
@@ -397,7 +417,13 @@ def test_one_registers_for_one_s_own_villages_only(town: Town) -> None:
 
 def test_registering_with_somebody_s_bad_photo_registers_nothing(town: Town) -> None:
     """F12"""
-    sent = {"via": "visit", "title": "水渠堵了", "text": "堵了。", "unit": str(town.units["village"]), "kind": "problem"}
+    sent = {
+        "via": "visit",
+        "title": "水渠堵了",
+        "text": "堵了。",
+        "unit": str(town.units["village"]),
+        "kind": "problem",
+    }
     answer = town.browser("village").submit(
         "/desk/register", sent, files=[("photos", ("a.jpg", b"not a picture", "image/jpeg"))]
     )

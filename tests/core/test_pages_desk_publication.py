@@ -45,7 +45,7 @@ def with_photo(town: Town, issue: Issue) -> Attachment:
     """A photo of the issue, and a draft that has it."""
 
     class Upload:
-        size = None
+        size: int | None = None
 
         async def read(self) -> bytes:
             picture = io.BytesIO()
