@@ -13,7 +13,7 @@ from yetan.issues import acceptance
 from yetan.issues.models import Issue
 from yetan.issues.queues import page_of, queue_named
 from yetan.notices.models import Notice
-from yetan.people.models import Link
+from yetan.people.models import Link, Post
 from yetan.publication.service import renew_draft
 from yetan.testing import Town
 
@@ -199,6 +199,25 @@ def test_an_export_holds_the_queue_without_contacts_and_is_recorded(town: Town) 
 
     assert town.do(audited) == ["issues:1"]
     assert town.browser("village").get("/desk/export", params={"queue": "unit"}).status_code == 403
+
+
+def test_an_export_reaches_as_far_as_the_right_to_export(town: Town) -> None:
+    """A clerk here who is but a village official there exports what is here."""
+    here, there = town.report(), town.report(title="别处的事", unit=town.units["other"])
+
+    async def appoint() -> None:
+        await Post.create(
+            account_id=town.accounts["clerk"].id,
+            role="village_official",
+            unit_id=town.units["other"],
+            since=town.clock().date(),
+        )
+
+    town.do(appoint)
+    assert listed_in(town, "clerk", "unit") == [here.number, there.number]
+    answer = town.browser("clerk").get("/desk/export", params={"queue": "unit"})
+    rows = list(load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True))  # type: ignore[union-attr]
+    assert [row[0] for row in rows[1:]] == [here.number]
 
 
 def test_a_search_can_be_exported(town: Town) -> None:

@@ -257,6 +257,12 @@ def test_the_accounts_offered_follow_the_unit_chosen(town: Town) -> None:
     assert chosen.status_code == 200
     assert "吴照明" in chosen.text
     assert "写到一半" in chosen.text
+    seen = str(town.reload(issue).version)
+    assert do(town, "village", issue, "progress", text="已经去看过。").status_code == 303
+    late = {"version": seen, "unit": str(town.units["department"]), "choose": "1"}
+    listed = town.browser("clerk").submit(f"/desk/issues/{issue.id}/transitions/list", late)
+    form = listed.text.partition('id="do"')[2].partition("</form>")[0]
+    assert f'name="version" value="{seen}"' in form, "what others did meanwhile has not been seen yet"
     assert town.reload(issue).state == "reported"
 
 

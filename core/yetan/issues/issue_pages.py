@@ -204,14 +204,14 @@ async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any]
     version = _version(values.pop("version"))
     choose = values.pop("choose")
     form = await _form(request.act, request.subject, deed, values)
+    # The version stays the one that was read, until what others did since has been shown.
+    form.values["version"] = version
     if choose:
         return await _render(request, request.subject, _open(deed, form))
     try:
         await run({name: value for name, value in form.clean().items() if name != "version"}, version)
     except Invalid as error:
         form.refuse(error)
-        # The text stays as it was read: whoever sends it again has still not seen what others did since.
-        form.values["version"] = version
         return await _redraw(request, deed, form, error)
     except (Conflict, Refused) as error:
         fresh = await Issue.get(id=request.subject.id)
