@@ -1,13 +1,17 @@
-"""Tables that somebody uploaded and looks at before confirming: kept for a day, for that account alone, then gone."""
+"""Tables that somebody uploaded and looks at before confirming: kept for a day, for that account alone, then gone.
+
+What is kept is the table that was read, apart and once; the file itself, which may be anything, goes at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,10 +23,15 @@ from yetan.access.secrets import new_token
 from yetan.act import Act
 from yetan.errors import Conflict, NotFound
 from yetan.runtime import current
+from yetan.spreadsheets import Columns, Table
+from yetan.spreadsheets.apart import read_table_apart
 
 #: How long an upload that nobody confirmed stays; it may hold names and phone numbers.
 KEPT = timedelta(days=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+#: The upload until it has been read; the table; the table while it is being taken in.
+_FILE, _TABLE, _TAKEN = "file", "table", "taken"
+_TAKEN_ELSEWHERE = "这份表正在写入，或者已经写完。请稍等一会儿，再打开这一页看结果。"
 _GONE = "这份上传已经处理过，或者放了一天以上被清掉了。请重新上传。"
 
 
@@ -35,11 +44,6 @@ class Upload:
     about: Mapping[str, Any]
 
     @property
-    def table(self) -> Path:
-        """The uploaded file; gone once it has been taken in."""
-        return self.folder / "table"
-
-    @property
     def filename(self) -> str:
         """What its owner calls it; for messages alone, never a path."""
         return str(self.about["filename"])
@@ -49,23 +53,29 @@ class Upload:
         """What came of it, or None."""
         return self.about.get("outcome")
 
-    @contextmanager
-    def claimed(self) -> Iterator[Path]:
+    async def read(self, name: str = _TABLE) -> Table:
+        """The table. Raises `Conflict` while another request takes it in."""
+        try:
+            return await asyncio.to_thread(_load, self.folder / name)
+        except FileNotFoundError:
+            raise Conflict(_TAKEN_ELSEWHERE) from None
+
+    @asynccontextmanager
+    async def claimed(self) -> AsyncIterator[Table]:
         """The table, for one request alone; if the block fails, it may be tried again.
 
         Raises `Conflict` while another request has it.
         """
-        taken = self.folder / "taken"
         try:
-            self.table.rename(taken)
+            (self.folder / _TABLE).rename(self.folder / _TAKEN)
         except FileNotFoundError:
-            raise Conflict("这份表正在写入，或者已经写完。请稍等一会儿，再打开这一页看结果。") from None
+            raise Conflict(_TAKEN_ELSEWHERE) from None
         try:
-            yield taken
+            yield await self.read(_TAKEN)
         except BaseException:
-            taken.rename(self.table)
+            (self.folder / _TAKEN).rename(self.folder / _TABLE)
             raise
-        taken.unlink(missing_ok=True)
+        (self.folder / _TAKEN).unlink(missing_ok=True)
 
     def finish(self, **outcome: Any) -> None:
         """Note what came of it."""
@@ -76,13 +86,24 @@ class Upload:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-async def keep(act: Act, file: UploadFile, kind: str, **about: Any) -> Upload:
-    """Keep an uploaded file under a random name, for the account of `act`."""
+async def keep(act: Act, file: UploadFile, kind: str, columns: Columns, **about: Any) -> Upload:
+    """Read an uploaded table and keep it under a random name, for the account of `act`. Raises SpreadsheetError."""
+    forget_old(act.now)
     token = new_token()
     folder = _folder() / f"{act.actor.account_id}-{token}"
     said = {"filename": (file.filename or "")[:100], "kind": kind, "at": act.now.isoformat(), **about}
-    await asyncio.to_thread(_store, folder, file, said)
-    return Upload(token, folder, said)
+    kept = Upload(token, folder, said)
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        await asyncio.to_thread(_store, folder / _FILE, file)
+        table = await read_table_apart(folder / _FILE, filename=kept.filename, columns=columns)
+        (folder / _FILE).unlink()
+        await asyncio.to_thread(_dump, folder / _TABLE, table)
+        _write(folder, said)
+    except BaseException:
+        kept.discard()
+        raise
+    return kept
 
 
 def find(act: Act, token: str, kind: str) -> Upload:
@@ -111,11 +132,18 @@ def _folder() -> Path:
     return current().configuration.data_dir / "imports"
 
 
-def _store(folder: Path, file: UploadFile, about: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, mode=0o700)
-    with (folder / "table").open("wb") as kept:
+def _store(path: Path, file: UploadFile) -> None:
+    with path.open("wb") as kept:
         shutil.copyfileobj(file.file, kept)
-    _write(folder, about)
+
+
+def _dump(path: Path, table: Table) -> None:
+    path.write_bytes(pickle.dumps(table))
+
+
+def _load(path: Path) -> Table:
+    table: Table = pickle.loads(path.read_bytes())  # noqa: S301 - written by `_dump`, in a folder nobody else writes
+    return table
 
 
 def _write(folder: Path, about: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ from yetan.issues.categories import CATEGORY_COLUMNS, parse_categories
 from yetan.issues.classification import load_categories, require_categories, set_active
 from yetan.issues.models import Category
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.spreadsheets.apart import read_table_apart
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 
@@ -66,11 +65,9 @@ async def submit_list(request: Request) -> Response:
         file = form.clean()["file"]
         if not isinstance(file, UploadFile):
             raise Invalid.field("file", "请选一个文件。")
-        kept = await keep(request.act, file, "categories")
-        try:
-            table = await read_table_apart(kept.table, filename=kept.filename, columns=CATEGORY_COLUMNS)
-        finally:
-            kept.discard()
+        kept = await keep(request.act, file, "categories", CATEGORY_COLUMNS)
+        table = await kept.read()
+        kept.discard()
         await load_categories(parse_categories(table))
     except Invalid as error:
         form.refuse(error if error.fields else Invalid.field("file", error.message))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,12 +12,19 @@ from starlette.responses import FileResponse, Response
 from yetan.access.scope import may, require
 from yetan.audit.service import record
 from yetan.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from yetan.files.uploads import Upload, find, forget_old, keep
+from yetan.files.uploads import Upload, find, keep
 from yetan.issues.importing import DEFAULT_SOURCE, ImportPlan, carry_out, plan_import
-from yetan.issues.ledger import LEDGER_COLUMNS, ledger_columns, parse_ledger, read_mapping, refused_table
+from yetan.issues.ledger import (
+    LEDGER_COLUMNS,
+    Ledger,
+    ledger_columns,
+    parse_ledger,
+    read_mapping,
+    refused_table,
+)
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
-from yetan.spreadsheets.apart import read_table_apart
+from yetan.spreadsheets import Table
 from yetan.units.models import Unit
 from yetan.units.service import root
 from yetan.web.choices import units_within
@@ -89,17 +95,17 @@ async def submit_upload(request: Request) -> Response:
         typed = form.clean()
         if not isinstance(typed["file"], UploadFile):
             raise Invalid.field("file", "请选一个文件。")
-        read_mapping(typed["mapping"], "列名对照")
-        forget_old(request.act.now)
+        columns = ledger_columns(read_mapping(typed["mapping"], "列名对照"))
         kept = await keep(
             request.act,
             typed["file"],
             _KIND,
+            columns,
             unit=typed["unit"],
             source=typed["source"] or DEFAULT_SOURCE,
             mapping=typed["mapping"],
         )
-        await _plan(request, kept, kept.table)
+        await _ledger(request, kept, await kept.read())
     except Invalid as error:
         if kept is not None:
             kept.discard()
@@ -108,12 +114,15 @@ async def submit_upload(request: Request) -> Response:
     return request.redirect("admin.import.preview", upload=kept.token)
 
 
-async def _plan(request: Request, kept: Upload, table_path: Path) -> ImportPlan:
-    """What importing the upload would do now."""
+async def _ledger(request: Request, kept: Upload, table: Table) -> Ledger:
     columns = ledger_columns(read_mapping(kept.about["mapping"], "列名对照"))
-    table = await read_table_apart(table_path, filename=kept.filename, columns=columns)
     zone = current().configuration.city.zone
-    ledger = await asyncio.to_thread(parse_ledger, table, columns, zone, now=request.act.now)
+    return await asyncio.to_thread(parse_ledger, table, columns, zone, now=request.act.now)
+
+
+async def _plan(request: Request, kept: Upload, table: Table) -> ImportPlan:
+    """What importing the upload would do now."""
+    ledger = await _ledger(request, kept, table)
     unit = await Unit.get(id=kept.about["unit"])
     await require(request.act, RUN, [unit.id])
     reach = {int(each) for each, _ in await units_within(request.act, RUN)}
@@ -134,9 +143,7 @@ async def preview(request: Request) -> Response:
 
 
 async def _preview(request: Request, kept: Upload, *, message: str = "", status: int = 200) -> Response:
-    if not kept.table.is_file():
-        raise Conflict("这份台账正在写入。请稍等一会儿，再刷新这一页看结果。")
-    plan = await _plan(request, kept, kept.table)
+    plan = await _plan(request, kept, await kept.read())
     labels = {column.field: column.label for column in LEDGER_COLUMNS}
     problems = [problem for row in plan.refused for problem in row.problems]
     return request.render(
@@ -170,15 +177,15 @@ async def confirm(request: Request) -> Response:
         return request.redirect("admin.import.preview", upload=kept.token)
     try:
         typed = (await request.form(CONFIRM_FIELDS)).clean()
-        with kept.claimed() as table_path:
-            await _write(request, kept, table_path, typed)
+        async with kept.claimed() as table:
+            await _write(request, kept, table, typed)
     except (Refused, Conflict, Forbidden, Invalid) as error:
         return await _preview(request, kept, message=error.message, status=error.status)
     return request.redirect("admin.import.preview", upload=kept.token)
 
 
-async def _write(request: Request, kept: Upload, table_path: Path, typed: dict[str, Any]) -> None:
-    plan = await _plan(request, kept, table_path)
+async def _write(request: Request, kept: Upload, table: Table, typed: dict[str, Any]) -> None:
+    plan = await _plan(request, kept, table)
     if plan.refused and typed["way"] == "all":
         raise Refused("有不能导入的行，什么都没有写入。请改好再上传，或者选“跳过有问题的行写入”。")
     if plan.refused:
@@ -208,7 +215,7 @@ async def refused_rows(request: Request) -> Response:
     if not file.is_file():
         if kept.outcome is not None:
             raise NotFound("这次导入没有被拒的行。")
-        plan = await _plan(request, kept, kept.table)
+        plan = await _plan(request, kept, await kept.read())
         content = await asyncio.to_thread(refused_table, plan.ledger)
         await record(request.act, "import.refused_rows")
         return Response(content, media_type=_XLSX, headers=_download())

@@ -11,11 +11,10 @@ from tortoise.expressions import Q
 
 from yetan.access.scope import may, require, visible
 from yetan.errors import Forbidden, Invalid, Refused
-from yetan.files.uploads import Upload, find, forget_old, keep
+from yetan.files.uploads import Upload, find, keep
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
-from yetan.spreadsheets import SpreadsheetError
-from yetan.spreadsheets.apart import read_table_apart
+from yetan.spreadsheets import Table
 from yetan.units.models import Unit, UnitMerger, UnitName
 from yetan.units.service import (
     MERGE_FIELDS,
@@ -188,17 +187,17 @@ async def submit_upload(request: Request) -> Response:
     """Keep the table and show what it would do."""
     await _require_city(request)
     form = await request.form(FILE_FIELDS)
-    file = form.values["file"]
-    if not isinstance(file, UploadFile):
-        form.refuse(Invalid.field("file", "请选一个文件。"))
-        return request.render("admin/units_upload.html", status=422, form=form)
-    forget_old(request.act.now)
-    kept = await keep(request.act, file, _KIND)
+    kept: Upload | None = None
     try:
-        await _parsed(kept)
-    except SpreadsheetError as error:
-        kept.discard()
-        form.refuse(Invalid.field("file", error.message))
+        file = form.clean()["file"]
+        if not isinstance(file, UploadFile):
+            raise Invalid.field("file", "请选一个文件。")
+        kept = await keep(request.act, file, _KIND, UNIT_COLUMNS)
+        await _parsed(await kept.read())
+    except Invalid as error:
+        if kept is not None:
+            kept.discard()
+        form.refuse(error if error.fields else Invalid.field("file", error.message))
         return request.render("admin/units_upload.html", status=error.status, form=form)
     return request.redirect("admin.units.preview", upload=kept.token)
 
@@ -207,7 +206,7 @@ async def preview(request: Request) -> Response:
     """What the table would add and change, or what is wrong with it. Nothing is written."""
     await _require_city(request)
     kept = find(request.act, request.path_params["upload"], _KIND)
-    parsed = await _parsed(kept)
+    parsed = await _parsed(await kept.read())
     added, changed = await compare_units(parsed.units)
     return request.render(
         "admin/units_preview.html",
@@ -224,16 +223,15 @@ async def preview(request: Request) -> Response:
 async def confirm(request: Request) -> Response:
     """Load the table, as it was previewed."""
     kept = find(request.act, request.path_params["upload"], _KIND)
-    parsed = await _parsed(kept)
-    if parsed.problems:
+    if (await _parsed(await kept.read())).problems:
         return request.redirect("admin.units.preview", upload=kept.token)
-    await load_units(request.act, parsed.units)
+    async with kept.claimed() as table:
+        await load_units(request.act, (await _parsed(table)).units)
     kept.discard()
     return request.redirect("admin.units")
 
 
-async def _parsed(kept: Upload) -> UnitTable:
-    table = await read_table_apart(kept.table, filename=kept.filename, columns=UNIT_COLUMNS)
+async def _parsed(table: Table) -> UnitTable:
     kinds = {
         word: name
         for name, kind in current().configuration.unit_kinds.items()
