@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from yetan.act import Act
+from yetan.db.bulk import insert_all
 from yetan.events.models import Delivery, Due, Event
 from yetan.runtime import current
 
 Audience = Literal["public", "parties", "staff"]
+_CHUNK = 200
 
 
 def new_event(
@@ -53,15 +55,11 @@ async def emit(
 
 
 async def emit_many(act: Act, events: Sequence[Event]) -> None:
-    """Write many events and their deliveries set-wise. Their ids are found again by subject, not returned."""
-    if not events:
-        return
-    for start in range(0, len(events), 200):
-        chunk = events[start : start + 200]
-        for event in chunk:
-            await event.save()
-        deliveries = [delivery for event in chunk for delivery in deliveries_of(event, act.now)]
-        await Delivery.bulk_create(deliveries, batch_size=200)
+    """Write many events and their deliveries set-wise. Call it inside the transaction of the change itself."""
+    await insert_all(events)
+    await Delivery.bulk_create(
+        [delivery for event in events for delivery in deliveries_of(event, act.now)], batch_size=_CHUNK
+    )
 
 
 def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.bulk import insert_all
-from yetan.errors import Invalid
+from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit_many, new_event
 from yetan.issues import events
 from yetan.issues.categories import path_name
@@ -162,20 +163,23 @@ async def carry_out(act: Act, plan: ImportPlan, *, publish: bool, progress: Prog
 
     Imported issues are historical: they fill boards, figures and search, and start no notices or reminders. An
     answered one arrives resolved and awaiting acceptance, never struck off. Raises `Forbidden` unless the actor may
-    import, and with `publish` approve, in every unit concerned.
+    import, and with `publish` approve, in every unit concerned, and `Conflict` when another import was quicker.
     """
     for unit in sorted(set(plan.units.values())):
         await require(act, "import.run", [unit])
         if publish:
             await require(act, "publication.approve", [unit])
     history = replace(act, historical=True)
-    async with in_transaction():
-        issues = await _write_issues(history, plan, progress)
-        await _write_events(history, issues, plan, progress)
-        linked = await _link_same_text(history, issues)
-        if publish:
-            progress("公开", 0, len(issues))
-            await publish_batch(history, issues)
+    try:
+        async with in_transaction():
+            issues = await _write_issues(history, plan, progress)
+            await _write_events(history, issues, plan, progress)
+            linked = await _link_same_text(history, issues)
+            if publish:
+                progress("公开", 0, len(issues))
+                await publish_batch(history, issues)
+    except IntegrityError as error:
+        raise Conflict("这些编号里有的刚刚被另一次导入写进来了，这一次什么都没有写入。请再导入一次。") from error
     if publish:
         for start in range(0, len(issues), _CHUNK):
             await project([issue.id for issue in issues[start : start + _CHUNK]])
