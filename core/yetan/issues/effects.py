@@ -36,13 +36,12 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
 
 
 async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
-    """The account, if it holds a post in the unit, below or above it. Raises `Invalid` naming `owner`."""
+    """The account, if it holds a post in the unit or above it, and so may act there. Raises `Invalid` naming `owner`."""
     account = await Account.get_or_none(id=account_id, active=True)
     posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
-    lines = await ancestors_of([unit_id, *(post.unit_id for post in posts)])
-    near = any(unit_id in lines[post.unit_id] or post.unit_id in lines[unit_id] for post in posts)
-    if not near:
-        raise Invalid.field("owner", "这个人在责任单位和它的上下级都没有岗位，请另选一位。")
+    line = (await ancestors_of([unit_id]))[unit_id]
+    if not any(post.unit_id in line for post in posts):
+        raise Invalid.field("owner", "这个人在责任单位和它的上级都没有岗位，办不了这件事，请另选一位，或者改责任单位。")
     return account_id
 
 

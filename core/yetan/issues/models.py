@@ -121,6 +121,7 @@ class Issue(Record):
             Index(fields=("state", "raised_at", "id"), name="yetan_issue_state"),
             Index(fields=("owner_id", "state", "deadline"), name="yetan_issue_owner_queue"),
             Index(fields=("responsible_unit_id", "state", "deadline"), name="yetan_issue_unit_queue"),
+            Index(fields=("unit_id", "historical", "state"), name="yetan_issue_home_queue"),
             Index(fields=("origin_kind", "origin_id"), name="yetan_issue_origin"),
         ]
 

@@ -327,7 +327,7 @@ class Migration(migrations.Migration):
                 ('historical', fields.BooleanField(default=False)),
                 ('extra', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
             ],
-            options={'table': 'yetan_issue', 'app': 'yetan', 'unique_together': (('source', 'source_number'),), 'indexes': [Index(fields=['state', 'raised_at', 'id'], name='yetan_issue_state'), Index(fields=['owner_id', 'state', 'deadline'], name='yetan_issue_owner_queue'), Index(fields=['responsible_unit_id', 'state', 'deadline'], name='yetan_issue_unit_queue'), Index(fields=['origin_kind', 'origin_id'], name='yetan_issue_origin')], 'pk_attr': 'id'},
+            options={'table': 'yetan_issue', 'app': 'yetan', 'unique_together': (('source', 'source_number'),), 'indexes': [Index(fields=['state', 'raised_at', 'id'], name='yetan_issue_state'), Index(fields=['owner_id', 'state', 'deadline'], name='yetan_issue_owner_queue'), Index(fields=['responsible_unit_id', 'state', 'deadline'], name='yetan_issue_unit_queue'), Index(fields=['unit_id', 'historical', 'state'], name='yetan_issue_home_queue'), Index(fields=['origin_kind', 'origin_id'], name='yetan_issue_origin')], 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

@@ -20,7 +20,7 @@ async def choices_for(
     """The choices of every field that picks a row.
 
     With `raising` only units where residents raise issues are offered. Accounts are those with a post in the unit
-    `near`, below or above it; without it, all.
+    `near` or above it; without it, all.
     """
     offered: dict[str, Choices] = {}
     for field in fields:
@@ -56,15 +56,11 @@ async def units_within(act: Act, permission: str) -> Choices:
 
 
 async def account_choices(act: Act, near: int | None) -> Choices:
-    """Active accounts as (id, "name title"), those with a post in the unit `near` first, then below, then above."""
+    """Active accounts as (id, "name title"), those with a post in the unit `near` first, then those above it."""
     if near is None:
         units = [row["id"] for row in await Unit.filter(active=True).values("id")]
     else:
-        below = [
-            row["unit_id"]
-            for row in await UnitAncestor.filter(ancestor_id=near).order_by("depth").values("unit_id")
-        ]
-        units = [*below, *(await ancestors_of([near]))[near][1:]]
+        units = list((await ancestors_of([near]))[near])
     rank = {unit: place for place, unit in enumerate(units)}
     accounts = await accounts_in(units, today(act))
     posts = {post.account_id: post for post in await posts_on([a.id for a in accounts], today(act)) if post.unit_id in rank}
