@@ -122,9 +122,7 @@ class WorkingCalendar:
     def gaps(self, from_date: date, until_date: date) -> tuple[CalendarGap, ...]:
         """The years touched by `from_date` to `until_date` (both included) that nobody has data for."""
         gaps = tuple(
-            CalendarGap(year)
-            for year in range(from_date.year, until_date.year + 1)
-            if year not in self._arranged_years
+            CalendarGap(year) for year in range(from_date.year, until_date.year + 1) if year not in self._arranged_years
         )
         for gap in gaps:
             self._log(gap)
@@ -172,9 +170,7 @@ def load_calendar_days(path: Path) -> dict[date, bool]:
     (_, heading), *body = rows
     missing = [column for column in _COLUMNS[:2] if column not in heading]
     if missing:
-        raise CalendarFileError(
-            path, (f"第 1 行：表头缺少“{'”“'.join(missing)}”。第一行应是：日期,类型,名称。",)
-        )
+        raise CalendarFileError(path, (f"第 1 行：表头缺少“{'”“'.join(missing)}”。第一行应是：日期,类型,名称。",))
     days: dict[date, bool] = {}
     first_line: dict[date, int] = {}
     problems: list[str] = []
@@ -183,9 +179,7 @@ def load_calendar_days(path: Path) -> dict[date, bool]:
         day = _parse_date(row.get("日期", ""))
         worked = _WORKED.get(row.get("类型", ""))
         if day is None:
-            problems.append(
-                f"第 {line} 行：日期“{row.get('日期', '')}”看不懂或不存在，请写成 2027-01-01 的样子。"
-            )
+            problems.append(f"第 {line} 行：日期“{row.get('日期', '')}”看不懂或不存在，请写成 2027-01-01 的样子。")
         if worked is None:
             problems.append(f"第 {line} 行：类型“{row.get('类型', '')}”不对，只能填“休”或“班”。")
         if day is None or worked is None:

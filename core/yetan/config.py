@@ -195,8 +195,8 @@ def load_configuration(
     parsed: _File = check_dataclass(_File, raw)
     problems = _semantic_problems(parsed)
     folder = path.resolve().parent
-    data_dir = _resolve(Path.cwd(), env["YETAN_DATA_DIR"]) if env.get("YETAN_DATA_DIR") else _resolve(
-        folder, parsed.data.dir
+    data_dir = (
+        _resolve(Path.cwd(), env["YETAN_DATA_DIR"]) if env.get("YETAN_DATA_DIR") else _resolve(folder, parsed.data.dir)
     )
     server = parsed.server
     if base_url := env.get("YETAN_BASE_URL"):

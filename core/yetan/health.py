@@ -11,7 +11,7 @@ from yetan.calendar import KNOWN_AHEAD
 from yetan.events.models import Delivery
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Health
-from yetan.publication.models import PublicIssue, Publication
+from yetan.publication.models import Publication, PublicIssue
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
 from yetan.statistics.models import Counter
@@ -31,8 +31,7 @@ async def _checks(city: Runtime) -> AsyncIterator[Health]:
     units = await Unit.all().count()
     yield Health("units", units > 0, f"{units} units", "run `yetan import units units.csv`")
     unknown = sorted(
-        {str(s) for s in await Issue.all().distinct().values_list("state", flat=True)}
-        - set(city.registry.states)
+        {str(s) for s in await Issue.all().distinct().values_list("state", flat=True)} - set(city.registry.states)
     )
     yield Health(
         "states",
@@ -72,9 +71,7 @@ async def _checks(city: Runtime) -> AsyncIterator[Health]:
 async def _board(city: Runtime) -> Health:
     approved = {
         int(str(i))
-        for i in await Publication.filter(subject_kind="issue", state="approved").values_list(
-            "subject_id", flat=True
-        )
+        for i in await Publication.filter(subject_kind="issue", state="approved").values_list("subject_id", flat=True)
     }
     shown = {int(str(i)) for i in await PublicIssue.all().values_list("issue_id", flat=True)}
     wrong = len(approved ^ shown)
@@ -92,9 +89,7 @@ async def _counters() -> Health:
         counted.update(tuple(key) for key in keys)
     kept = {
         (row["metric"], row["unit_id"], row["category_id"], row["period"]): row["value"]
-        for row in await Counter.exclude(value=0).values(
-            "metric", "unit_id", "category_id", "period", "value"
-        )
+        for row in await Counter.exclude(value=0).values("metric", "unit_id", "category_id", "period", "value")
     }
     wrong = sum(1 for key in set(counted) | set(kept) if counted.get(key, 0) != kept.get(key, 0))
     return Health(
@@ -110,9 +105,7 @@ async def _index(city: Runtime) -> Health:
         held = await city.search.count()
     except SearchUnavailable as error:
         return Health("search index", False, f"cannot be read: {error}", "run `yetan search rebuild`")
-    return Health(
-        "search index", held >= wanted, f"{held} documents of {wanted}", "run `yetan search rebuild`"
-    )
+    return Health("search index", held >= wanted, f"{held} documents of {wanted}", "run `yetan search rebuild`")
 
 
 def _calendar(city: Runtime) -> Health:

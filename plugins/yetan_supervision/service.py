@@ -112,9 +112,7 @@ async def notice_paper(act: Act, issue: Issue) -> Mapping[str, Any]:
     if notice is None:
         raise NotFound("这件事还没有发过《催办单》。")
     await issue.fetch_related("unit", "responsible_unit", "owner__person")
-    issuer = (
-        await Account.get(id=notice.issued_by_id).select_related("person") if notice.issued_by_id else None
-    )
+    issuer = await Account.get(id=notice.issued_by_id).select_related("person") if notice.issued_by_id else None
     return {"notice": notice, "issue": issue, "issuer": issuer}
 
 

@@ -21,7 +21,7 @@ from yetan.access.sessions import issue_link
 from yetan.act import system_clock
 from yetan.db.connection import CORE_APPLICATION, Application
 from yetan.testing import Town
-from yetan.testing.town import UNIT_KINDS
+from yetan.testing.town import SECRET, UNIT_KINDS
 
 _ARGUMENTS = [
     "--no-sandbox",
@@ -32,7 +32,6 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 _SECONDS = 40
-_SECRET = "a secret that only this town's tests know"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,9 @@ class Site:
 
 def find_chromium() -> str:
     """The installed Chromium, or "" """
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+    )
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def site(town_database_url: str, tmp_path: Path, free_port: int) -> Iterator[Sit
         **os.environ,
         "YETAN_DATABASE_URL": town_database_url,
         "YETAN_DATA_DIR": str(tmp_path / "var"),
-        "YETAN_SECRET_KEY": _SECRET,
+        "YETAN_SECRET_KEY": SECRET,
         "YETAN_BASE_URL": address,
     }
     configuration = tmp_path / "yetan.toml"

@@ -29,12 +29,15 @@ def test_a_file_that_is_no_database_fails_every_time_and_hangs_never(tmp_path: P
 
 
 def test_a_script_in_a_transaction_is_undone_with_it(tmp_path: Path) -> None:
+    async def write_and_fail() -> None:
+        async with in_transaction() as client:
+            await client.execute_script("CREATE TABLE a (b TEXT); INSERT INTO a VALUES ('x;y');")
+            raise RuntimeError("undo")
+
     async def run() -> list[str]:
         async with connected(f"sqlite://{tmp_path}/a.sqlite3", [CORE_APPLICATION]):
             with pytest.raises(RuntimeError):
-                async with in_transaction() as client:
-                    await client.execute_script("CREATE TABLE a (b TEXT); INSERT INTO a VALUES ('x;y');")
-                    raise RuntimeError("undo")
+                await write_and_fail()
             rows = await get_connection("default").execute_query_dict("SELECT name FROM sqlite_master")
             return [row["name"] for row in rows]
 

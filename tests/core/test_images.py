@@ -230,9 +230,7 @@ def test_a_jpeg_with_thousands_of_scans_is_refused_at_once() -> None:
 def test_scans_are_counted_as_the_format_says() -> None:
     assert images._scans(encoded(photo(), "JPEG", exif=located_exif())) == 1
     assert 3 <= images._scans(encoded(photo(), "JPEG", progressive=True)) <= 12
-    assert (
-        images._scans(encoded(photo(), "JPEG") + b"\xff\xda" * 500) == 1
-    )  # what follows the end is not read
+    assert images._scans(encoded(photo(), "JPEG") + b"\xff\xda" * 500) == 1  # what follows the end is not read
     assert images._scans(b"\xff\xd8\xff") == 0
 
 

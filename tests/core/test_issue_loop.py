@@ -25,7 +25,9 @@ def resolved(town: Town, **values: object) -> Issue:
 
 def feed_back(town: Town, issue: Issue, way: str = "posted", by: str = "village") -> Issue:
     async def go() -> Issue:
-        return await acceptance.give_feedback(await town.act(by), issue.id, {"way": way, "text": "已经修好，请大家看看。"})
+        return await acceptance.give_feedback(
+            await town.act(by), issue.id, {"way": way, "text": "已经修好，请大家看看。"}
+        )
 
     return town.do(go)
 
@@ -39,7 +41,12 @@ def accept(town: Town, issue: Issue, accepted: bool = True, text: str = "好了"
 
 def events_of(town: Town, issue: Issue) -> list[str]:
     async def go() -> list[str]:
-        return [str(e) for e in await Event.filter(subject_kind="issue", subject_id=issue.id).order_by("id").values_list("type", flat=True)]
+        return [
+            str(e)
+            for e in await Event.filter(subject_kind="issue", subject_id=issue.id)
+            .order_by("id")
+            .values_list("type", flat=True)
+        ]
 
     return town.do(go)
 
@@ -52,7 +59,12 @@ def test_an_issue_goes_round_the_loop_and_is_struck_off_once_its_raiser_accepts(
     assert done.state == "struck_off"
     assert town.reload(issue).struck_off_at == town.clock()
     assert events_of(town, issue) == [
-        "issue.reported", "issue.list", "issue.start", "issue.resolve", "issue.feedback", "issue.accepted",
+        "issue.reported",
+        "issue.list",
+        "issue.start",
+        "issue.resolve",
+        "issue.feedback",
+        "issue.accepted",
         "issue.strike_off",
     ]
 
@@ -204,7 +216,9 @@ def test_an_extension_needs_a_reason_and_a_later_deadline(town: Town) -> None:
 
 def test_a_merged_issue_brings_its_raisers_along(town: Town) -> None:
     first = town.report()
-    second = town.report(raisers=[RaiserInput("邻居甲", "13800005678")], title="还是那三盏灯", text="和上次是同一件事，别处再说一遍。")
+    second = town.report(
+        raisers=[RaiserInput("邻居甲", "13800005678")], title="还是那三盏灯", text="和上次是同一件事，别处再说一遍。"
+    )
     merged = town.move(second, "merge", by="clerk", into=first.number)
     assert merged.state == "merged"
     assert len(town.raisers_of(first)) == 2
@@ -225,7 +239,11 @@ def test_an_earlier_number_given_at_a_higher_unit_is_an_appeal(town: Town) -> No
     """001-09."""
     first = town.report()
     higher = town.report(
-        by="clerk", via="reception", unit=town.units["township"], earlier=first.number, text="村里谈不来，来镇里再说一次。"
+        by="clerk",
+        via="reception",
+        unit=town.units["township"],
+        earlier=first.number,
+        text="村里谈不来，来镇里再说一次。",
     )
     assert (first.id, "appeal") in town.run(_links(higher))
 
@@ -249,7 +267,11 @@ def test_a_double_click_has_one_effect_and_the_first_answer(town: Town) -> None:
     async def twice() -> tuple[int, int, int]:
         act = await town.act("resident", key="k" * 20)
         values = {
-            "title": "路灯", "text": "路灯不亮，一个月了。", "kind": "problem", "collective": True, "unit": town.units["village"],
+            "title": "路灯",
+            "text": "路灯不亮，一个月了。",
+            "kind": "problem",
+            "collective": True,
+            "unit": town.units["village"],
         }
         first = await report_issue(act, values, [RaiserInput(person_id=town.resident.id)])
         second = await report_issue(act, values, [RaiserInput(person_id=town.resident.id)])

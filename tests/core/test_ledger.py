@@ -40,9 +40,7 @@ def parse(content: bytes, mapping: Mapping[str, str] | None = None) -> Ledger:
     return parse_ledger(table, columns, SHANGHAI, now=NOW)
 
 
-def ledger(
-    headings: Sequence[str], *rows: Sequence[Cell], mapping: Mapping[str, str] | None = None
-) -> Ledger:
+def ledger(headings: Sequence[str], *rows: Sequence[Cell], mapping: Mapping[str, str] | None = None) -> Ledger:
     return parse(write_xlsx(headings, rows), mapping)
 
 
@@ -204,25 +202,19 @@ def test_a_bad_row_is_refused_with_its_reason(changes: dict[str, Any], expected:
 
 
 def test_the_longest_allowed_goes_in() -> None:
-    row = message(
-        title="字" * 200, text="字" * 20_000, reply="字" * 20_000, raised="2019-04-25", replied=None
-    )
+    row = message(title="字" * 200, text="字" * 20_000, reply="字" * 20_000, raised="2019-04-25", replied=None)
     assert len(ledger(HEADINGS, row).rows) == 1
 
 
 def test_all_reasons_of_a_row_come_together() -> None:
-    (found,) = reasons(
-        ledger(HEADINGS, message(number=None, title="字" * 201, raised="?", replied="2099-1-1"))
-    )
+    (found,) = reasons(ledger(HEADINGS, message(number=None, title="字" * 201, raised="?", replied="2099-1-1")))
     assert len(found) == 4
 
 
 def test_a_number_is_in_a_ledger_once() -> None:
     read = ledger(HEADINGS, message(), message(title="别的事"), message(number="2549 "))
     assert len(read.rows) == 1
-    assert [problem.reason for refused in read.refused for problem in refused.problems] == [
-        "编号与第 2 行重复"
-    ] * 2
+    assert [problem.reason for refused in read.refused for problem in refused.problems] == ["编号与第 2 行重复"] * 2
 
 
 def test_a_number_that_excel_has_rounded_is_no_identity() -> None:
@@ -267,9 +259,7 @@ def test_missing_columns_are_one_clear_error() -> None:
 
 def test_a_mapping_file_names_a_towns_own_columns(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
-    path.write_text(
-        '"工单流水" = "source_number"\n"群众诉求" = "text"\n"不在表里" = "place"\n', encoding="utf-8"
-    )
+    path.write_text('"工单流水" = "source_number"\n"群众诉求" = "text"\n"不在表里" = "place"\n', encoding="utf-8")
     read = ledger(("工单 流水", "群众诉求", "编号"), ("A1", "修路", "9"), mapping=read_mapping_file(path))
     assert (read.rows[0].source_number, read.rows[0].text) == ("A1", "修路")
     assert read.rows[0].extra == {"编号": "9"}

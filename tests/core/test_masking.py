@@ -40,9 +40,7 @@ def mobile(rng: random.Random) -> str:
 def landline(rng: random.Random) -> str:
     area, length = rng.choice([("010", 8), ("021", 8), ("0731", 8), ("0598", 7), ("0735", 7), ("0592", 7)])
     local = rng.choice("2345678") + digits(rng, length - 1)
-    written = rng.choice(["{}-{}", "{}{}", "({}){}", "（{}）{}", "{} {}", "{}——{}", "+86 {}-{}"]).format(
-        area, local
-    )
+    written = rng.choice(["{}-{}", "{}{}", "({}){}", "（{}）{}", "{} {}", "{}——{}", "+86 {}-{}"]).format(area, local)
     return written + rng.choice(["", "", "-801", "转8012"])
 
 
@@ -72,9 +70,7 @@ def bank_card(rng: random.Random) -> str:
 
 
 def plate(rng: random.Random) -> str:
-    city = rng.choice(
-        "京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊"
-    )
+    city = rng.choice("京津沪滬渝冀豫云雲辽遼黑湘皖鲁魯新苏蘇浙赣贛鄂桂甘晋晉蒙陕陝吉闽閩贵貴粤粵青藏川宁寧琼瓊")
     start = city + rng.choice(LETTERS) + rng.choice(["", "", "·", "•", " ", "-", "."])
     kind = rng.randrange(4)
     if kind == 0:
@@ -95,9 +91,7 @@ def email(rng: random.Random) -> str:
 
 
 def account(rng: random.Random) -> str:
-    name = rng.choice(
-        ["linxiaoming", "lin_1988", "wxid_a8x2k9", "123456", "98765432101"[: rng.randint(6, 10)]]
-    )
+    name = rng.choice(["linxiaoming", "lin_1988", "wxid_a8x2k9", "123456", "98765432101"[: rng.randint(6, 10)]])
     said = rng.choice(
         ["微信：", "微信号", "微信号：", "微信号是", "微信号碼:", "QQ：", "QQ号", "qq:", "扣扣号:", "VX："]
     )
@@ -108,9 +102,7 @@ def door(rng: random.Random) -> str:
     building = rng.choice(["3栋", "12幢", "5号楼", "A座", "8棟", "三栋", "6#", "B2栋"])
     unit = rng.choice(["", "2单元", "二單元", "1单元5楼"])
     room = rng.choice(["1502室", "305", "1203房", "804号", "2101業主", "五零二室", "1502B室", "102、103室"])
-    return rng.choice(
-        [building + unit + room, "2单元" + room, "3-2-" + rng.choice(["502", "1203"]), "石咀组217号"]
-    )
+    return rng.choice([building + unit + room, "2单元" + room, "3-2-" + rng.choice(["502", "1203"]), "石咀组217号"])
 
 
 GENERATORS: list[tuple[FindingKind, Callable[[random.Random], str]]] = [
@@ -299,9 +291,7 @@ def test_every_pattern_is_linear(pattern: re.Pattern[str], unit: str) -> None:
     assert time.process_time() - started < 0.5
 
 
-@pytest.mark.parametrize(
-    "unit", ["1", "1-", "138 ", "0731-88881234、88881234 ", "3栋1502、", "a@b.", "13812345678、"]
-)
+@pytest.mark.parametrize("unit", ["1", "1-", "138 ", "0731-88881234、88881234 ", "3栋1502、", "a@b.", "13812345678、"])
 def test_masking_grows_with_the_length_and_not_faster(unit: str) -> None:
     def seconds(length: int) -> float:
         text = unit * (length // len(unit))

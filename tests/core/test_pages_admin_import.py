@@ -135,9 +135,9 @@ def test_a_clerk_imports_into_their_own_township_alone(town: Town) -> None:
     clerk = town.browser("clerk")
     outside = upload(town, clerk, write_xlsx(HEADINGS, [GOOD]), "elsewhere")
     assert outside.status_code == 422
-    path = upload(
-        town, clerk, write_xlsx(HEADINGS, [GOOD, ("A9", *GOOD[1:6], "樟林村", "")]), "township"
-    ).headers["location"]
+    path = upload(town, clerk, write_xlsx(HEADINGS, [GOOD, ("A9", *GOOD[1:6], "樟林村", "")]), "township").headers[
+        "location"
+    ]
     assert "管不到这个单位" in clerk.get(path).text
     assert clerk.submit(path, {"way": "skip"}).status_code == 303
     assert ask(town, Issue.filter(unit_id=town.units["other"]).count()) == 0
@@ -263,9 +263,7 @@ def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert asyncio.run(go()) > 5
 
 
-def test_a_reader_that_dies_is_told_as_a_file_that_is_too_much(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_that_dies_is_told_as_a_file_that_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "table"
     file.write_bytes(write_csv(("编号", "标题"), [("1", "灯")]))
     monkeypatch.setattr("sys.executable", "/bin/false")

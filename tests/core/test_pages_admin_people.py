@@ -44,9 +44,7 @@ def make_local_administrator(town: Town) -> None:
     async def go() -> None:
         person = await Person.create(name="白露", unit_id=town.units["township"], created_at=town.clock())
         account = await Account.create(person=person, username="local", created_at=town.clock())
-        await Post.create(
-            account=account, role="administrator", unit_id=town.units["township"], since=date(2020, 1, 1)
-        )
+        await Post.create(account=account, role="administrator", unit_id=town.units["township"], since=date(2020, 1, 1))
         town.accounts["local"] = account
 
     ask(town, go())
@@ -141,12 +139,7 @@ def test_an_administrator_of_a_township_cannot_become_that_of_the_city(town: Tow
     """Having one post of somebody's in reach must not give a way in as them."""
     make_local_administrator(town)
     chief = town.accounts["administrator"]
-    ask(
-        town,
-        Post.create(
-            account_id=chief.id, role="leader", unit_id=town.units["village"], since=date(2026, 1, 1)
-        )
-    )
+    ask(town, Post.create(account_id=chief.id, role="leader", unit_id=town.units["village"], since=date(2026, 1, 1)))
     local = town.browser("local")
     assert local.get(f"/admin/accounts/{chief.id}").status_code == 200
     for action, sent in (("sign-in-link", {}), ("active", {"active": "0"})):
@@ -287,8 +280,7 @@ def test_persons_elsewhere_are_not_there(town: Town) -> None:
     make_local_administrator(town)
     local = town.browser("local")
     other = ask(
-        town,
-        Person.create(name="柳七", phone="13800009999", unit_id=town.units["other"], created_at=town.clock())
+        town, Person.create(name="柳七", phone="13800009999", unit_id=town.units["other"], created_at=town.clock())
     )
     assert local.get(f"/admin/persons/{town.resident.id}").status_code == 200
     assert local.get(f"/admin/persons/{other.id}").status_code == 404
@@ -302,9 +294,7 @@ def test_persons_elsewhere_are_not_there(town: Town) -> None:
 
 
 def household_in(town: Town, browser: Browser) -> str:
-    answer = browser.submit(
-        "/desk/households/new", {"unit": town.units["village"], "address": "溪尾村老街 3 号"}
-    )
+    answer = browser.submit("/desk/households/new", {"unit": town.units["village"], "address": "溪尾村老街 3 号"})
     assert answer.status_code == 303
     return str(answer.headers["location"])
 

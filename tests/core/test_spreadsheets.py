@@ -47,9 +47,7 @@ COLUMNS = Columns(
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.lists(
-        st.sampled_from(
-            ["=", "+", "@", "'", '"', "\t", "\r", "\n", ",", ";", " ", "＝", "_x000D_", "_x005F_", "𠮷"]
-        )
+        st.sampled_from(["=", "+", "@", "'", '"', "\t", "\r", "\n", ",", ";", " ", "＝", "_x000D_", "_x005F_", "𠮷"])
     ).map("".join),
 )
 
@@ -112,8 +110,7 @@ def with_rows(xml: str) -> bytes:
 def with_shared_strings(*texts: str) -> bytes:
     """An XLSX of one column whose texts are kept as Excel keeps them: apart, each once."""
     rows = "".join(
-        f'<row r="{index + 1}"><c r="A{index + 1}" t="s"><v>{index}</v></c></row>'
-        for index in range(len(texts))
+        f'<row r="{index + 1}"><c r="A{index + 1}" t="s"><v>{index}</v></c></row>' for index in range(len(texts))
     )
     strings = "".join(f'<si><t xml:space="preserve">{text}</t></si>' for text in texts)
     declared = (
@@ -125,9 +122,7 @@ def with_shared_strings(*texts: str) -> bytes:
     )
     with zipfile.ZipFile(content, "a") as archive:
         namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-        archive.writestr(
-            "xl/sharedStrings.xml", f'<?xml version="1.0"?><sst xmlns="{namespace}">{strings}</sst>'
-        )
+        archive.writestr("xl/sharedStrings.xml", f'<?xml version="1.0"?><sst xmlns="{namespace}">{strings}</sst>')
     return content.getvalue()
 
 
@@ -247,9 +242,7 @@ def test_a_directory_that_understates_a_part_does_not_get_it_unpacked() -> None:
         (lambda new: new.writestr("xl/a.xml", "a", zipfile.ZIP_BZIP2), "压缩方式"),
     ],
 )
-def test_other_archives_are_refused_by_their_directory(
-    change: Callable[[zipfile.ZipFile], Any], words: str
-) -> None:
+def test_other_archives_are_refused_by_their_directory(change: Callable[[zipfile.ZipFile], Any], words: str) -> None:
     content = io.BytesIO(sheet_of(["编号"]))
     with zipfile.ZipFile(content, "a") as archive:
         change(archive)

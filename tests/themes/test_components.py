@@ -66,9 +66,7 @@ def test_the_state_of_return_is_not_said_twice(components: Any) -> None:
 
 @pytest.mark.parametrize("category", ["open", "awaiting", "closed_good", "closed"])
 def test_a_state_of_a_plugin_is_drawn_by_its_category(components: Any, category: str) -> None:
-    state = SimpleNamespace(
-        name="patrol.inspected", label="已巡查", category=category, late=False, returned=False
-    )
+    state = SimpleNamespace(name="patrol.inspected", label="已巡查", category=category, late=False, returned=False)
     assert "</svg>已巡查</span>" in components.state_tag(state)
 
 

@@ -14,9 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LANTERN = ROOT / "themes" / "yetan_themes" / "lantern"
 CSS = (LANTERN / "static" / "lantern.css").read_text(encoding="utf-8")
 SOURCES = ("core", "plugins", "themes")
-TEMPLATES = sorted(
-    path for source in SOURCES for path in (ROOT / source).rglob("*.html") if "templates" in path.parts
-)
+TEMPLATES = sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.html") if "templates" in path.parts)
 STYLESHEETS = sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.css"))
 
 LIGHTS = ("day", "night", "contrast")

@@ -26,9 +26,7 @@ def in_city(config: Path, work: Callable[[Runtime], Awaitable[T]], clock: Clock 
     return run_in(load_configuration(config), work, clock)
 
 
-def run_in(
-    configuration: Configuration, work: Callable[[Runtime], Awaitable[T]], clock: Clock = system_clock
-) -> T:
+def run_in(configuration: Configuration, work: Callable[[Runtime], Awaitable[T]], clock: Clock = system_clock) -> T:
     """As `in_city`, for a configuration at hand."""
 
     async def go() -> T:

@@ -26,9 +26,7 @@ def database() -> None:
 def upgrade_command(config: ConfigOption = CONFIG) -> None:
     """Bring the database up to this version, for core and plugins, and check that it is what the models say."""
     report = asyncio.run(bring_up(load_configuration(config)))
-    typer.echo(
-        f"Applied {len(report.applied)} migrations." if report.applied else "The database is up to date."
-    )
+    typer.echo(f"Applied {len(report.applied)} migrations." if report.applied else "The database is up to date.")
     if report.copy is not None:
         typer.echo(f"A copy made before is kept as {report.copy}.")
 

@@ -43,9 +43,7 @@ def demo(
     config: ConfigOption = CONFIG,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     ledger: Annotated[Path | None, typer.Option(help="A ledger (XLSX or CSV) to import and publish.")] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Throw the demo's data away and begin again.")
-    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw the demo's data away and begin again.")] = False,
     serve: Annotated[bool, typer.Option(help="Serve it once it stands.")] = True,
 ) -> None:
     """Set a demo city up (once), print its address and one-time sign-in links, and serve it."""
@@ -111,7 +109,7 @@ async def _invite(city: Runtime) -> None:
 
 
 async def _guests(city: Runtime) -> list[tuple[str, Account]]:
-    """A resident who waits to accept something, the official of that village, its township's clerk, an administrator."""
+    """A resident with something to accept, that village's official, its township's clerk, an administrator."""
     waiting = Issue.filter(state="resolved", raisers__person__account__active=True, historical=False)
     issue = await waiting.order_by("-raised_at").first().prefetch_related("raisers")
     guests: list[tuple[str, Account]] = []

@@ -31,19 +31,15 @@ def issues(
     file: File,
     config: ConfigOption = CONFIG,
     unit: Annotated[str, typer.Option(help="The unit of rows that name none; default: the city.")] = "",
-    source: Annotated[
-        str, typer.Option(help="The ledger's name; with the number it is an issue's identity.")
-    ] = (DEFAULT_SOURCE),
-    mapping: Annotated[
-        Path | None, typer.Option(help='TOML lines such as "工单流水" = "source_number".')
-    ] = None,
+    source: Annotated[str, typer.Option(help="The ledger's name; with the number it is an issue's identity.")] = (
+        DEFAULT_SOURCE
+    ),
+    mapping: Annotated[Path | None, typer.Option(help='TOML lines such as "工单流水" = "source_number".')] = None,
     dry_run: DryRun = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Write the good rows, save the others to a file.")
     ] = False,
-    publish: Annotated[
-        bool, typer.Option("--publish", help="Publish what is written, masked, in one batch.")
-    ] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish what is written, masked, in one batch.")] = False,
 ) -> None:
     """Bring in a ledger of issues. Nothing is written unless every row is well, or --skip-bad is given."""
     columns = ledger_columns(read_mapping_file(mapping) if mapping else None)
@@ -114,9 +110,7 @@ def units(file: File, config: ConfigOption = CONFIG, dry_run: DryRun = False) ->
     table = _read(file, UNIT_COLUMNS)
 
     async def work(city: Runtime) -> None:
-        kinds = {
-            label: key for key, kind in city.configuration.unit_kinds.items() for label in (key, kind.label)
-        }
+        kinds = {label: key for key, kind in city.configuration.unit_kinds.items() for label in (key, kind.label)}
         parsed = parse_units(table, kinds=kinds)
         if parsed.problems:
             shown = "\n".join(f"  {problem}" for problem in parsed.problems)
@@ -149,9 +143,7 @@ def _read(file: Path, columns: Columns) -> Table:
     try:
         return read_table(file, filename=file.name, columns=columns)
     except OSError as error:
-        raise SpreadsheetError(
-            f"读不了文件“{file}”：{os.strerror(error.errno or 0)}。请核对路径和权限。"
-        ) from None
+        raise SpreadsheetError(f"读不了文件“{file}”：{os.strerror(error.errno or 0)}。请核对路径和权限。") from None
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -71,12 +71,8 @@ def init(config: ConfigOption = CONFIG) -> None:
         typer.echo(f"Wrote {config}. Edit the city's name and kinds of units.")
     configuration = load_configuration(config, require_secret=False)
     if write_secret(configuration):
-        typer.echo(
-            f"Wrote a secret key into {configuration.data_dir / 'secret_key'}. Back it up, show it to nobody."
-        )
-    typer.echo(
-        "Next: yetan db upgrade, yetan import units units.csv, yetan user create NAME --name 姓名, yetan serve"
-    )
+        typer.echo(f"Wrote a secret key into {configuration.data_dir / 'secret_key'}. Back it up, show it to nobody.")
+    typer.echo("Next: yetan db upgrade, yetan import units units.csv, yetan user create NAME --name 姓名, yetan serve")
 
 
 def write_secret(configuration: Configuration) -> bool:

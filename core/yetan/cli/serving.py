@@ -49,9 +49,7 @@ def serve(
     if site not in ("all", "public", "desk"):
         raise ConfigurationError([f"--site: {site!r} is not one of public, desk, all"])
     if supervised:
-        _serve_here(
-            config, host or configuration.server.host, port or configuration.server.port, site, worker
-        )
+        _serve_here(config, host or configuration.server.host, port or configuration.server.port, site, worker)
     else:
         build_app(configuration)  # everything wrong with the configuration is said before a child is started
         sys.exit(_supervise())

@@ -68,9 +68,7 @@ async def _take_key(act: Act, service: str, fingerprint: str) -> int | None:
         [act.key, service],
     )
     if rows[0]["fingerprint"] != fingerprint:
-        raise Refused(
-            "这张表单已经提交过一次，内容和这次不一样。请刷新页面，看看上次的结果，再决定要不要重新填。"
-        )
+        raise Refused("这张表单已经提交过一次，内容和这次不一样。请刷新页面，看看上次的结果，再决定要不要重新填。")
     return int(rows[0]["result_id"])
 
 

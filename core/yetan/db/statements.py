@@ -11,7 +11,7 @@ from yetan.db.connection import is_postgres
 
 
 def placeholders(statement: str) -> str:
-    """`statement` with its ? as PostgreSQL's $1, $2 ... where that is the open database. No ? may stand in a literal."""
+    """`statement` with its ? as $1, $2 ... where the open database is PostgreSQL. No ? may stand in a literal."""
     if not is_postgres():
         return statement
     parts = statement.split("?")

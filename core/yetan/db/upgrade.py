@@ -182,10 +182,7 @@ async def _broken_references() -> list[str]:
     rows = await fetch(
         'SELECT "table", parent, count(*) AS count FROM pragma_foreign_key_check GROUP BY "table", parent'
     )
-    return [
-        f"{row['table']}: {row['count']} rows refer to rows of {row['parent']} that are not there"
-        for row in rows
-    ]
+    return [f"{row['table']}: {row['count']} rows refer to rows of {row['parent']} that are not there" for row in rows]
 
 
 def _copy(configuration: Configuration) -> Path:

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from tortoise.transactions import in_transaction
+
 from yetan.access.sessions import actor_of
 from yetan.act import SYSTEM, Act, Actor
 from yetan.errors import YetanError
@@ -65,6 +67,7 @@ class Story:
         self.folder = folder
         self.clock = clock
         self.accounts: dict[str, Account] = {}
+        self.actors: dict[str, Actor] = {}
         self.persons: dict[str, Person] = {}
         self.units: dict[str, int] = {}
         self.categories: dict[str, int] = {}
@@ -74,11 +77,13 @@ class Story:
         """Load the city and play every matter in the order of time. Returns how many matters there are.
 
         What follows from a day's steps follows on that day. The index alone is left for `yetan.searching.feed.rebuild`.
+        All of it is one transaction: a story that is interrupted was never begun.
         """
         now = self.clock.real()
         search, self.city.search = self.city.search, None
         try:
-            return await self._play(now, progress)
+            async with in_transaction():
+                return await self._play(now, progress)
         finally:
             self.city.search = search
 
@@ -106,9 +111,7 @@ class Story:
     async def _found(self) -> None:
         configuration = self.city.configuration
         act = Act(SYSTEM, self.clock())
-        units = read_table(
-            configuration.folder / configuration.city.units, filename="units.csv", columns=UNIT_COLUMNS
-        )
+        units = read_table(configuration.folder / configuration.city.units, filename="units.csv", columns=UNIT_COLUMNS)
         await load_units(act, parse_units(units).units)
         self.units = {unit.code: unit.id for unit in await Unit.all()}
         path = configuration.folder / configuration.city.categories
@@ -156,11 +159,7 @@ class Story:
             )
 
     def _matters(self) -> list[Mapping[str, Any]]:
-        return [
-            matter
-            for path in sorted((self.folder / "issues").glob("*.toml"))
-            for matter in _read(path)["issue"]
-        ]
+        return [matter for path in sorted((self.folder / "issues").glob("*.toml")) for matter in _read(path)["issue"]]
 
     def _steps(self, matter: Mapping[str, Any], now: datetime) -> Sequence[Step]:
         """The matter's steps with their instants; the first is the raising itself."""
@@ -179,16 +178,14 @@ class Story:
                     values["deadline"] = first + timedelta(days=values.pop(key))
             steps.append(Step(instant(each["day"], each["at"]), order, matter["id"], values))
         if matter.get("publish"):
-            day = matter.get("publish_day", 1)
             by = matter.get("published_by") or matter.get("by")
-            steps.append(
-                Step(max(instant(day, "17:30"), raised), 100, matter["id"], {"do": "publish", "by": by})
-            )
-            steps += [
-                Step(step.at, 101 + step.order, matter["id"], {"do": "publish", "by": by})
-                for step in steps[1:-1]
-                if step.at > instant(day, "17:30") and step.what["do"] not in ("rate", "start")
+            first = max(instant(matter.get("publish_day", 1), "17:30"), raised)
+            # What came later was reviewed as well, but for the last: it waits for a reviewer.
+            later = [
+                step for step in steps[1:-1] if first < step.at <= now and step.what["do"] not in ("rate", "start")
             ]
+            reviewed = [first, *[step.at for step in later[-1:]]]
+            steps += [Step(at, 100, matter["id"], {"do": "publish", "by": by}) for at in reviewed]
         return [step for step in steps if step.at <= now]
 
     async def _take(self, step: Step) -> None:
@@ -227,9 +224,15 @@ class Story:
             person = self.persons[what["person"]]
             return Actor(name=person.name, person_id=person.id)
         if what.get("by"):
-            day = self.clock().astimezone(self.city.configuration.city.zone).date()
-            return await actor_of(self.accounts[what["by"]], day)
+            return await self._official(what["by"])
         return Actor(person_id=self.persons[what["raisers"][0]].id if what.get("raisers") else None)
+
+    async def _official(self, name: str) -> Actor:
+        """The actor behind an account's name: posts do not change in the story."""
+        if name not in self.actors:
+            day = self.clock().astimezone(self.city.configuration.city.zone).date()
+            self.actors[name] = await actor_of(self.accounts[name], day)
+        return self.actors[name]
 
     async def _report(self, act: Act, matter: Mapping[str, Any]) -> Issue:
         values = {

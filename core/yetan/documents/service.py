@@ -24,7 +24,9 @@ async def _ledger_entry(act: Act, issue: Issue) -> Mapping[str, Any]:
         "issue": issue,
         "state": current().registry.states[issue.state],
         "via": dict(VIAS).get(issue.via, issue.via),
-        "raisers": [row.person for row in await Raiser.filter(issue_id=issue.id).select_related("person").order_by("id")],
+        "raisers": [
+            row.person for row in await Raiser.filter(issue_id=issue.id).select_related("person").order_by("id")
+        ],
         "feedbacks": await Feedback.filter(issue_id=issue.id).order_by("id"),
         "acceptances": await Acceptance.filter(issue_id=issue.id).select_related("person").order_by("id"),
         "ratings": await Rating.filter(issue_id=issue.id).order_by("id"),
@@ -43,7 +45,7 @@ LEDGER_ENTRY = DocumentKind(
 
 
 async def load_document(act: Act, name: str, subject: Any) -> tuple[DocumentKind, Mapping[str, Any]]:
-    """A paper and what it shows. Raises `NotFound` for one that is not of this subject, `Forbidden` without the right."""
+    """A paper and what it shows. Raises `NotFound` where the subject has none such, `Forbidden` without the right."""
     runtime = current()
     kind = runtime.registry.documents.get(name)
     if kind is None or not isinstance(subject, kind.model):

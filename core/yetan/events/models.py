@@ -14,9 +14,7 @@ from yetan.privacy import Privacy
 class Event(Record):
     """Something that happened to a subject: codes and ids only, never a person's words. Append-only."""
 
-    privacy: ClassVar[Privacy] = Privacy(
-        internal="type subject_kind subject_id at actor audience historical data"
-    )
+    privacy: ClassVar[Privacy] = Privacy(internal="type subject_kind subject_id at actor audience historical data")
 
     id = fields.BigIntField(primary_key=True)
     type = fields.CharField(max_length=60)
@@ -65,7 +63,9 @@ class Delivery(Record):
         unique_together = (("event", "subscriber"),)
         indexes = [
             Index(fields=("state", "due_at", "id"), name="yetan_delivery_due"),
-            Index(fields=("subscriber", "subject_kind", "subject_id", "state", "event_id"), name="yetan_delivery_order"),
+            Index(
+                fields=("subscriber", "subject_kind", "subject_id", "state", "event_id"), name="yetan_delivery_order"
+            ),
         ]
 
 

@@ -47,6 +47,4 @@ PAGES: tuple[Page, ...] = (
     Page("/admin/deliveries", deliveries, "admin.deliveries", permission=REPLAY),
     Page("/admin/deliveries", send_again, "admin.deliveries.replay", methods=("POST",), permission=REPLAY),
 )
-NAVIGATION: tuple[NavigationItem, ...] = (
-    NavigationItem("admin", "通知重发", "admin.deliveries", REPLAY, position=80),
-)
+NAVIGATION: tuple[NavigationItem, ...] = (NavigationItem("admin", "通知重发", "admin.deliveries", REPLAY, position=80),)

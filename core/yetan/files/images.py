@@ -120,8 +120,7 @@ def _kind(data: bytes) -> str:
         if "HEIF" in Image.OPEN:
             return "HEIF"
         raise ImageRefused(
-            "这是 HEIC 格式的照片，这里打不开。"
-            "请截图后上传，或在手机的相机设置里把格式改为“兼容性最佳”（JPEG）再拍。"
+            "这是 HEIC 格式的照片，这里打不开。请截图后上传，或在手机的相机设置里把格式改为“兼容性最佳”（JPEG）再拍。"
         )
     raise ImageRefused("这个文件不是能用的照片。请上传 JPEG、PNG、WebP 或 GIF 格式的图片。")
 

@@ -36,7 +36,7 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
 
 
 async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
-    """The account, if it holds a post in the unit or above it, and so may act there. Raises `Invalid` naming `owner`."""
+    """The account, if a post in the unit or above it lets it act there. Raises `Invalid` naming `owner`."""
     account = await Account.get_or_none(id=account_id, active=True)
     posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
     line = (await ancestors_of([unit_id]))[unit_id]

@@ -15,9 +15,7 @@ from yetan.privacy import Privacy
 class Notice(Record):
     """A line in somebody's inbox: a message id with its parameters, and what it is about."""
 
-    privacy: ClassVar[Privacy] = Privacy(
-        internal="account at kind subject_kind subject_id data read_at event_id"
-    )
+    privacy: ClassVar[Privacy] = Privacy(internal="account at kind subject_kind subject_id data read_at event_id")
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from yetan.access.roles import roles_holding
@@ -10,7 +11,6 @@ from yetan.act import Act
 from yetan.events.models import Event
 from yetan.issues.models import Issue, Raiser
 from yetan.notices.models import Notice
-from yetan.people.models import Account
 from yetan.people.service import accounts_in
 from yetan.plugins.declarations import NoticeKind
 from yetan.runtime import current
@@ -68,77 +68,72 @@ EVENTS = tuple(sorted(set(_TOLD) | _RAISERS_HEAR))
 
 
 async def tell(events: Sequence[Event]) -> None:
-    """Subscriber: write the notices that follow from issue events."""
+    """Subscriber: write the notices that follow from issue events. Nobody is told what they did themselves."""
     issues = {issue.id: issue for issue in await Issue.filter(id__in={event.subject_id for event in events})}
+    raisers = await _raisers({event.subject_id for event in events if event.type in _RAISERS_HEAR})
+    officials = _Officials()
     rows: list[Notice] = []
     for event in events:
         issue = issues.get(event.subject_id)
         if issue is None:
             continue
-        for group, kind in _TOLD.get(event.type, ()):
-            rows += [_notice(event, kind, account, issue) for account in await _group(issue, group)]
+        told = [
+            (kind, account) for group, kind in _TOLD.get(event.type, ()) for account in await officials.of(issue, group)
+        ]
+        rows += [_notice(event, kind, account) for kind, account in told]
         if event.type in _RAISERS_HEAR:
             label = current().registry.event_types[event.type].label
-            rows += [
-                _notice(event, "issue.yours_moved", account, issue, label=label)
-                for account in await _raisers(issue)
-            ]
-    told = [row for row in rows if f"account:{row.account_id}" not in _doers(events, row.event_id)]
-    await Notice.bulk_create(told, ignore_conflicts=True)
+            rows += [_notice(event, "issue.yours_moved", account, label=label) for account in raisers[issue.id]]
+    doers = {event.id: event.actor for event in events}
+    told_rows = [row for row in rows if f"account:{row.account_id}" != doers[row.event_id]]
+    await Notice.bulk_create(told_rows, ignore_conflicts=True)
 
 
-def _doers(events: Sequence[Event], event_id: int) -> set[str]:
-    """Nobody is told what they did themselves."""
-    return {event.actor for event in events if event.id == event_id}
-
-
-def _notice(event: Event, kind: str, account_id: int, issue: Issue, **data: Any) -> Notice:
+def _notice(event: Event, kind: str, account_id: int, **data: Any) -> Notice:
     return Notice(
         account_id=account_id,
         at=event.at,
         kind=kind,
-        subject_kind="issue",
-        subject_id=issue.id,
+        subject_kind=event.subject_kind,
+        subject_id=event.subject_id,
         event_id=event.id,
         data=data,
     )
 
 
-async def _group(issue: Issue, group: str) -> Iterable[int]:
-    if group == "owner":
-        return [issue.owner_id] if issue.owner_id else []
-    if group == "supervisor":
-        return [issue.supervisor_id] if issue.supervisor_id else []
-    where, _, right = group.partition("_")
-    unit = issue.unit_id if where == "home" else issue.responsible_unit_id
-    day = current().calendar.local_date(current().clock())
-    accounts = await accounts_in([unit], day, roles=sorted(roles_holding(f"issue.{right}")))
-    return [account.id for account in accounts]
+class _Officials:
+    """Who stands for a group of an issue's officials; those of a unit are asked for once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, str], list[int]] = {}
+
+    async def of(self, issue: Issue, group: str) -> Iterable[int]:
+        if group == "owner":
+            return [issue.owner_id] if issue.owner_id else []
+        if group == "supervisor":
+            return [issue.supervisor_id] if issue.supervisor_id else []
+        where, _, right = group.partition("_")
+        unit = issue.unit_id if where == "home" else issue.responsible_unit_id
+        if (unit, right) not in self._found:
+            day = current().calendar.local_date(current().clock())
+            accounts = await accounts_in([unit], day, roles=sorted(roles_holding(f"issue.{right}")))
+            self._found[unit, right] = [account.id for account in accounts]
+        return self._found[unit, right]
 
 
-async def _raisers(issue: Issue) -> list[int]:
-    persons = await Raiser.filter(issue_id=issue.id).values_list("person_id", flat=True)
-    accounts = Account.filter(person_id__in=[int(str(each)) for each in persons], active=True)
-    return [row["id"] for row in await accounts.values("id")]
+async def _raisers(issues: Collection[int]) -> Mapping[int, list[int]]:
+    """The accounts of those who raised each issue."""
+    found: dict[int, list[int]] = defaultdict(list)
+    raisers = Raiser.filter(issue_id__in=issues, person__account__active=True).order_by("id")
+    for issue_id, account_id in await raisers.values_list("issue_id", "person__account__id"):
+        found[issue_id].append(account_id)
+    return found
 
 
 async def notify(event: Event, kind: str, accounts: Iterable[int], **data: Any) -> None:
     """Put a line of a declared kind into inboxes, because of an event. Doing it twice tells nobody twice."""
-    assert kind in current().registry.notice_kinds, (
-        f"notice kind {kind!r} is not declared in yetan_notice_kinds"
-    )
-    rows = [
-        Notice(
-            account_id=account,
-            at=event.at,
-            kind=kind,
-            subject_kind=event.subject_kind,
-            subject_id=event.subject_id,
-            event_id=event.id,
-            data=data,
-        )
-        for account in sorted(set(accounts))
-    ]
+    assert kind in current().registry.notice_kinds, f"notice kind {kind!r} is not declared in yetan_notice_kinds"
+    rows = [_notice(event, kind, account, **data) for account in sorted(set(accounts))]
     await Notice.bulk_create(rows, ignore_conflicts=True)
 
 

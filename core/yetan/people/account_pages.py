@@ -181,9 +181,7 @@ async def _post_choices(request: Request) -> dict[str, Choices]:
 
 async def _appointing(request: Request, form: Form, status: int = 200) -> Response:
     person = await Person.get(id=request.subject.person_id)
-    return request.render(
-        "admin/account_post.html", status=status, form=form, account=request.subject, person=person
-    )
+    return request.render("admin/account_post.html", status=status, form=form, account=request.subject, person=person)
 
 
 async def new_link(request: Request) -> Response:
@@ -207,9 +205,7 @@ async def submit_link(request: Request) -> Response:
 
 async def _linking(request: Request, form: Form, status: int = 200) -> Response:
     person = await Person.get(id=request.subject.person_id)
-    return request.render(
-        "admin/account_link.html", status=status, form=form, account=request.subject, person=person
-    )
+    return request.render("admin/account_link.html", status=status, form=form, account=request.subject, person=person)
 
 
 async def post_end(request: Request) -> Response:
@@ -219,9 +215,7 @@ async def post_end(request: Request) -> Response:
 
 async def submit_post_end(request: Request) -> Response:
     """End a post."""
-    not_done = await submit(
-        request, END_FIELDS, lambda values: end_post(request.act, request.subject.id, values["on"])
-    )
+    not_done = await submit(request, END_FIELDS, lambda values: end_post(request.act, request.subject.id, values["on"]))
     if not_done is not None:
         return await _ending(request, not_done.form, not_done.status)
     return request.redirect("admin.account", id=request.subject.account_id)
@@ -234,9 +228,7 @@ async def link_end(request: Request) -> Response:
 
 async def submit_link_end(request: Request) -> Response:
     """End a link."""
-    not_done = await submit(
-        request, END_FIELDS, lambda values: end_link(request.act, request.subject.id, values["on"])
-    )
+    not_done = await submit(request, END_FIELDS, lambda values: end_link(request.act, request.subject.id, values["on"]))
     if not_done is not None:
         return await _ending(request, not_done.form, not_done.status)
     return request.redirect("admin.account", id=request.subject.account_id)

@@ -63,9 +63,7 @@ async def export_person(act: Act, person_id: int) -> dict[str, list[dict[str, An
             if column.removesuffix("_id") in shown or column in shown
         ]
         hidden = {"password_hash", "token_hash"}
-        rows = await model.filter(**{model.privacy.person: person_id}).values(
-            *[c for c in columns if c not in hidden]
-        )
+        rows = await model.filter(**{model.privacy.person: person_id}).values(*[c for c in columns if c not in hidden])
         if rows:
             found[model._meta.db_table] = [dict(row) for row in rows]
     issues = Issue.filter(raisers__person_id=person_id)
@@ -89,9 +87,7 @@ async def erase_person(act: Act, person_id: int) -> dict[str, int]:
     if await in_office.exists():
         raise Refused("这个人还在任。请先到“账号”里结束岗位或办理交接，再删除个人信息。")
     touched: dict[str, int] = {}
-    photos = [
-        row["stored_name"] for row in await Attachment.filter(person_id=person_id).values("stored_name")
-    ]
+    photos = [row["stored_name"] for row in await Attachment.filter(person_id=person_id).values("stored_name")]
     async with in_transaction():
         issue_ids = [row["issue_id"] for row in await Raiser.filter(person_id=person_id).values("issue_id")]
         for issue in await Issue.filter(id__in=issue_ids):
@@ -120,9 +116,7 @@ async def _forget_account(person_id: int) -> None:
         return
     await Session.filter(account_id=account.id).delete()
     await SignInLink.filter(account_id=account.id).delete()
-    await Account.filter(id=account.id).update(
-        username=f"erased-{account.id}", password_hash="", active=False
-    )
+    await Account.filter(id=account.id).update(username=f"erased-{account.id}", password_hash="", active=False)
 
 
 async def _erase_rows(model: type[Record], person_id: int) -> int:

@@ -37,9 +37,7 @@ async def households(request: Request) -> Response:
     await record(request.act, "household.list")
     more = None
     if len(rows) > PAGE_SIZE:
-        more = request.templating.addresses.path(
-            "desk.households", q=asked["q"], after=rows[PAGE_SIZE - 1].id
-        )
+        more = request.templating.addresses.path("desk.households", q=asked["q"], after=rows[PAGE_SIZE - 1].id)
     return request.render(
         "admin/households.html", form=Form(SEARCH_FIELDS, form.values), households=rows[:PAGE_SIZE], more=more
     )
@@ -94,9 +92,7 @@ async def _household(request: Request, form: Form, status: int = 200) -> Respons
 
 async def submit_member(request: Request) -> Response:
     """Add somebody."""
-    not_done = await submit(
-        request, MEMBER_FIELDS, lambda values: add_member(request.act, request.subject.id, values)
-    )
+    not_done = await submit(request, MEMBER_FIELDS, lambda values: add_member(request.act, request.subject.id, values))
     if not_done is not None:
         return await _household(request, not_done.form, not_done.status)
     return request.redirect("desk.household", id=request.subject.id)

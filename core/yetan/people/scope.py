@@ -47,9 +47,7 @@ async def _unit_of(row: Any) -> Mapping[str, int]:
 
 
 def _persons(act: Act) -> Any:
-    return (
-        Person.all() if act.actor.unrestricted else Person.filter(unit_id__in=_below(act, "person.privacy"))
-    )
+    return Person.all() if act.actor.unrestricted else Person.filter(unit_id__in=_below(act, "person.privacy"))
 
 
 async def _person_units(person: Person) -> Mapping[str, int]:

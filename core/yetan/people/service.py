@@ -218,9 +218,7 @@ async def appoint(act: Act, account_id: int, values: dict[str, Any]) -> Post:
         since=cleaned["since"],
         until=cleaned["until"],
     )
-    await emit(
-        act, "post.appointed", ("post", post.id), data={"account_id": account_id, "unit_id": post.unit_id}
-    )
+    await emit(act, "post.appointed", ("post", post.id), data={"account_id": account_id, "unit_id": post.unit_id})
     return post
 
 
@@ -318,9 +316,7 @@ async def end_link(act: Act, link_id: int, on: date) -> Link:
 async def add_household(act: Act, unit_id: int, address: str, persons: Sequence[int]) -> Household:
     """Put persons into a household at an address; a person moves from the household they were in."""
     await require(act, "household.manage", [unit_id])
-    household, _ = await Household.get_or_create(
-        unit_id=unit_id, address=address, defaults={"created_at": act.now}
-    )
+    household, _ = await Household.get_or_create(unit_id=unit_id, address=address, defaults={"created_at": act.now})
     for person_id in persons:
         await _move_in(household, person_id)
     return household

@@ -63,9 +63,7 @@ def models_of(dotted: str) -> list[type[Record]]:
 def all_models(registry: Registry) -> dict[str, type[Record]]:
     """Every model of the core and the enabled plugins, by table."""
     return {
-        model._meta.db_table: model
-        for application in registry.applications
-        for model in models_of(application.models)
+        model._meta.db_table: model for application in registry.applications for model in models_of(application.models)
     }
 
 

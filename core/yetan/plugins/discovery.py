@@ -67,7 +67,7 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
 
 
 def order(plugins: Sequence[Plugin], problems: list[str]) -> tuple[Plugin, ...]:
-    """The one order: as listed, except that a plugin comes after those it depends on. Adds what is wrong to `problems`."""
+    """The one order: as listed, but each plugin after those it depends on. Adds what is wrong to `problems`."""
     by_name = {plugin.name: plugin for plugin in plugins}
     ordered: list[Plugin] = []
     visiting: list[str] = []
@@ -76,9 +76,7 @@ def order(plugins: Sequence[Plugin], problems: list[str]) -> tuple[Plugin, ...]:
         if plugin in ordered:
             return
         if plugin.name in visiting:
-            problems.append(
-                f"plugins depend on each other in a circle: {' -> '.join([*visiting, plugin.name])}"
-            )
+            problems.append(f"plugins depend on each other in a circle: {' -> '.join([*visiting, plugin.name])}")
             return
         visiting.append(plugin.name)
         for needed in plugin.depends_on:

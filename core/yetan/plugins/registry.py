@@ -74,9 +74,7 @@ class Registry:
 
     def subscribers_to(self, event_type: str) -> list[Subscription]:
         """The subscriptions to an event type; a subscription to "*" hears everything."""
-        return [
-            each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events
-        ]
+        return [each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events]
 
     @property
     def applications(self) -> tuple[Application, ...]:
@@ -166,9 +164,7 @@ class _Calls:
         return found
 
 
-def _configure(
-    configuration: Configuration, plugins: Sequence[Plugin], problems: list[str]
-) -> dict[str, Any]:
+def _configure(configuration: Configuration, plugins: Sequence[Plugin], problems: list[str]) -> dict[str, Any]:
     configured: dict[str, Any] = {}
     for plugin in plugins:
         values = configuration.plugin.get(plugin.name, {})
@@ -196,7 +192,8 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         problems.append(
-            f"plugin {getattr(error.plugin, '__name__', error.plugin)!r}: {error}; see the hook reference for the names there are"
+            f"plugin {getattr(error.plugin, '__name__', error.plugin)!r}: {error}; "
+            "see yetan.hookspecs for the names there are"
         )
     return manager
 
@@ -230,7 +227,7 @@ def _choose_search(
 
 
 def check_registry(registry: Registry) -> list[str]:
-    """What does not fit together: routes without permission, paths taken twice, a broken lifecycle, untagged columns."""
+    """What does not fit together: open routes, paths taken twice, a broken lifecycle, untagged columns."""
     from yetan.issues.lifecycle import check_lifecycle
     from yetan.plugins.checks import check_columns, check_navigation, check_pages
 

@@ -113,10 +113,7 @@ async def _draw(
         people=await _people(reviewed),
         form=form,
         lines=lines,
-        photos=[
-            (picture, form[f"photo_{photo.id}"])
-            for picture, photo in zip(pictures, reviewed.photos, strict=True)
-        ],
+        photos=[(picture, form[f"photo_{photo.id}"]) for picture, photo in zip(pictures, reviewed.photos, strict=True)],
         withdrawal=withdrawal or Form(WITHDRAW_FIELDS),
         may_approve=await may(act, "publication.approve", [issue.unit_id]),
         may_prepare=await may(act, "publication.prepare", [issue.unit_id]),

@@ -107,10 +107,7 @@ def _is_telling(sign: str) -> bool:
 _FOLDING = (
     {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
     | {ord(dash): "-" for dash in "‐‑‒–—―−﹣－─━"}
-    | {
-        ord(blank): " "
-        for blank in "\t\u00a0\u2002\u2003\u2007\u2009\u200b\u200c\u200d\u202f\u2060\u3000\ufeff"
-    }
+    | {ord(blank): " " for blank in "\t\u00a0\u2002\u2003\u2007\u2009\u200b\u200c\u200d\u202f\u2060\u3000\ufeff"}
     | {ord(dot): "·" for dot in "•・．･‧∙"}
     | dict(
         zip(
@@ -292,9 +289,7 @@ def _identity_number(run: _Run, first: int) -> _Number | None:
                 end = check_sign.end() if check_sign else end
                 found = _Number(FindingKind.IDENTITY_NUMBER, start, end, after, digits)
         elif (
-            len(digits) == 15
-            and _PROVINCE.match(digits)
-            and _is_date("19" + digits[6:8], digits[8:10], digits[10:12])
+            len(digits) == 15 and _PROVINCE.match(digits) and _is_date("19" + digits[6:8], digits[8:10], digits[10:12])
         ):
             found = _Number(FindingKind.IDENTITY_NUMBER, start, end, after, digits)
     return found

@@ -37,17 +37,29 @@ class Publication(Record):
     approved: fields.JSONField[dict[str, Any]] = fields.JSONField(default=dict)
     prepared_at = fields.DatetimeField()
     prepared_by: fields.ForeignKeyNullableRelation[Account] = fields.ForeignKeyField(
-        "yetan.Account", related_name="prepared_publications", on_delete=fields.SET_NULL, null=True, db_index=True
+        "yetan.Account",
+        related_name="prepared_publications",
+        on_delete=fields.SET_NULL,
+        null=True,
+        db_index=True,
     )
     prepared_by_id: int | None
     approved_at = fields.DatetimeField(null=True)
     approved_by: fields.ForeignKeyNullableRelation[Account] = fields.ForeignKeyField(
-        "yetan.Account", related_name="approved_publications", on_delete=fields.SET_NULL, null=True, db_index=True
+        "yetan.Account",
+        related_name="approved_publications",
+        on_delete=fields.SET_NULL,
+        null=True,
+        db_index=True,
     )
     approved_by_id: int | None
     withdrawn_at = fields.DatetimeField(null=True)
     withdrawn_by: fields.ForeignKeyNullableRelation[Account] = fields.ForeignKeyField(
-        "yetan.Account", related_name="withdrawn_publications", on_delete=fields.SET_NULL, null=True, db_index=True
+        "yetan.Account",
+        related_name="withdrawn_publications",
+        on_delete=fields.SET_NULL,
+        null=True,
+        db_index=True,
     )
     withdrawn_by_id: int | None
     withdrawn_reason = fields.TextField(default="")

@@ -183,6 +183,8 @@ async def follow_events(events: Sequence[Event]) -> None:
     from yetan.publication.service import renew_drafts
 
     events = [event for event in events if event.subject_kind == "issue" and not event.type.startswith(OWN_EVENTS)]
+    if not events:
+        return
     fresh = {event.subject_id for event in events if not event.historical}
     await renew_drafts(current().system_act(), await Issue.filter(id__in=fresh).order_by("id"))
     await project({event.subject_id for event in events})

@@ -56,9 +56,7 @@ async def review_of(issue: Issue) -> Review:
     """The draft of an issue's public face for review; made up on the spot, and not kept, where there is none yet."""
     publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
     draft = publication.draft if publication is not None else await draft_of(issue)
-    names = [
-        row.person.name for row in await Raiser.filter(issue_id=issue.id).select_related("person")
-    ]
+    names = [row.person.name for row in await Raiser.filter(issue_id=issue.id).select_related("person")]
     fields: list[Field] = list(FACE_FIELDS)
     values: dict[str, object] = {field.name: draft.get(field.name, "") for field in FACE_FIELDS}
     originals = {field.name: _original(getattr(issue, field.name), names) for field in FACE_FIELDS}
@@ -94,7 +92,5 @@ def _original(text: str, names: Sequence[str]) -> Original:
             position = end
     runs.append((text[position:], False))
     tally = Counter(label for _start, _end, label in spans)
-    hidden = tuple(
-        _("{what}{count}处").format(what=_(label), count=count) for label, count in sorted(tally.items())
-    )
+    hidden = tuple(_("{what}{count}处").format(what=_(label), count=count) for label, count in sorted(tally.items()))
     return Original(tuple(run for run in runs if run[0]), hidden)

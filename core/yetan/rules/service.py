@@ -1,4 +1,4 @@
-"""What a rule says in a unit on a day: the nearest unit's newest value, else the city's first value, else the default."""
+"""What a rule says in a unit on a day: the nearest unit's newest value, the city's first value, or the default."""
 
 from __future__ import annotations
 
@@ -81,9 +81,7 @@ async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
     rule = runtime.registry.rules[name]
     day = on or runtime.calendar.local_date(runtime.clock())
     line = (await ancestors_of([unit_id]))[unit_id]
-    values = await RuleValue.filter(rule=name, unit_id__in=line, effective_from__lte=day).order_by(
-        "-effective_from"
-    )
+    values = await RuleValue.filter(rule=name, unit_id__in=line, effective_from__lte=day).order_by("-effective_from")
     for ancestor in line:
         for value in values:
             if value.unit_id == ancestor:

@@ -36,7 +36,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One result: the row (a `PublicIssue` or an `Issue`), its title and a piece of its text with the matches marked."""
+    """One result: the row (a `PublicIssue` or an `Issue`), its title and a piece of text with the matches marked."""
 
     row: Any
     title: Runs
@@ -78,13 +78,18 @@ async def search_desk(act: Act, text: str, filters: Filters, *, limit: int = 20,
     return _results(page, rows, text, limit, offset)
 
 
-def _query(
-    text: str, filters: Filters, scopes: frozenset[str], kind: str, limit: int, offset: int
-) -> SearchQuery:
+def _query(text: str, filters: Filters, scopes: frozenset[str], kind: str, limit: int, offset: int) -> SearchQuery:
     return SearchQuery(
-        text=text, scopes=scopes, kinds=frozenset({kind}), unit=filters.unit, category=filters.category,
-        state=filters.state or None, raised_from=filters.raised_from, raised_until=filters.raised_until,
-        limit=limit, offset=offset,
+        text=text,
+        scopes=scopes,
+        kinds=frozenset({kind}),
+        unit=filters.unit,
+        category=filters.category,
+        state=filters.state or None,
+        raised_from=filters.raised_from,
+        raised_until=filters.raised_until,
+        limit=limit,
+        offset=offset,
     )
 
 
@@ -107,9 +112,7 @@ def _found(row: Any, text: str) -> Found:
     return Found(row, backend.highlight(row.title, text, length=0), backend.highlight(row.text, text))
 
 
-async def _from_database(
-    rows: Any, key: str, text: str, filters: Filters, limit: int, offset: int
-) -> Results:
+async def _from_database(rows: Any, key: str, text: str, filters: Filters, limit: int, offset: int) -> Results:
     """Every word of the query somewhere in title, text or number; newest first."""
     for word in text.split()[:8]:
         rows = rows.filter(Q(title__icontains=word) | Q(text__icontains=word) | Q(number=word))
@@ -132,5 +135,3 @@ async def _below(category: int) -> list[int]:
     from yetan.publication.search import category_lines
 
     return [each for each, line in (await category_lines()).items() if category in line]
-
-

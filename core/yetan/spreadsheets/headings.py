@@ -113,8 +113,7 @@ class Columns:
             return found
         seen = [heading for heading in table.headings if heading]
         wanted = "；".join(
-            "或".join(f"“{self[name].label}”" for name in names) + self._nearest(names, seen)
-            for names in missing
+            "或".join(f"“{self[name].label}”" for name in names) + self._nearest(names, seen) for names in missing
         )
         listed = "、".join(f"“{heading}”" for heading in seen[:30])
         where = f"工作表“{table.sheet}”" if table.sheet else "表格"

@@ -137,8 +137,7 @@ class _Reader:
             raise self._refusal("设了密码。请取消密码、保存后再上传。")
         if unpacked > self.limits.unpacked_bytes:
             raise self._refusal(
-                f"展开后有 {_mebibytes(unpacked)}，{self._over_size()}"
-                "请删去多余的行列和空白格式，或拆成几份再上传。"
+                f"展开后有 {_mebibytes(unpacked)}，{self._over_size()}请删去多余的行列和空白格式，或拆成几份再上传。"
             )
         if len(parts) > self.limits.entries or len(names) < len(parts):
             raise self._refusal(f"里的部件太多或有重复，不像正常的表格。{_SAVE_AS}")
@@ -166,9 +165,7 @@ class _Reader:
                 try:
                     shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
                     sheets = shown or book.worksheets
-                    return self._choose(
-                        _Sheet(sheet.title, partial(self._xlsx_rows, sheet)) for sheet in sheets
-                    )
+                    return self._choose(_Sheet(sheet.title, partial(self._xlsx_rows, sheet)) for sheet in sheets)
                 finally:
                     book.close()
         except SpreadsheetError:

@@ -28,9 +28,7 @@ def town_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def town_database_url(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, town_options: dict[str, Any]
-) -> str:
+def town_database_url(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, town_options: dict[str, Any]) -> str:
     """An upgraded, empty SQLite database for the town's plugins, copied from one made once a run."""
     from yetan.app import assemble
     from yetan.db.upgrade import upgrade

@@ -1,9 +1,9 @@
 """A small town for tests: units, one official a role, a resident, a clock that stands, and browsers signed in as any.
 
-    def test_a_lamp_is_listed(town):
-        issue = town.report()
-        town.move(issue, "list", by="clerk")
-        assert town.reload(issue).state == "listed"
+def test_a_lamp_is_listed(town):
+    issue = town.report()
+    town.move(issue, "list", by="clerk")
+    assert town.reload(issue).state == "listed"
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ M = TypeVar("M", bound=Model)
 #: Wednesday 6 May 2026, nine in the morning in Shanghai.
 MORNING = datetime(2026, 5, 6, 1, 0, tzinfo=UTC)
 HOST = "testserver"
+#: What a served town's YETAN_SECRET_KEY has to be for its links to open.
+SECRET = "a secret that only this town's tests know"  # noqa: S105 - a made-up town's
 SAME_ORIGIN = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
 
 UNIT_KINDS: Mapping[str, UnitKind] = {
@@ -134,7 +136,7 @@ class Town:
             folder=self.folder,
             data_dir=self.folder / "var",
             database_url=self.database_url,
-            secret_key="a secret that only this town's tests know",
+            secret_key=SECRET,
             unit_kinds=UNIT_KINDS,
             server=Server(base_url=f"http://{HOST}"),
             plugins=self.plugins,
@@ -199,7 +201,9 @@ class Town:
         """An act of `who` now; of the system when "" """
         return Act(await self.actor(who) if who else SYSTEM, self.clock(), key=key)
 
-    def report(self, *, by: str = "resident", via: str = "online", raisers: Sequence[RaiserInput] | None = None, **values: Any) -> Issue:
+    def report(
+        self, *, by: str = "resident", via: str = "online", raisers: Sequence[RaiserInput] | None = None, **values: Any
+    ) -> Issue:
         """An issue raised by the resident, about three lamps in 溪尾村; `values` override its fields."""
         given = {
             "title": "村口三盏路灯不亮",

@@ -131,9 +131,7 @@ async def _unit(request: Request, form: Form, *, status: int = 200) -> Response:
 
 async def submit_name(request: Request) -> Response:
     """Rename the unit."""
-    not_done = await submit(
-        request, NAME_FIELDS, lambda values: rename(request.act, request.subject.id, values)
-    )
+    not_done = await submit(request, NAME_FIELDS, lambda values: rename(request.act, request.subject.id, values))
     if not_done is not None:
         return await _unit(request, not_done.form, status=not_done.status)
     return request.redirect("admin.unit", id=request.subject.id)
@@ -154,9 +152,7 @@ async def switch(request: Request) -> Response:
 async def merging(request: Request) -> Response:
     """The form for what the unit goes into."""
     choices = {"into": await units_within(request.act, MANAGE)}
-    return request.render(
-        "admin/unit_merge.html", form=Form(MERGE_FIELDS, choices=choices), unit=request.subject
-    )
+    return request.render("admin/unit_merge.html", form=Form(MERGE_FIELDS, choices=choices), unit=request.subject)
 
 
 async def submit_merging(request: Request) -> Response:
@@ -168,9 +164,7 @@ async def submit_merging(request: Request) -> Response:
         choices={"into": await units_within(request.act, MANAGE)},
     )
     if not_done is not None:
-        return request.render(
-            "admin/unit_merge.html", status=not_done.status, form=not_done.form, unit=request.subject
-        )
+        return request.render("admin/unit_merge.html", status=not_done.status, form=not_done.form, unit=request.subject)
     return request.redirect("admin.unit", id=request.subject.id)
 
 
@@ -232,11 +226,7 @@ async def confirm(request: Request) -> Response:
 
 
 async def _parsed(table: Table) -> UnitTable:
-    kinds = {
-        word: name
-        for name, kind in current().configuration.unit_kinds.items()
-        for word in (name, kind.label)
-    }
+    kinds = {word: name for name, kind in current().configuration.unit_kinds.items() for word in (name, kind.label)}
     known: list[Any] = await Unit.all().values_list("code", flat=True)
     return parse_units(table, kinds=kinds, known=known)
 

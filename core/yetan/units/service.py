@@ -29,9 +29,7 @@ MERGE_FIELDS = (Field("into", "并入哪个单位", "unit"),)
 async def ancestors_of(units: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
     """Each unit's ancestors, itself included, nearest first."""
     found: dict[int, list[int]] = defaultdict(list)
-    for row in (
-        await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id")
-    ):
+    for row in await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id"):
         found[row["unit_id"]].append(row["ancestor_id"])
     return {unit: tuple(found[unit]) for unit in set(units)}
 

@@ -44,9 +44,7 @@ class UnitTable:
     problems: tuple[RowProblem, ...]
 
 
-def parse_units(
-    table: Table, *, kinds: Mapping[str, str] | None = None, known: Collection[str] = ()
-) -> UnitTable:
+def parse_units(table: Table, *, kinds: Mapping[str, str] | None = None, known: Collection[str] = ()) -> UnitTable:
     """The units in `table`, in its order except that parents come first.
 
     `kinds` says for every word a kind of unit may be called what its key is; without it the word is the

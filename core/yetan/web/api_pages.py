@@ -50,9 +50,7 @@ async def issues(request: Request) -> Response:
     paging = _cleaned(_PAGING, values)
     filters = await _filters(values)
     after = _position_in(paging["cursor"]) if paging["cursor"] else None
-    page = await list_issues(
-        filters, after=after, limit=paging["limit"] or API_LIMIT, now=request.act.now
-    )
+    page = await list_issues(filters, after=after, limit=paging["limit"] or API_LIMIT, now=request.act.now)
     return _answer(request, page.rows, _encoded(_LIST, str(page.next).encode()) if page.next else None)
 
 

@@ -63,9 +63,9 @@ async def account_choices(act: Act, near: int | None) -> Choices:
         units = list((await ancestors_of([near]))[near])
     rank = {unit: place for place, unit in enumerate(units)}
     accounts = await accounts_in(units, today(act))
-    posts = {post.account_id: post for post in await posts_on([a.id for a in accounts], today(act)) if post.unit_id in rank}
+    posts = {
+        post.account_id: post for post in await posts_on([a.id for a in accounts], today(act)) if post.unit_id in rank
+    }
     names = {unit.id: unit.name for unit in await Unit.filter(id__in=[post.unit_id for post in posts.values()])}
     accounts.sort(key=lambda account: (rank[posts[account.id].unit_id], account.id))
-    return [
-        (str(a.id), f"{a.person.name}（{names[posts[a.id].unit_id]}{posts[a.id].title}）") for a in accounts
-    ]
+    return [(str(a.id), f"{a.person.name}（{names[posts[a.id].unit_id]}{posts[a.id].title}）") for a in accounts]

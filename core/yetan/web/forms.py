@@ -130,9 +130,7 @@ class Field:
         if not digits.startswith("0"):
             digits = digits.replace("-", "")
         if not _PHONE.match(digits):
-            raise Invalid.field(
-                self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。"
-            )
+            raise Invalid.field(self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。")
         return digits
 
 

@@ -33,9 +33,7 @@ def document(configuration: Configuration) -> dict[str, Any]:
         },
         "servers": [{"url": configuration.base_url}],
         "paths": {
-            "/api/v1/issues": _get(
-                "listIssues", "公开的事项，新的在前", [*_filters(), *_paging()], "IssuePage", 400
-            ),
+            "/api/v1/issues": _get("listIssues", "公开的事项，新的在前", [*_filters(), *_paging()], "IssuePage", 400),
             "/api/v1/search": _get(
                 "searchIssues",
                 f"查公开的事项，最相符的在前，最多 {SEARCH_DEPTH} 件",
@@ -95,9 +93,7 @@ def _parameter(
     }
 
 
-def _get(
-    operation: str, summary: str, parameters: list[dict[str, Any]], answer: str, refusal: int
-) -> dict[str, Any]:
+def _get(operation: str, summary: str, parameters: list[dict[str, Any]], answer: str, refusal: int) -> dict[str, Any]:
     return {
         "get": {
             "operationId": operation,
