@@ -1,0 +1,321 @@
+"""The town with everything enabled, its visitors, and what they ask: what the contract tests look at.
+
+Pages are asked in the town's own event loop, without a network or a browser between: thousands of requests take
+seconds. Whatever a request changes can be put back, so that every question meets the same town.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlencode
+
+import aiosqlite
+from argon2 import PasswordHasher
+
+from yetan.access import passwords
+from yetan.access.roles import role_labels
+from yetan.access.sessions import open_session
+from yetan.app import assemble
+from yetan.config import Configuration
+from yetan.db.connection import sqlite_path
+from yetan.db.statements import fetch
+from yetan.db.upgrade import upgrade
+from yetan.people.models import Person, Post
+from yetan.people.service import add_account
+from yetan.plugins.declarations import Page
+from yetan.runtime import current
+from yetan.testing import Town
+from yetan.testing.town import HOST, SAME_ORIGIN, UNIT_KINDS
+
+#: The subjects of all pages belong to this unit of the town.
+HOME = "township"
+#: Where a post is held, as seen from there. A post in the parent is above the subject, one in the child below it.
+RELATIONS: Mapping[str, str] = {
+    "own": HOME,
+    "parent": "county",
+    "sibling": "elsewhere",
+    "child": "village",
+    "other": "other",
+}
+#: The city itself, above everything: where some things can be done only.
+TOP = "top"
+#: Who holds no post now: a resident who raised the subject, one who did not, an official whose post has ended,
+#: whoever opened the subject by its slip without signing in, and whoever passes by.
+OUTSIDERS = ("raiser", "resident", "former", "follower", "anonymous")
+
+_BOUNDARY = "----what-stands-between-the-parts"
+_TOKEN = re.compile(r'name="_token" value="([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody at the site, with their browser's cookies and the token of their forms ("" without an account)."""
+
+    name: str
+    role: str = ""
+    relation: str = ""
+    cookies: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file in a form."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `error` is what a page that answered 500 had raised."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    error: BaseException | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads."""
+        return self.headers.get("location", "")
+
+
+class Copy:
+    """The town's database and uploads at one moment, put back as often as needed."""
+
+    def __init__(self, connection: sqlite3.Connection, uploads: Path) -> None:
+        self._connection, self._uploads = connection, uploads
+        self._rows = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.backup(self._rows)
+        files = [path for path in uploads.rglob("*") if path.is_file()]
+        self._files = {path: path.read_bytes() for path in files}
+
+    def put_back(self) -> None:
+        """Make the town what it was."""
+        self._rows.backup(self._connection)
+        shutil.rmtree(self._uploads, ignore_errors=True)
+        for path, content in self._files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._rows.close()
+
+
+class OpenTown(Town):
+    """A town where residents raise issues at the township too, so that forms offer HOME."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the town's yetan.toml would say."""
+        kinds = {**UNIT_KINDS, "township": replace(UNIT_KINDS["township"], raises=True)}
+        return replace(super().configuration, unit_kinds=kinds)
+
+
+class Site:
+    """The running town with an official of every role in every relation to HOME, and the residents beside them."""
+
+    def __init__(self, town: Town, connection: sqlite3.Connection) -> None:
+        self.town = town
+        self.database = connection
+        self.visitors: dict[str, Visitor] = {}
+
+    @property
+    def pages(self) -> Sequence[Page]:
+        """Every declared page, of the core and of all plugins."""
+        return current().registry.pages
+
+    def found(self) -> None:
+        """Add the officials and sign everybody in."""
+        self.town.do(self._appoint)
+        for role in role_labels():
+            for relation in (*RELATIONS, TOP):
+                self._sign_in(f"{role}.{relation}", role, relation)
+        for name in OUTSIDERS:
+            self._sign_in(name) if name in self.town.accounts else self._add(Visitor(name))
+
+    async def _appoint(self) -> None:
+        units = self.town.units
+        for role in role_labels():
+            for relation, unit in {**RELATIONS, TOP: "city"}.items():
+                await self._account(f"{role}.{relation}", unit)
+                await self._post(f"{role}.{relation}", role, units[unit])
+        for name in OUTSIDERS[:3]:
+            self.town.accounts.pop(name, None)
+            await self._account(name, HOME)
+        for role in role_labels():
+            await self._post("former", role, units[HOME], until=date(2026, 5, 5))
+
+    async def _account(self, name: str, unit: str) -> None:
+        act = await self.town.act()
+        person = await Person.create(name=f"试{name}", unit_id=self.town.units[unit], created_at=act.now)
+        self.town.accounts[name] = await add_account(act, person, f"visitor.{name}")
+
+    async def _post(self, name: str, role: str, unit: int, until: date | None = None) -> None:
+        account = self.town.accounts[name]
+        await Post.create(account_id=account.id, role=role, unit_id=unit, since=date(2020, 1, 1), until=until)
+
+    def _sign_in(self, name: str, role: str = "", relation: str = "") -> None:
+        session = self.town.run(open_session(self.town.accounts[name], self.town.clock()))
+        visitor = Visitor(name, role, relation, {"yetan-session": session})
+        found = _TOKEN.search(self.ask(visitor, "/me/password").text)
+        assert found is not None, f"{name} could not sign in."
+        self._add(Visitor(name, role, relation, visitor.cookies, found[1]))
+
+    def _add(self, visitor: Visitor) -> None:
+        self.visitors[visitor.name] = visitor
+
+    # Asking
+
+    def ask(
+        self,
+        visitor: Visitor,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """GET `path` as `visitor`; with a `body`, POST it as one of the site's own forms would be.
+
+        Values that are lists are sent once for each element, a `File` as an upload.
+        """
+        method = "GET" if body is None else "POST"
+        sent = {"Host": HOST, **(SAME_ORIGIN if body is not None else {}), **(headers or {})}
+        if visitor.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+        content = b""
+        if body is not None:
+            token = {"_token": visitor.token} if visitor.token else {}
+            sent["Content-Type"], content = _encoded({**token, **body})
+            sent["Content-Length"] = str(len(content))
+        return self.town.do(lambda: _asked(self.town.app, method, path, sent, content))
+
+    # Looking at the database
+
+    def copy(self) -> Copy:
+        """Database and uploads as they stand."""
+        return Copy(self.database, self.town.configuration.data_dir / "imports")
+
+    def rows(self, *, without: Collection[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, but those of the tables `without`."""
+        tables = self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        names = [name for (name,) in tables if name not in without and not name.startswith("sqlite_")]
+        return {name: self.database.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table, in the order of its rows."""
+        return [row[1] for row in self.database.execute(f'PRAGMA table_info("{table}")')]
+
+
+def own_plugins() -> tuple[str, ...]:
+    """The plugins, themes and search backends that come with the package."""
+    found = entry_points(group="yetan.plugins")
+    return tuple(sorted(each.name for each in found if each.dist is not None and each.dist.name == "yetan"))
+
+
+@contextmanager
+def open_site(folder: Path) -> Iterator[Site]:
+    """A site in `folder`, on SQLite, with every plugin of the package enabled."""
+    url = f"sqlite://{folder}/town.sqlite3"
+    town = OpenTown(url, folder, plugins=own_plugins(), search="whoosh", theme="lantern")
+    asyncio.run(upgrade(town.configuration, assemble(town.configuration).applications, lambda line: None))
+    with _in_a_hurry(), town.open(), closing(sqlite3.connect(sqlite_path(url), check_same_thread=False)) as connection:
+        # What a power cut would do to this database does not matter.
+        connection.execute("PRAGMA synchronous = OFF")
+        town.run(fetch("PRAGMA synchronous = OFF"))
+        site = Site(town, connection)
+        site.found()
+        yield site
+
+
+@contextmanager
+def _in_a_hurry() -> Iterator[None]:
+    """Statements run where they are asked for, not in a thread: waking it takes longer than they do. Cheap hashes."""
+
+    async def at_once(self: aiosqlite.Connection, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    connect = partial(aiosqlite.connect, check_same_thread=False)
+    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with (
+        patch.object(aiosqlite.Connection, "_execute", at_once),
+        patch.object(aiosqlite, "connect", connect),
+        patch.object(passwords, "HASHER", hasher),
+        patch.object(passwords, "_DECOY", hasher.hash("nobody has this password")),
+    ):
+        yield
+
+
+async def _asked(app: Any, method: str, path: str, headers: Mapping[str, str], content: bytes) -> Answer:
+    target, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": target,
+        "raw_path": target.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("192.0.2.7", 40000),
+        "server": (HOST, 80),
+    }
+    messages: list[Any] = [{"type": "http.request", "body": content, "more_body": False}]
+    status, answered, body = 0, {}, bytearray()
+    gone: Callable[[], Any] = asyncio.Event().wait
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        await gone()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal status, answered
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            answered = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
+        else:
+            body.extend(message.get("body", b""))
+
+    try:
+        await app(scope, receive, send)
+    except Exception as error:
+        return Answer(500, answered, bytes(body), error)
+    return Answer(status, answered, bytes(body))
+
+
+def _encoded(values: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The content type and body of a form."""
+    pairs = [(name, each) for name, value in values.items() for each in (value if isinstance(value, list) else [value])]
+    if not any(isinstance(value, File) for _, value in pairs):
+        return "application/x-www-form-urlencoded", urlencode(pairs).encode()
+    parts = b""
+    for name, value in pairs:
+        upload = value if isinstance(value, File) else None
+        filename = f'; filename="{upload.name}"' if upload else ""
+        content = upload.content if upload else str(value).encode()
+        head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n'
+        parts += head.encode() + content + b"\r\n"
+    return f"multipart/form-data; boundary={_BOUNDARY}", parts + f"--{_BOUNDARY}--\r\n".encode()

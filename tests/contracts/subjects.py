@@ -1,0 +1,488 @@
+"""What the pages of the site are about, and how each is asked: a subject for every model, a form for every POST.
+
+A new page whose path or form is not known here fails the contract tests, naming what to add. Everything belongs
+to the unit HOME (石桥镇), as whose neighbours the visitors come.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from PIL import Image
+from starlette.datastructures import UploadFile
+from tests.contracts.site import HOME, RELATIONS, TOP, File, Site, Visitor
+
+from yetan.access.sessions import issue_link
+from yetan.files.models import Attachment
+from yetan.files.service import add_photos
+from yetan.issues import acceptance
+from yetan.issues.following import Opened, slip_code
+from yetan.issues.models import Issue
+from yetan.issues.queues import QUEUES
+from yetan.issues.scope import write_scopes
+from yetan.issues.service import RaiserInput
+from yetan.notices.models import Notice
+from yetan.people.models import Account, Household, Link, Person, Post
+from yetan.people.service import add_account, add_household, add_link
+from yetan.plugins.declarations import Page
+from yetan.publication.review import review_of
+from yetan.publication.service import approve, withdraw
+from yetan.rules.models import RuleDocument
+from yetan.rules.service import issue_document
+from yetan.runtime import current
+from yetan.units.models import Unit
+from yetan_supervision.service import dun
+
+_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+
+
+#: Tables to bring in, by what the pages of an upload call their kind.
+TABLES = {
+    "units": File("units.csv", "编码,名称,类型,上级编码\nnew,新桥村,village,township\n".encode()),
+    "issues": File("ledger.csv", "编号,标题,留言时间,内容\n7,井盖松动,2025-03-04,井盖松动，夜里响。\n".encode()),
+    "categories": File("categories.csv", "一级分类,二级分类,三级分类\n城乡建设,市政设施,井盖\n".encode()),
+}
+
+
+def picture() -> File:
+    """A photo as a phone would send it."""
+    content = io.BytesIO()
+    Image.new("RGB", (40, 30), (120, 160, 200)).save(content, "JPEG")
+    return File("lamp.jpg", content.getvalue())
+
+
+class Scene:
+    """A site with subjects: every one belongs to HOME, and was raised by the visitor "raiser"."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.town = site.town
+        self.unit = self.town.units[HOME]
+        raiser = self.town.accounts["raiser"].person_id
+        self.resident = raiser
+        self.issue = self.report("镇口的路灯不亮", "镇口的三盏路灯坏了半个月，晚上看不清路。", raiser)
+        self.another = self.report("桥栏杆松了", "老桥的栏杆松动，孩子常去那里玩。", raiser)
+        self.published = self.report("公厕没有水", "菜场公厕停水三天，气味很大。", raiser)
+        self.withdrawn = self.report("夜里施工太吵", "工地夜里两点还在打桩，睡不着。", raiser)
+        self.photo = self._photograph(self.issue)
+        self.public_photo = self._photograph(self.published)
+        self.town.do(self._publish)
+        self.town.move(self.another, "list", by="township_clerk.own", owner=self.town.accounts["clerk"].id)
+        # An official who holds nothing now but a post in HOME, so that the account is nobody's but HOME's.
+        self.account, self.post, self.link = self.town.do(self._official)
+        self.household, self.person = self.town.do(self._household)
+        self.document = self.town.do(self._issue_document)
+        self.sign_in_link = self.town.run(issue_link(self.town.accounts["resident"], self.town.clock()))
+        while self.town.run_worker():
+            pass
+        self.notice = self.town.do(self._told)
+        self._follow()
+        self.units_table = self._upload("administrator.top", "/admin/units/import", "units")
+        self.ledger = self._upload("township_clerk.own", "/admin/import", "issues", unit=self.unit)
+
+    def report(self, title: str, text: str, raiser: int, **values: Any) -> Issue:
+        """An issue of HOME, registered there for a resident."""
+        values = {"unit": self.unit, "title": title, "text": text, **values}
+        raisers = [RaiserInput(person_id=raiser)]
+        return self.town.report(by="township_clerk.own", via="reception", raisers=raisers, **values)
+
+    def _photograph(self, issue: Issue) -> Attachment:
+        async def go() -> Attachment:
+            content = picture().content
+            sent = UploadFile(io.BytesIO(content), size=len(content))
+            return (await add_photos(await self.town.act(), "issue", issue.id, [sent]))[0]
+
+        return self.town.do(go)
+
+    async def _publish(self) -> None:
+        act = await self.town.act("publisher.own")
+        await approve(act, self.published.id)
+        await approve(act, self.withdrawn.id)
+        await withdraw(act, self.withdrawn.id, "居民要求撤下。")
+
+    async def _official(self) -> tuple[Account, Post, Link]:
+        act = await self.town.act()
+        person = await Person.create(name="试岗位", unit_id=self.unit, created_at=act.now)
+        account = await add_account(act, person, "official")
+        since = self.town.clock().date() - timedelta(days=100)
+        post = await Post.create(account_id=account.id, role="township_clerk", unit_id=self.unit, since=since)
+        values = {"kind": "sponsor", "unit": self.unit, "since": since, "until": None}
+        return account, post, await add_link(act, account.id, values)
+
+    async def _household(self) -> tuple[Household, Person]:
+        act = await self.town.act()
+        person = await Person.create(name="试住户", phone="13800007777", unit_id=self.unit, created_at=act.now)
+        return await add_household(act, self.unit, "桥头路 3 号", [person.id]), person
+
+    async def _issue_document(self) -> RuleDocument:
+        act = await self.town.act()
+        today = self.town.clock().date()
+        return await issue_document(
+            act, self.unit, "办理时限的通知", "一般事项十五天内办结。", today, "石政〔2026〕1号"
+        )
+
+    async def _told(self) -> Notice:
+        return await Notice.filter(account_id=self.town.accounts["raiser"].id).order_by("-id").get()
+
+    def _follow(self) -> None:
+        """Have the follower open the issue by its slip."""
+        opened = self.town.do(self._opened)
+        self.site.visitors["follower"] = Visitor("follower", cookies={"yetan-follow": opened})
+
+    async def _opened(self) -> str:
+        return Opened(self.issue.id, self.resident).token(self.town.clock())
+
+    def _upload(self, by: str, path: str, kind: str, **values: Any) -> str:
+        """The token of a table that somebody uploaded and did not confirm."""
+        answer = self.site.ask(self.site.visitors[by], path, {"file": TABLES[kind], **values})
+        assert answer.status == 303, f"{path} does not take the table: {answer.text}"
+        return answer.location.rpartition("/")[2]
+
+    # States of the issue
+
+    def listed(self) -> None:
+        """It has an owner and a deadline."""
+        owner = self.town.accounts["clerk"].id
+        self.town.move(self.issue, "list", by="township_clerk.own", owner=owner)
+
+    def handling(self) -> None:
+        """Its owner has begun."""
+        self.listed()
+        self.town.move(self.issue, "start", by="clerk")
+
+    def resolved(self) -> None:
+        """Its owner says it is done."""
+        self.handling()
+        self.town.move(self.issue, "resolve", by="clerk")
+
+    def accepted(self) -> None:
+        """Residents were told, and accept."""
+        self.resolved()
+
+        async def go() -> None:
+            told = {"way": "posted", "text": "修好了。"}
+            await acceptance.give_feedback(await self.town.act("township_clerk.own"), self.issue.id, told)
+            await acceptance.accept(await self.town.act("raiser"), self.issue.id, True, "好了")
+
+        self.town.do(go)
+
+    def struck_off(self) -> None:
+        """It is done for good."""
+        self.accepted()
+        self.town.move(self.issue, "strike_off", by="township_clerk.own")
+
+    def declined(self) -> None:
+        """It was not taken on."""
+        self.town.move(self.issue, "decline", by="township_clerk.own")
+
+    def dunned(self) -> None:
+        """Its owner was sent a dunning notice."""
+        self.listed()
+
+        async def go() -> None:
+            await dun(await self.town.act("supervisor.own"), self.issue.id)
+
+        self.town.do(go)
+
+    def handed_to_sibling(self) -> None:
+        """The unit beside HOME has to act on it now; it was raised at HOME still."""
+
+        async def go() -> None:
+            await Issue.filter(id=self.issue.id).update(responsible_unit_id=self.town.units[RELATIONS["sibling"]])
+            await write_scopes([await Issue.get(id=self.issue.id)])
+
+        self.town.do(go)
+
+    def childless(self) -> None:
+        """No unit lies below HOME."""
+
+        async def go() -> None:
+            await Unit.filter(parent_id=self.unit).update(active=False)
+
+        self.town.do(go)
+
+    def approved(self) -> None:
+        """It is published."""
+
+        async def go() -> None:
+            await approve(await self.town.act("publisher.own"), self.issue.id)
+
+        self.town.do(go)
+
+    # What forms ask for
+
+    def day(self, days: int = 0) -> str:
+        """A date so many days from the town's today."""
+        return (self.town.clock().date() + timedelta(days=days)).isoformat()
+
+    def matter(self, **values: Any) -> dict[str, Any]:
+        """The values of a form about the issue, drawn as it stands now."""
+        return {"version": self.town.reload(self.issue).version, **values}
+
+    def review(self) -> dict[str, Any]:
+        """The draft of the issue's public face, sent back as it was drawn."""
+
+        async def go() -> dict[str, Any]:
+            reviewed = await review_of(await Issue.get(id=self.issue.id))
+            return {**reviewed.values, "version": reviewed.version}
+
+        return self.town.do(go)
+
+    def slip(self) -> str:
+        """The code on the raiser's slip."""
+
+        async def go() -> str:
+            return slip_code(self.issue.id, self.resident)
+
+        return self.town.do(go)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How a page is asked: the values of its form, what has to have happened before, and the query of its address.
+
+    `over_unit` says that the form names a unit of HOME, so that the answer depends on where one's post is.
+    """
+
+    body: Callable[[Scene], Mapping[str, Any]] = field(default=lambda scene: {})
+    given: Callable[[Scene], None] | None = None
+    over_unit: bool = False
+    query: str = ""
+
+
+#: The row a path's {id} names, by the model of the page.
+SUBJECTS: Mapping[type[Any], Callable[[Scene], int]] = {
+    Issue: lambda scene: scene.issue.id,
+    Account: lambda scene: scene.account.id,
+    Post: lambda scene: scene.post.id,
+    Link: lambda scene: scene.link.id,
+    Person: lambda scene: scene.person.id,
+    Household: lambda scene: scene.household.id,
+    Unit: lambda scene: scene.unit,
+    RuleDocument: lambda scene: scene.document.id,
+}
+
+
+def _numbers(scene: Scene) -> Mapping[str, str]:
+    return {
+        "published": scene.published.number,
+        "unpublished": scene.issue.number,
+        "withdrawn": scene.withdrawn.number,
+    }
+
+
+#: Other parameters of paths, by the page's name or, for all other pages, by the parameter's: a line of the matrix for
+#: each value, marked with its key where there are several.
+PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
+    "issue.number": _numbers,
+    "api.issue.number": _numbers,
+    "number": lambda scene: {"": scene.issue.number},
+    "code": lambda scene: {"": HOME},
+    "public_photo.name": lambda scene: {
+        "published": scene.public_photo.stored_name,
+        "unpublished": scene.photo.stored_name,
+    },
+    "photo.name": lambda scene: {"published": scene.public_photo.stored_name, "unpublished": scene.photo.stored_name},
+    "name": lambda scene: {"": "issue.longest_days"},
+    "token": lambda scene: {"": scene.sign_in_link},
+    "admin.units.preview.upload": lambda scene: {"": scene.units_table},
+    "admin.units.confirm.upload": lambda scene: {"": scene.units_table},
+    "upload": lambda scene: {"": scene.ledger},
+    "rule_document.id": lambda scene: {"": str(scene.document.id)},
+    "queue": lambda scene: {queue.name: queue.name for queue in QUEUES},
+    "transition": lambda scene: {name: name for name in current().registry.transitions},
+    "document": lambda scene: {name: name for name in current().registry.documents},
+}
+#: Parameters that name nothing of a unit's: where one's post is makes no difference.
+UNITLESS = frozenset({"token", "queue", "upload", "admin.rule.name"})
+
+
+_REASON = {"reason": "原因写在这里"}
+
+#: How pages are asked, by the page's name and the value of its path that makes a line of its own: every POST, and GETs
+#: that show nothing otherwise. Each must succeed for somebody: what everybody is refused says nothing of permissions.
+ASKS: Mapping[str, Ask] = {
+    "api.search": Ask(query="q=%E7%81%AF"),
+    "desk.document[dunning_notice]": Ask(given=Scene.dunned),
+    # The loop
+    "desk.transition[settle]": Ask(lambda s: s.matter(outcome="当场修好了。")),
+    "desk.transition[list]": Ask(
+        lambda s: s.matter(owner=s.town.accounts["leader"].id, measures="三天内更换灯头。", deadline=s.day(10))
+    ),
+    "desk.transition[start]": Ask(Scene.matter, Scene.listed),
+    "desk.transition[resolve]": Ask(lambda s: s.matter(outcome="换了灯头。"), Scene.handling),
+    "desk.transition[transfer]": Ask(lambda s: s.matter(unit=s.town.units["department"], **_REASON)),
+    "desk.transition[report_up]": Ask(lambda s: s.matter(opinion="建议由县城管局处理。")),
+    "desk.transition[extend]": Ask(lambda s: s.matter(deadline=s.day(20), **_REASON), Scene.listed),
+    "desk.transition[return]": Ask(lambda s: s.matter(**_REASON), Scene.resolved),
+    "desk.transition[decline]": Ask(lambda s: s.matter(instead="县供电公司", **_REASON)),
+    "desk.transition[merge]": Ask(lambda s: s.matter(into=s.another.number, **_REASON)),
+    "desk.transition[strike_off]": Ask(Scene.matter, Scene.accepted),
+    "desk.transition[reopen]": Ask(lambda s: s.matter(**_REASON), Scene.struck_off),
+    "desk.transition[reconsider]": Ask(lambda s: s.matter(**_REASON), Scene.declined),
+    "desk.issue.progress": Ask(lambda s: s.matter(text="灯头到货了。")),
+    "desk.issue.feedback": Ask(lambda s: s.matter(way="posted", text="修好了。"), Scene.resolved),
+    "desk.issue.acceptance": Ask(
+        lambda s: s.matter(name="试raiser", accepted="yes", text="好了", witness="邻居"), Scene.resolved
+    ),
+    "desk.issue.assign": Ask(lambda s: s.matter(owner=s.town.accounts["leader"].id), Scene.handling),
+    "desk.issue.raiser": Ask(lambda s: s.matter(name="邻居甲", phone="13800005678")),
+    "desk.issue.photo": Ask(lambda s: s.matter(photos=picture(), stage="after")),
+    "desk.issue.correct": Ask(lambda s: s.matter(title="灯不亮", text="镇口的灯不亮。", kind="problem")),
+    "desk.issue.link": Ask(lambda s: s.matter(number=s.another.number, kind="repeat")),
+    "desk.issue.contacts": Ask(),
+    "desk.register.submit": Ask(
+        lambda s: {
+            "via": "visit",
+            "title": "井盖松动",
+            "text": "井盖松动，夜里响。",
+            "unit": s.unit,
+            "kind": "problem",
+        },
+        over_unit=True,
+    ),
+    "supervision.dun": Ask(given=Scene.listed),
+    # Publishing
+    "desk.publication.approve": Ask(Scene.review),
+    "desk.publication.withdraw": Ask(lambda s: {"reason": "居民要求撤下。"}, Scene.approved),
+    "desk.publication.prepare": Ask(),
+    # Residents
+    "raise.submit": Ask(
+        lambda s: {
+            "title": "井盖松动",
+            "text": "井盖松动，夜里响。",
+            "unit": s.town.units["village"],
+            "kind": "problem",
+        }
+    ),
+    "follow.submit": Ask(lambda s: {"number": s.issue.number, "proof": s.slip()}),
+    "own_issue.verdict.submit": Ask(lambda s: {"accepted": "yes", "text": "好了"}, Scene.resolved),
+    "own_issue.rating.submit": Ask(lambda s: {"score": "satisfied"}, Scene.resolved),
+    # Oneself
+    "sign_in.submit": Ask(lambda s: {"username": "visitor.resident", "password": "not the right one"}),
+    "sign_in_link.use": Ask(),
+    "sign_out": Ask(),
+    "password.submit": Ask(lambda s: {"new": "a long enough pass phrase", "again": "a long enough pass phrase"}),
+    "desk.notices.read": Ask(lambda s: {"up_to": s.notice.id}),
+    # People
+    "admin.account.new.submit": Ask(lambda s: {"username": "new", "name": "新来的", "unit": s.unit}, over_unit=True),
+    "admin.account.switch": Ask(lambda s: {"active": ""}),
+    "admin.account.sign_in_link": Ask(),
+    "admin.account.post.submit": Ask(lambda s: {"role": "leader", "unit": s.unit, "since": s.day()}),
+    "admin.account.link.submit": Ask(lambda s: {"kind": "sponsor", "unit": s.unit, "since": s.day()}),
+    "admin.post.end.submit": Ask(lambda s: {"on": s.day()}),
+    "admin.post.hand_over.submit": Ask(lambda s: {"successor": s.town.accounts["clerk"].id, "on": s.day(1)}),
+    "admin.link.end.submit": Ask(lambda s: {"on": s.day()}),
+    "admin.unit.rename": Ask(lambda s: {"name": "石桥新镇", "short_name": "石桥"}),
+    "admin.unit.switch": Ask(lambda s: {"active": ""}),
+    "admin.unit.merge.submit": Ask(lambda s: {"into": s.town.units["elsewhere"]}, Scene.childless),
+    "admin.units.import.submit": Ask(lambda s: {"file": TABLES["units"]}),
+    "admin.units.confirm": Ask(),
+    "admin.person.erase": Ask(lambda s: {"confirm": s.person.name}),
+    "desk.household.new.submit": Ask(lambda s: {"unit": s.unit, "address": "桥头路 5 号"}, over_unit=True),
+    "desk.household.member": Ask(lambda s: {"name": "新住户"}),
+    "desk.household.leave": Ask(lambda s: {"person": s.person.id}),
+    # The city
+    "admin.rule.submit": Ask(lambda s: {"unit": s.unit, "value": "20", "effective_from": s.day()}, over_unit=True),
+    "admin.rule_document.submit": Ask(
+        lambda s: {"unit": s.unit, "title": "新的通知", "issued_on": s.day()}, over_unit=True
+    ),
+    "admin.deliveries.replay": Ask(),
+    "admin.categories.submit": Ask(lambda s: {"file": TABLES["categories"]}),
+    "admin.categories.switch": Ask(lambda s: {"category": s.town.category, "active": ""}),
+    "admin.import.submit": Ask(lambda s: {"file": TABLES["issues"], "unit": s.unit}, over_unit=True),
+    "admin.import.confirm": Ask(lambda s: {"way": "all", "publish": "1"}),
+    "admin.import.discard": Ask(),
+}
+
+#: What nobody gets here, and why that is right.
+NEVER: Mapping[str, str] = {
+    "sign_in.submit": "The visitors have no passwords; the tests of signing in do.",
+    "issue[unpublished]": "Nothing is public before somebody approved it.",
+    "issue[withdrawn]": "Nothing is public once it was withdrawn.",
+    "api.issue[unpublished]": "Nothing is public before somebody approved it.",
+    "api.issue[withdrawn]": "Nothing is public once it was withdrawn.",
+    "public_photo[unpublished]": "Photos of what is not public are not either.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page to ask, with one value for each parameter of its path, and from where officials ask it."""
+
+    name: str
+    page: Page
+    method: str
+    path: str
+    ask: Ask
+    relations: tuple[str, ...]
+
+
+def questions(scene: Scene) -> list[Question]:
+    """Every declared page and method, with every value of its path. Raises `AssertionError` saying what is missing.
+
+    Pages about issues are asked twice: also of one that was raised in HOME and is in the hands of the unit beside it.
+    """
+    missing: list[str] = []
+    found = [each for page in scene.site.pages for each in _questions(scene, page, missing)]
+    names = {question.name for question in found}
+    missing += [f"{name!r}, which no page is named any more" for name in (*ASKS, *NEVER) if name not in names]
+    assert not missing, "Add to (or take out of) tests/contracts/subjects.py:\n  " + "\n  ".join(missing)
+    return [*found, *(_handed_on(each) for each in found if each.page.model is Issue)]
+
+
+def _questions(scene: Scene, page: Page, missing: list[str]) -> Iterator[Question]:
+    values: list[tuple[str, dict[str, str]]] = [("", {})]
+    parameters = _PARAMETER.findall(page.path)
+    for parameter in parameters:
+        found = _values(scene, page, parameter)
+        if found is None:
+            where = f"SUBJECTS[{page.model.__name__}]" if page.model and parameter == "id" else "PARAMETERS"
+            missing.append(f"{where}: what {{{parameter}}} of page {page.name!r} ({page.path}) is")
+            return
+        values = [
+            (label + (f"[{key}]" if key else ""), {**chosen, parameter: value})
+            for label, chosen in values
+            for key, value in found.items()
+        ]
+    over_unit = any(not {each, f"{page.name}.{each}"} & UNITLESS for each in parameters)
+    unseen = page.public and not page.personal  # Such a page does not even look who asks.
+    for method in page.methods:
+        for label, chosen in values:
+            name = page.name + label
+            if method != "GET" and name not in ASKS:
+                missing.append(f"ASKS[{name!r}]: a form that {method} {page.path} takes")
+                continue
+            ask = ASKS.get(name, Ask())
+            relations = tuple(RELATIONS) if (over_unit or ask.over_unit) and not unseen else ("own", TOP)
+            path = _filled(page.path, chosen) + (f"?{ask.query}" if ask.query else "")
+            yield Question(name, page, method, path, ask, relations)
+
+
+def _filled(path: str, values: Mapping[str, str]) -> str:
+    return _PARAMETER.sub(lambda match: values[match[1]], path)
+
+
+def _handed_on(question: Question) -> Question:
+    given = question.ask.given
+
+    def handed_on(scene: Scene) -> None:
+        if given is not None:
+            given(scene)
+        scene.handed_to_sibling()
+
+    ask = replace(question.ask, given=handed_on)
+    return replace(question, name=f"{question.name}[handed on]", ask=ask, relations=("own", "sibling"))
+
+
+def _values(scene: Scene, page: Page, parameter: str) -> Mapping[str, str] | None:
+    if parameter == "id" and page.model is not None:
+        subject = SUBJECTS.get(page.model)
+        return {"": str(subject(scene))} if subject else None
+    values = PARAMETERS.get(f"{page.name}.{parameter}") or PARAMETERS.get(parameter)
+    return values(scene) if values else None
