@@ -61,6 +61,7 @@ def demo(
     except StoryError as error:
         fail(f"The demo's story cannot be played: {error}")
     if serve:
+        typer.echo("\n按 Ctrl+C 停止。\n")
         sys.argv = [sys.argv[0], "serve", "--config", str(config), "--port", str(port)]
         serving.serve(config, port=port)
 
@@ -105,7 +106,6 @@ async def _invite(city: Runtime) -> None:
     typer.echo("一次性登录链接（24 小时内有效，各用一次）：")
     for label, account in await _guests(city):
         typer.echo(f"  {label}（{account.person.name}）  {await sign_in_address(city, account)}")
-    typer.echo("\n按 Ctrl+C 停止。\n")
 
 
 async def _guests(city: Runtime) -> list[tuple[str, Account]]:

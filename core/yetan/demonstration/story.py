@@ -14,6 +14,7 @@ from tortoise.transactions import in_transaction
 from yetan.access.sessions import actor_of
 from yetan.act import SYSTEM, Act, Actor
 from yetan.errors import YetanError
+from yetan.events import due
 from yetan.events.worker import Worker
 from yetan.issues import acceptance
 from yetan.issues.categories import CATEGORY_COLUMNS, parse_categories
@@ -31,6 +32,8 @@ from yetan.units.table import UNIT_COLUMNS, parse_units
 
 #: The city stands this long before its first matter is raised.
 _FOUNDED_DAYS_AGO = 200
+#: Days after which the worker brings what happened to its subscribers; each time costs as much as many steps.
+_FOLLOWED_EVERY = 3
 
 
 class StoryClock:
@@ -72,12 +75,13 @@ class Story:
         self.units: dict[str, int] = {}
         self.categories: dict[str, int] = {}
         self.issues: dict[str, int] = {}
+        self.followed: date | None = None
 
     async def play(self, progress: Callable[[str, int, int], None]) -> int:
         """Load the city and play every matter in the order of time. Returns how many matters there are.
 
-        What follows from a day's steps follows on that day. The index alone is left for `yetan.searching.feed.rebuild`.
-        All of it is one transaction: a story that is interrupted was never begun.
+        What falls due does so on its day, and what follows from events follows within three. The index alone is left
+        for `yetan.searching.feed.rebuild`. All is one transaction: a story that is interrupted was never begun.
         """
         now = self.clock.real()
         search, self.city.search = self.city.search, None
@@ -100,13 +104,19 @@ class Story:
             self.clock.stands = min(step.at, now)
             if day != step.at.date():
                 day = step.at.date()
-                await Worker().run_once()
+                await self._pass_night(day)
             await self._take(step)
             if done % 50 == 0 or done == len(steps):
                 progress("演示数据", done, len(steps))
         self.clock.stands = None
         await Worker().run_once()
         return len(matters)
+
+    async def _pass_night(self, day: date) -> None:
+        await due.sweep(Act(SYSTEM, self.clock()))
+        if self.followed is None or (day - self.followed).days >= _FOLLOWED_EVERY:
+            self.followed = day
+            await Worker().run_once()
 
     async def _found(self) -> None:
         configuration = self.city.configuration
