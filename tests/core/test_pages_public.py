@@ -489,6 +489,13 @@ def test_search_without_an_index_answers_from_the_database_and_says_so(town: Tow
     assert "快速查找暂时用不了" in text
 
 
+def test_words_too_many_to_search_for_come_back(town: Town) -> None:
+    answer = town.browser().get("/search", params={"q": "路灯" * 150})
+    assert answer.status_code == 422
+    assert f'value="{"路灯" * 150}"' in answer.text
+    assert answer.text.count("现在有 300 个") == 1, "one error is told once"
+
+
 def test_search_without_words_shows_how_to(town: Town) -> None:
     text = page(town, "/search")
     assert "怎么查" in text

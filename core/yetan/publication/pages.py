@@ -255,7 +255,7 @@ async def search(request: Request) -> Response:
         for category in await Category.filter(level=1, active=True).order_by("position", "id").limit(12)
     ]
     wrong: Invalid | None = None
-    filters, page, words = ListFilters(), 1, ""
+    filters, page, words = ListFilters(), 1, str(typed["q"] or "")
     try:
         words = str(_QUERY.clean(typed["q"]))
         page = _PAGE.clean(typed["page"]) or 1

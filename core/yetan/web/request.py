@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from yetan.access.models import Session
     from yetan.web.templating import Templating
 
-#: Caps on forms, far above any of ours (F31).
-MAXIMUM_FILES, MAXIMUM_FIELDS, MAXIMUM_PART = 30, 300, 1024 * 1024
+#: Caps on forms, far above any of ours (F31). A text is capped by the page's body limit alone: one too long for its
+#: field is then the field's to refuse, which gives it back.
+MAXIMUM_FILES, MAXIMUM_FIELDS, MAXIMUM_PART = 30, 300, sys.maxsize
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UPLOADS = frozenset({"photos", "file"})
