@@ -23,37 +23,35 @@ _FOOTER = ("organiser", "operator", "site_code", "icp", "police_record", "error_
 
 
 async def checks(city: Runtime) -> list[Health]:
-    """Every check, each with what to do where it fails."""
+    """Every check, in Chinese, each with what to do where it fails."""
     return [line async for line in _checks(city)]
 
 
 async def _checks(city: Runtime) -> AsyncIterator[Health]:
     units = await Unit.all().count()
-    yield Health("units", units > 0, f"{units} units", "run `yetan import units units.csv`")
+    yield Health("units", units > 0, f"{units} 个单位", "请运行 yetan import units units.csv")
     unknown = sorted(
         {str(s) for s in await Issue.all().distinct().values_list("state", flat=True)} - set(city.registry.states)
     )
     yield Health(
         "states",
         not unknown,
-        f"issues stand in undeclared states: {', '.join(unknown)}"
-        if unknown
-        else "every issue stands in a known state",
-        "switch the plugin that declares them on again",
+        f"有事项停在没有声明的状态：{'、'.join(unknown)}" if unknown else "每件事都在认得的状态里",
+        "请重新启用声明这些状态的插件",
     )
     dead = await Delivery.filter(state="dead").count()
     yield Health(
         "dead deliveries",
         dead == 0,
-        f"{dead} given up",
-        "see why under 管理 > 通知重发, then `yetan events replay`",
+        f"{dead} 条多次失败后放弃",
+        "原因见“管理 > 通知重发”，处理后运行 yetan events replay",
     )
     late = await Delivery.filter(state="pending", due_at__lt=city.clock() - _LATE).count()
     yield Health(
         "late deliveries",
         late == 0,
-        f"{late} wait longer than {_LATE}",
-        "is a worker running? see `yetan serve`",
+        f"{late} 条等了五分钟以上",
+        "请看 yetan serve 或 yetan worker 是否在运行",
     )
     yield await _board(city)
     yield await _counters()
@@ -63,8 +61,8 @@ async def _checks(city: Runtime) -> AsyncIterator[Health]:
     yield Health(
         "footer",
         not empty,
-        f"empty: {', '.join(empty)}" if empty else "complete",
-        "fill them in under [city] in yetan.toml",
+        f"没有填：{'、'.join(empty)}" if empty else "都填好了",
+        "请在 yetan.toml 的 [city] 里填上",
     )
 
 
@@ -78,8 +76,8 @@ async def _board(city: Runtime) -> Health:
     return Health(
         "board",
         wrong == 0,
-        f"{len(shown)} published, {wrong} differ",
-        "run `yetan check` again once the worker has caught up",
+        f"公开 {len(shown)} 件，对不上 {wrong} 件",
+        "等积压的处理完再查一次；仍对不上就运行 yetan check --repair",
     )
 
 
@@ -92,20 +90,18 @@ async def _counters() -> Health:
         for row in await Counter.exclude(value=0).values("metric", "unit_id", "category_id", "period", "value")
     }
     wrong = sum(1 for key in set(counted) | set(kept) if counted.get(key, 0) != kept.get(key, 0))
-    return Health(
-        "figures", wrong == 0, f"{len(kept)} counters, {wrong} differ from the rows", "rebuild the projection"
-    )
+    return Health("figures", wrong == 0, f"{len(kept)} 个数字，对不上 {wrong} 个", "请运行 yetan check --repair")
 
 
 async def _index(city: Runtime) -> Health:
     if city.search is None:
-        return Health("search index", True, "no engine is configured; searches go to the database")
+        return Health("search index", True, "没有配置搜索引擎，直接查数据库")
     wanted = await Issue.all().count() + await PublicIssue.all().count()
     try:
         held = await city.search.count()
     except SearchUnavailable as error:
-        return Health("search index", False, f"cannot be read: {error}", "run `yetan search rebuild`")
-    return Health("search index", held >= wanted, f"{held} documents of {wanted}", "run `yetan search rebuild`")
+        return Health("search index", False, f"读不了：{error}", "请运行 yetan search rebuild")
+    return Health("search index", held >= wanted, f"索引里 {held} 条，应有 {wanted} 条", "请运行 yetan search rebuild")
 
 
 def _calendar(city: Runtime) -> Health:
@@ -114,6 +110,6 @@ def _calendar(city: Runtime) -> Health:
     return Health(
         "calendar",
         not gaps,
-        " ".join(gap.message for gap in gaps) or "holidays known for the next 60 days",
+        " ".join(gap.message for gap in gaps) or "今后六十天的放假安排都有数据",
         "",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,7 @@ from yetan.events.replay import dead_letters, replay
 from yetan.health import checks
 from yetan.issues.graph import draw_graph
 from yetan.layers import layers
+from yetan.publication.projection import rebuild
 from yetan.runtime import Runtime
 
 _STARTER = """\
@@ -86,10 +88,15 @@ def write_secret(configuration: Configuration) -> bool:
     return True
 
 
-def check(config: ConfigOption = CONFIG) -> None:
+def check(
+    config: ConfigOption = CONFIG,
+    repair: Annotated[bool, typer.Option("--repair", help="First rebuild the board and its figures.")] = False,
+) -> None:
     """Check the configuration, the database's schema, deliveries, the board, the calendar and the footer."""
 
     async def work(city: Runtime) -> bool:
+        if repair:
+            typer.echo(f"公开板已按批准的稿子重建：{await rebuild()} 件。")
         differences = await compare()
         lines = [*(await checks(city))]
         for line in differences:
