@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from yetan import runtime
+from yetan.access import roles
 from yetan.act import Clock, system_clock
 from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
 from yetan.config import Configuration
@@ -30,6 +31,7 @@ from yetan.i18n import load_catalogues
 from yetan.layers import layers
 from yetan.plugins import discovery
 from yetan.plugins.registry import Registry, build_registry
+from yetan.rules import service as rules
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
 from yetan.web.endpoint import Site, routes_of
@@ -41,11 +43,18 @@ logger = logging.getLogger(__name__)
 
 
 def assemble(configuration: Configuration) -> Registry:
-    """Everything the core and the enabled plugins declare, checked.
+    """Everything the core and the enabled plugins declare, checked together with the city's roles and rules.
 
     Raises `ConfigurationError` with all problems.
     """
-    return build_registry(configuration, discovery.load(configuration.plugins))
+    registry = build_registry(configuration, discovery.load(configuration.plugins))
+    problems = [
+        *roles.check_configured(configuration.roles, registry.permissions),
+        *rules.check_configured(configuration.rules, registry.rules),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    return registry
 
 
 @asynccontextmanager

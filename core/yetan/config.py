@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -159,18 +159,40 @@ def check_dataclass(kind: type[Any], values: Mapping[str, Any], path: str = "") 
     Raises `ConfigurationError` with every unknown key, wrong type and value out of range, each with its path in
     the TOML file and a suggestion where a known key is near.
     """
+    problems = list(_unknown_keys(kind, values, path))
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        checked = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
-        raise ConfigurationError([_problem(kind, item, path) for item in error.errors()]) from None
+        problems += [_problem(kind, item, path) for item in error.errors()]
+    if problems:
+        raise ConfigurationError(problems)
+    return checked
+
+
+def _unknown_keys(kind: type[Any], values: Mapping[str, Any], path: str) -> Iterator[str]:
+    """The keys that a dataclass would silently leave out, which does not itself forbid them."""
+    if hasattr(kind, "__pydantic_config__"):
+        return
+    hints = get_type_hints(kind)
+    names = [each.name for each in fields(kind)]
+    for key, value in values.items():
+        where = f"{path}.{key}"
+        if key not in names:
+            yield _unknown_key(where, key, names)
+        elif is_dataclass(hints[key]) and isinstance(value, Mapping):
+            yield from _unknown_keys(hints[key], value, where)
+
+
+def _unknown_key(where: str, key: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, names, n=1)
+    return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _problem(kind: type[Any], item: Mapping[str, Any], path: str) -> str:
     location = [str(part) for part in item["loc"] if not str(part).startswith("function-")]
     where = ".".join([*([path] if path else []), *location])
     if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        near = difflib.get_close_matches(location[-1], _known_keys(kind), n=1)
-        return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+        return _unknown_key(where, location[-1], _known_keys(kind))
     if item["type"] == "missing" or "missing" in item["type"]:
         return f"{where}: missing, and it has no default"
     return f"{where}: {item['msg']} (got {item['input']!r})"
@@ -249,6 +271,15 @@ def _semantic_problems(parsed: _File) -> list[str]:
         problems.append(f"city.time_zone: {parsed.city.time_zone!r} is not a known time zone, such as 'Asia/Shanghai'")
     if not parsed.unit_kinds:
         problems.append("unit_kinds: at least one kind of unit is needed, for example [unit_kinds.village]")
+    server = parsed.server
+    if not 1 <= server.port <= 65535:
+        problems.append(f"server.port: {server.port} is no port; write one from 1 to 65535")
+    for key, span in (
+        ("session_idle_minutes", server.session_idle_minutes),
+        ("session_hours", server.session_hours),
+    ):
+        if span < 1:
+            problems.append(f"server.{key}: {span} would let nobody stay signed in; write 1 or more")
     for key, name in (("theme", parsed.theme), ("search", parsed.search)):
         if name and name not in parsed.plugins:
             problems.append(f"{key}: {name!r} is not in plugins; add it there")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from yetan.runtime import current
+
+if TYPE_CHECKING:
+    from yetan.config import Role
+    from yetan.plugins.declarations import Permission
 
 #: The roles of the founding documents. A city adds its own, or changes these, under [roles] in yetan.toml.
 ROLES: Mapping[str, str] = {
@@ -33,3 +39,15 @@ def roles_holding(permission: str) -> frozenset[str]:
     granted = {name for name, role in runtime.configuration.roles.items() if permission in role.grants}
     revoked = {name for name, role in runtime.configuration.roles.items() if permission in role.revokes}
     return (declared | granted) - revoked
+
+
+def check_configured(roles: Mapping[str, Role], permissions: Mapping[str, Permission]) -> list[str]:
+    """What is wrong with the roles of yetan.toml: permissions nobody declares."""
+    problems = []
+    for name, role in roles.items():
+        for key, wanted in (("grants", role.grants), ("revokes", role.revokes)):
+            for permission in (each for each in wanted if each not in permissions):
+                near = difflib.get_close_matches(permission, permissions, n=1)
+                advice = f"; did you mean {near[0]!r}?" if near else ""
+                problems.append(f"roles.{name}.{key}: no enabled plugin declares {permission!r}{advice}")
+    return problems

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from yetan.db.connection import Application
 from yetan.db.model import Record
 
 if TYPE_CHECKING:
@@ -51,20 +52,19 @@ def check_navigation(registry: Registry) -> Iterator[str]:
             yield f"navigation {item.label!r} asks for the permission {item.permission!r}, which nobody declares"
 
 
-def models_of(dotted: str) -> list[type[Record]]:
-    """The models a module defines or re-exports for its app."""
-    found: list[type[Record]] = []
-    for value in vars(import_module(dotted)).values():
-        if isinstance(value, type) and issubclass(value, Record) and not value._meta.abstract:
-            found.append(value)
-    return found
+def models_of(application: Application) -> list[type[Record]]:
+    """The app's own models: what its module defines or re-exports, without those of others that it imports."""
+    return [model for model in _models_in(application.models) if model._meta.app == application.label]
+
+
+def _models_in(dotted: str) -> list[type[Record]]:
+    found = vars(import_module(dotted)).values()
+    return [each for each in found if isinstance(each, type) and issubclass(each, Record) and not each._meta.abstract]
 
 
 def all_models(registry: Registry) -> dict[str, type[Record]]:
     """Every model of the core and the enabled plugins, by table."""
-    return {
-        model._meta.db_table: model for application in registry.applications for model in models_of(application.models)
-    }
+    return {model._meta.db_table: model for application in registry.applications for model in models_of(application)}
 
 
 def column_names(model: type[Record]) -> set[str]:
@@ -74,15 +74,33 @@ def column_names(model: type[Record]) -> set[str]:
     return relations | (set(model._meta.fields_db_projection) - {f"{name}_id" for name in relations})
 
 
-def check_columns(registry: Registry) -> Iterator[str]:
-    """Every column carries a privacy tag, and no tag names a column there is not (C72)."""
-    for table, model in all_models(registry).items():
-        if not hasattr(model, "privacy"):
-            yield f"model {model.__name__} ({table}) has no privacy tags"
+def check_models(registry: Registry) -> Iterator[str]:
+    """Every model belongs to its plugin's app and has a table of its own, every column carries a privacy tag, and no
+    tag names a column there is not (C72)."""
+    tables: dict[str, str] = {}
+    for application in registry.applications:
+        try:
+            models = _models_in(application.models)
+        except Exception as error:
+            yield f"app {application.label!r}: its models ({application.models}) cannot be imported: {error!r}"
             continue
-        tagged = set(model.privacy.tags())
-        columns = column_names(model)
-        for name in sorted(columns - tagged):
-            yield f"model {model.__name__}: column {name!r} has no privacy tag"
-        for name in sorted(tagged - columns - {"id"}):
-            yield f"model {model.__name__}: the tag for {name!r} names no column"
+        for model in models:
+            if model._meta.app is None:
+                yield f"model {model.__name__} ({application.models}) must say app = {application.label!r} in its Meta"
+            elif model._meta.app == application.label:
+                owner = tables.setdefault(model._meta.db_table, application.label)
+                if owner != application.label:
+                    yield f"model {model.__name__}: the table {model._meta.db_table!r} is that of {owner!r} already"
+                yield from _check_columns(model)
+
+
+def _check_columns(model: type[Record]) -> Iterator[str]:
+    if not hasattr(model, "privacy"):
+        yield f"model {model.__name__} ({model._meta.db_table}) has no privacy tags"
+        return
+    tagged = set(model.privacy.tags())
+    columns = column_names(model)
+    for name in sorted(columns - tagged):
+        yield f"model {model.__name__}: column {name!r} has no privacy tag"
+    for name in sorted(tagged - columns - {"id"}):
+        yield f"model {model.__name__}: the tag for {name!r} names no column"

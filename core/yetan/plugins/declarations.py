@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from yetan.act import Act
+from yetan.db.connection import Application
 from yetan.web.forms import Field
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class Plugin:
     configuration: type[Any] | None = None
     models: str = ""
     migrations: str = ""
+
+    @property
+    def application(self) -> Application | None:
+        """Its Tortoise app, or None where it has no models."""
+        return Application(f"yetan_{self.name}", self.models, self.migrations) if self.models else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from yetan.errors import ConfigurationError
 from yetan.plugins.declarations import Plugin
+from yetan.plugins.registry import API_VERSION
 
 ENTRY_POINT_GROUP = "yetan.plugins"
+
+_CLAUSE = re.compile(r"\s*(>=|<=|==|>|<)\s*(\d+(?:\.\d+)*)\s*")
+#: How a version may compare with that of a clause.
+_ALLOWED = {">=": (0, 1), "<=": (0, -1), "==": (0,), ">": (1,), "<": (-1,)}
 
 
 def installed() -> Mapping[str, EntryPoint]:
@@ -59,11 +65,37 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
         if not isinstance(plugin, Plugin) or plugin.name != name:
             problems.append(f"plugin {name!r}: {points[name].value} is not a Plugin named {name!r}")
             continue
+        if problem := api_mismatch(plugin):
+            problems.append(problem)
         plugins.append(plugin)
     ordered = order(plugins, problems)
     if problems:
         raise ConfigurationError(problems)
     return ordered
+
+
+def api_mismatch(plugin: Plugin, version: str = API_VERSION) -> str:
+    """What to upgrade where `version` of `yetan.api` is outside the range the plugin works with, or ""."""
+    about = f"plugin {plugin.name!r} {plugin.version} works with yetan.api {plugin.requires_api}"
+    for clause in plugin.requires_api.split(","):
+        found = _CLAUSE.fullmatch(clause)
+        if found is None:
+            return f"{about}, which cannot be read; write a range such as '>=0.1,<0.2'"
+        operator, bound = found.groups()
+        compared = _compared(version, bound)
+        if compared not in _ALLOWED[operator]:
+            too_new = compared > 0 or operator == "<"
+            remedy = "a newer version of the plugin" if too_new else "a newer version of yetan"
+            return f"{about}, and this is {version}; install {remedy}"
+    return ""
+
+
+def _compared(one: str, other: str) -> int:
+    """-1, 0 or 1 as the dotted version `one` is older than, the same as or newer than `other`."""
+    first, second = ([int(part) for part in version.split(".")] for version in (one, other))
+    length = max(len(first), len(second))
+    padded = [part + [0] * (length - len(part)) for part in (first, second)]
+    return (padded[0] > padded[1]) - (padded[0] < padded[1])
 
 
 def order(plugins: Sequence[Plugin], problems: list[str]) -> tuple[Plugin, ...]:

@@ -15,7 +15,8 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
     names = [plugin.name for plugin in registry.plugins]
     await EnabledPlugin.exclude(name__in=names).update(enabled=False)
     for plugin in registry.plugins:
-        models = models_of(plugin.models) if plugin.models else []
+        application = plugin.application
+        models = models_of(application) if application is not None else []
         declared = {
             "models": plugin.models,
             "migrations": plugin.migrations,

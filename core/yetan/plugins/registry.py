@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -79,8 +81,8 @@ class Registry:
     @property
     def applications(self) -> tuple[Application, ...]:
         """The Tortoise apps: the core's and each plugin's that has models."""
-        own = [Application(f"yetan_{p.name}", p.models, p.migrations) for p in self.plugins if p.models]
-        return (CORE_APPLICATION, *own)
+        own = (plugin.application for plugin in self.plugins)
+        return (CORE_APPLICATION, *(each for each in own if each is not None))
 
 
 def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> Registry:
@@ -97,26 +99,26 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     registry = Registry(
         plugins=tuple(plugins),
         configurations=configurations,
-        permissions=calls.named("yetan_permissions"),
-        pages=calls.listed("yetan_pages"),
-        navigation=tuple(sorted(calls.listed("yetan_navigation"), key=lambda item: item.position)),
-        visibility=calls.keyed("yetan_visibility", lambda each: each.model),
-        states=calls.named("yetan_issue_states"),
-        owners={state.name: plugin.name for plugin, state in calls.by_plugin("yetan_issue_states")},
-        transitions=calls.named("yetan_issue_transitions"),
-        guards=calls.listed("yetan_issue_guards"),
-        event_types=calls.named("yetan_event_types"),
-        subscriptions=calls.named("yetan_subscriptions"),
-        jobs=calls.named("yetan_jobs"),
-        due_kinds=calls.named("yetan_due_kinds"),
-        rules=calls.named("yetan_rules"),
-        documents=calls.named("yetan_documents"),
-        metrics=calls.named("yetan_metrics"),
-        panels=tuple(sorted(calls.listed("yetan_panels"), key=lambda panel: panel.position)),
-        notice_kinds=calls.named("yetan_notice_kinds"),
-        search_sources=calls.keyed("yetan_search_sources", lambda each: each.kind),
+        permissions=calls.named("yetan_permissions", Permission),
+        pages=calls.listed("yetan_pages", Page),
+        navigation=tuple(sorted(calls.listed("yetan_navigation", NavigationItem), key=lambda item: item.position)),
+        visibility=calls.keyed("yetan_visibility", Visibility, lambda each: each.model),
+        states=calls.named("yetan_issue_states", State),
+        owners=calls.owners["yetan_issue_states"],
+        transitions=calls.named("yetan_issue_transitions", Transition),
+        guards=calls.listed("yetan_issue_guards", Guard),
+        event_types=calls.named("yetan_event_types", EventType),
+        subscriptions=calls.named("yetan_subscriptions", Subscription),
+        jobs=calls.named("yetan_jobs", Job),
+        due_kinds=calls.named("yetan_due_kinds", DueKind),
+        rules=calls.named("yetan_rules", Rule),
+        documents=calls.named("yetan_documents", DocumentKind),
+        metrics=calls.named("yetan_metrics", Metric),
+        panels=tuple(sorted(calls.listed("yetan_panels", Panel), key=lambda panel: panel.position)),
+        notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
+        search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
     )
-    _choose_theme(registry, configuration, calls.named("yetan_themes"), problems)
+    _choose_theme(registry, configuration, calls.named("yetan_themes", Theme), problems)
     _choose_search(registry, configuration, manager, problems)
     if not problems:
         problems += check_registry(registry)
@@ -132,28 +134,36 @@ class _Calls:
         self.manager = manager
         self.plugins = plugins
         self.problems = problems
+        #: By hook, which plugin gave what it is called by.
+        self.owners: dict[str, dict[Any, str]] = defaultdict(dict)
 
-    def by_plugin(self, hook: str) -> Iterable[tuple[Plugin, Any]]:
+    def by_plugin(self, hook: str, kind: type[Any]) -> Iterable[tuple[Plugin, Any]]:
+        """What each plugin contributes to a hook, in the one order; what is not a `kind` is a problem."""
         everybody = self.manager.get_plugins()
         for plugin in self.plugins:
             own = self.manager.get_plugin(plugin.name)
             caller = self.manager.subset_hook_caller(hook, [each for each in everybody if each is not own])
             try:
-                for contributions in caller():
-                    yield from ((plugin, each) for each in contributions)
+                contributed = [each for contributions in caller() for each in contributions]
             except Exception as error:
                 self.problems.append(f"plugin {plugin.name!r}: {hook} failed: {error!r}")
+                continue
+            for each in contributed:
+                if isinstance(each, kind):
+                    yield plugin, each
+                else:
+                    self.problems.append(f"plugin {plugin.name!r}: {hook} gives {each!r}, which is no {kind.__name__}")
 
-    def listed(self, hook: str) -> tuple[Any, ...]:
-        return tuple(each for _, each in self.by_plugin(hook))
+    def listed(self, hook: str, kind: type[Any]) -> tuple[Any, ...]:
+        return tuple(each for _, each in self.by_plugin(hook, kind))
 
-    def named(self, hook: str) -> dict[str, Any]:
-        return self.keyed(hook, lambda each: each.name)
+    def named(self, hook: str, kind: type[Any]) -> dict[str, Any]:
+        return self.keyed(hook, kind, lambda each: each.name)
 
-    def keyed(self, hook: str, key: Callable[[Any], T]) -> dict[T, Any]:
-        owners: dict[T, str] = {}
+    def keyed(self, hook: str, kind: type[Any], key: Callable[[Any], T]) -> dict[T, Any]:
+        owners = self.owners[hook]
         found: dict[T, Any] = {}
-        for plugin, each in self.by_plugin(hook):
+        for plugin, each in self.by_plugin(hook, kind):
             name = key(each)
             if name in found:
                 self.problems.append(
@@ -188,13 +198,13 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
             manager.register(import_module(plugin.hooks), name=plugin.name)
         except Exception as error:
             problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error}")
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        problems.append(
-            f"plugin {getattr(error.plugin, '__name__', error.plugin)!r}: {error}; "
-            "see yetan.hookspecs for the names there are"
-        )
+    known = [name for name in vars(hookspecs) if name.startswith("yetan_")]
+    for plugin in plugins:
+        for caller in manager.get_hookcallers(manager.get_plugin(plugin.name)) or ():
+            if not caller.has_spec():
+                near = difflib.get_close_matches(caller.name, known, n=1)
+                advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+                problems.append(f"plugin {plugin.name!r}: there is no hook {caller.name!r}; {advice}")
     return manager
 
 
@@ -229,11 +239,11 @@ def _choose_search(
 def check_registry(registry: Registry) -> list[str]:
     """What does not fit together: open routes, paths taken twice, a broken lifecycle, untagged columns."""
     from yetan.issues.lifecycle import check_lifecycle
-    from yetan.plugins.checks import check_columns, check_navigation, check_pages
+    from yetan.plugins.checks import check_models, check_navigation, check_pages
 
     return [
         *check_pages(registry),
         *check_navigation(registry),
         *check_lifecycle(registry),
-        *check_columns(registry),
+        *check_models(registry),
     ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
+
+from tortoise.exceptions import IntegrityError
+from tortoise.transactions import in_transaction
 
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
-from yetan.errors import ConfigurationError, Invalid
+from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit
 from yetan.plugins.declarations import Rule
 from yetan.rules.models import RuleDocument, RuleValue
@@ -44,35 +49,34 @@ def check_value(rule: Rule, value: Any) -> Any:
             return value in (True, "1", "true")
         raise Invalid.field("value", f"“{rule.label}”请填是或者否。")
     if rule.kind == "choice":
-        if value in dict(rule.choices):
+        if value in [choice for choice, _ in rule.choices]:
             return value
         raise Invalid.field("value", f"“{rule.label}”请选：{'、'.join(label for _, label in rule.choices)}。")
     try:
         number = int(str(value))
     except ValueError:
         raise Invalid.field("value", f"“{rule.label}”请填一个整数（{rule.unit}）。") from None
-    low, high = rule.minimum, rule.maximum
-    if (low is not None and number < low) or (high is not None and number > high):
-        raise Invalid.field("value", f"“{rule.label}”要在 {low} 到 {high} {rule.unit}之间。")
+    if rule.minimum is not None and number < rule.minimum:
+        raise Invalid.field("value", f"“{rule.label}”不能少于 {rule.minimum} {rule.unit}。")
+    if rule.maximum is not None and number > rule.maximum:
+        raise Invalid.field("value", f"“{rule.label}”不能多于 {rule.maximum} {rule.unit}。")
     return number
 
 
-def check_configured_rules() -> None:
-    """Refuse first values in yetan.toml for rules nobody declares or that are out of range."""
-    runtime = current()
+def check_configured(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> list[str]:
+    """What is wrong with the first values of yetan.toml: for rules nobody declares, or not what the rule takes."""
     problems: list[str] = []
-    for name, value in runtime.configuration.rules.items():
-        rule = runtime.registry.rules.get(name)
-        if rule is None:
-            known = ", ".join(sorted(runtime.registry.rules))
-            problems.append(f"rules.{name}: no such rule; there are {known}")
+    for name, value in values.items():
+        if name not in rules:
+            near = difflib.get_close_matches(name, rules, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(rules))}"
+            problems.append(f"rules.{name}: no enabled plugin declares this rule; {advice}")
             continue
         try:
-            check_value(rule, value)
+            check_value(rules[name], value)
         except Invalid as error:
             problems.append(f"rules.{name}: {value!r} is not allowed: {error.message}")
-    if problems:
-        raise ConfigurationError(problems)
+    return problems
 
 
 async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
@@ -86,7 +90,7 @@ async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
         for value in values:
             if value.unit_id == ancestor:
                 return value.value
-    return runtime.configuration.rules.get(name, rule.default)
+    return check_value(rule, runtime.configuration.rules.get(name, rule.default))
 
 
 @change(RuleValue)
@@ -117,13 +121,17 @@ async def issue_document(
     """Register a document that issues rules; the same title again is its next version (001-42)."""
     await require(act, "rule.manage", [unit_id])
     earlier = await RuleDocument.filter(issued_by_id=unit_id, title=title).order_by("-version").first()
-    document = await RuleDocument.create(
-        issued_by_id=unit_id,
-        title=title,
-        number=number,
-        text=text,
-        issued_on=issued_on,
-        version=earlier.version + 1 if earlier else 1,
-    )
+    try:
+        async with in_transaction():
+            document = await RuleDocument.create(
+                issued_by_id=unit_id,
+                title=title,
+                number=number,
+                text=text,
+                issued_on=issued_on,
+                version=earlier.version + 1 if earlier else 1,
+            )
+    except IntegrityError:
+        raise Conflict("刚刚有人登记了同名的文件。请刷新看看，是不是同一份。") from None
     await emit(act, "rule.document_issued", ("rule_document", document.id), audience="public")
     return document
