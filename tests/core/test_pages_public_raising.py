@@ -381,7 +381,7 @@ def test_an_erased_raiser_opens_nothing(town: Town) -> None:
 def test_raisers_see_the_parties_words_and_none_of_the_staffs(town: Town) -> None:
     issue = town.report(text="请打13800001234找柳三变")
     town.move(issue, "report_up", by="village", opinion="只有工作人员看得到")
-    town.move(issue, "list", by="clerk")
+    town.move(issue, "list", by="clerk", owner=town.accounts["clerk"].id)
     browser = town.browser()
     open_with(town, issue.number, "1234", browser)
     text = browser.get(f"/follow/{issue.number}").text
