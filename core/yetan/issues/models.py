@@ -46,9 +46,9 @@ class Issue(Record):
         internal=(
             "number source source_number fingerprint kind collective category unit responsible_unit owner supervisor "
             "state round version via origin_kind origin_id raised_at raised_precision listed_at deadline resolved_at "
-            "struck_off_at historical extra resolved_by"
+            "struck_off_at historical resolved_by"
         ),
-        personal="title text place measures outcome",
+        personal="title text place measures outcome extra",
     )
 
     id = fields.IntField(primary_key=True)

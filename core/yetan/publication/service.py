@@ -58,15 +58,15 @@ async def _drafts(issues: Sequence[Issue]) -> dict[int, dict[str, Any]]:
         photos[photo.subject_id].append(photo.id)
     return {
         issue.id: {
-            **{name: _masked(getattr(issue, name), names[issue.id]) for name in _FACE},
-            "notes": {str(remark.id): _masked(remark.text, names[issue.id]) for remark in remarks[issue.id]},
+            **{name: masked(getattr(issue, name), names[issue.id]) for name in _FACE},
+            "notes": {str(remark.id): masked(remark.text, names[issue.id]) for remark in remarks[issue.id]},
             "photos": photos[issue.id],
         }
         for issue in issues
     }
 
 
-def _masked(text: str, names: Sequence[str]) -> str:
+def masked(text: str, names: Sequence[str]) -> str:
     """The text without personal numbers, and with the raisers' names cut to the surname."""
     for name in names:
         if len(name) > 1:
