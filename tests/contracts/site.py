@@ -38,6 +38,8 @@ from yetan.plugins.declarations import Page
 from yetan.runtime import current
 from yetan.testing import Town
 from yetan.testing.town import HOST, SAME_ORIGIN, UNIT_KINDS
+from yetan.web.forms import Field
+from yetan.web.request import Request
 
 #: The subjects of all pages belong to this unit of the town.
 HOME = "township"
@@ -224,6 +226,20 @@ class Site:
     def columns(self, table: str) -> list[str]:
         """The columns of a table, in the order of its rows."""
         return [row[1] for row in self.database.execute(f'PRAGMA table_info("{table}")')]
+
+
+@contextmanager
+def noted_fields() -> Iterator[dict[str, Field]]:
+    """The fields that pages look at while the block runs, by name."""
+    noted: dict[str, Field] = {}
+    values = Request.values
+
+    async def noting(self: Request, fields: Sequence[Field]) -> dict[str, object]:
+        noted.update({each.name: each for each in fields})
+        return await values(self, fields)
+
+    with patch.object(Request, "values", noting):
+        yield noted
 
 
 def own_plugins() -> tuple[str, ...]:

@@ -69,8 +69,8 @@ class Scene:
         self.another = self.report("桥栏杆松了", "老桥的栏杆松动，孩子常去那里玩。", raiser)
         self.published = self.report("公厕没有水", "菜场公厕停水三天，气味很大。", raiser)
         self.withdrawn = self.report("夜里施工太吵", "工地夜里两点还在打桩，睡不着。", raiser)
-        self.photo = self._photograph(self.issue)
-        self.public_photo = self._photograph(self.published)
+        self.photo = self.photograph(self.issue)
+        self.public_photo = self.photograph(self.published)
         self.town.do(self._publish)
         self.town.move(self.another, "list", by="township_clerk.own", owner=self.town.accounts["clerk"].id)
         # An official who holds nothing now but a post in HOME, so that the account is nobody's but HOME's.
@@ -78,8 +78,7 @@ class Scene:
         self.household, self.person = self.town.do(self._household)
         self.document = self.town.do(self._issue_document)
         self.sign_in_link = self.town.run(issue_link(self.town.accounts["resident"], self.town.clock()))
-        while self.town.run_worker():
-            pass
+        self.settle()
         self.notice = self.town.do(self._told)
         self._follow()
         self.units_table = self._upload("administrator.top", "/admin/units/import", "units")
@@ -91,13 +90,20 @@ class Scene:
         raisers = [RaiserInput(person_id=raiser)]
         return self.town.report(by="township_clerk.own", via="reception", raisers=raisers, **values)
 
-    def _photograph(self, issue: Issue) -> Attachment:
+    def photograph(self, issue: Issue) -> Attachment:
+        """A photo of the issue that is not public."""
+
         async def go() -> Attachment:
             content = picture().content
             sent = UploadFile(io.BytesIO(content), size=len(content))
             return (await add_photos(await self.town.act(), "issue", issue.id, [sent]))[0]
 
         return self.town.do(go)
+
+    def settle(self) -> None:
+        """Let the worker do what there is to do: notices, the board, the search index."""
+        while self.town.run_worker():
+            pass
 
     async def _publish(self) -> None:
         act = await self.town.act("publisher.own")
@@ -183,9 +189,13 @@ class Scene:
     def dunned(self) -> None:
         """Its owner was sent a dunning notice."""
         self.listed()
+        self.dun(self.issue)
+
+    def dun(self, issue: Issue) -> None:
+        """Send an issue's owner a dunning notice."""
 
         async def go() -> None:
-            await dun(await self.town.act("supervisor.own"), self.issue.id)
+            await dun(await self.town.act("supervisor.own"), issue.id)
 
         self.town.do(go)
 
@@ -421,6 +431,8 @@ class Question:
     path: str
     ask: Ask
     relations: tuple[str, ...]
+    #: Whether the path names something of a unit's.
+    of_unit: bool
 
 
 def questions(scene: Scene) -> list[Question]:
@@ -450,7 +462,7 @@ def _questions(scene: Scene, page: Page, missing: list[str]) -> Iterator[Questio
             for label, chosen in values
             for key, value in found.items()
         ]
-    over_unit = any(not {each, f"{page.name}.{each}"} & UNITLESS for each in parameters)
+    of_unit = any(not {each, f"{page.name}.{each}"} & UNITLESS for each in parameters)
     unseen = page.public and not page.personal  # Such a page does not even look who asks.
     for method in page.methods:
         for label, chosen in values:
@@ -459,9 +471,9 @@ def _questions(scene: Scene, page: Page, missing: list[str]) -> Iterator[Questio
                 missing.append(f"ASKS[{name!r}]: a form that {method} {page.path} takes")
                 continue
             ask = ASKS.get(name, Ask())
-            relations = tuple(RELATIONS) if (over_unit or ask.over_unit) and not unseen else ("own", TOP)
+            relations = tuple(RELATIONS) if (of_unit or ask.over_unit) and not unseen else ("own", TOP)
             path = _filled(page.path, chosen) + (f"?{ask.query}" if ask.query else "")
-            yield Question(name, page, method, path, ask, relations)
+            yield Question(name, page, method, path, ask, relations, of_unit)
 
 
 def _filled(path: str, values: Mapping[str, str]) -> str:
