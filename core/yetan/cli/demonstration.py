@@ -41,7 +41,7 @@ def register(application: typer.Typer) -> None:
 
 def demo(
     config: ConfigOption = CONFIG,
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8000,
     ledger: Annotated[Path | None, typer.Option(help="A ledger (XLSX or CSV) to import and publish.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw the demo's data away and begin again.")] = False,
     serve: Annotated[bool, typer.Option(help="Serve it once it stands.")] = True,

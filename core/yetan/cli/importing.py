@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +44,7 @@ def issues(
     publish: Annotated[bool, typer.Option("--publish", help="Publish what is written, masked, in one batch.")] = False,
 ) -> None:
     """Bring in a ledger of issues. Nothing is written unless every row is well, or --skip-bad is given."""
-    columns = ledger_columns(read_mapping_file(mapping) if mapping else None)
+    columns = ledger_columns(_mapping(mapping) if mapping else None)
     table = _read(file, columns)
 
     async def work(city: Runtime) -> None:
@@ -140,8 +142,20 @@ def categories(file: File, config: ConfigOption = CONFIG, dry_run: DryRun = Fals
 
 
 def _read(file: Path, columns: Columns) -> Table:
-    try:
+    with _readable(file):
         return read_table(file, filename=file.name, columns=columns)
+
+
+def _mapping(file: Path) -> dict[str, str]:
+    with _readable(file):
+        return read_mapping_file(file)
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Tell a clerk, not a developer, that `file` cannot be read."""
+    try:
+        yield
     except OSError as error:
         raise SpreadsheetError(f"读不了文件“{file}”：{os.strerror(error.errno or 0)}。请核对路径和权限。") from None
 

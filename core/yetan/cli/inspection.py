@@ -12,6 +12,7 @@ from yetan.app import assemble
 from yetan.cli.console import CONFIG, ConfigOption, fail, in_city
 from yetan.config import Configuration, load_configuration
 from yetan.db.comparison import compare
+from yetan.errors import ConfigurationError
 from yetan.events.replay import dead_letters, replay
 from yetan.health import checks
 from yetan.issues.graph import draw_graph
@@ -67,12 +68,18 @@ def register(application: typer.Typer) -> None:
 
 def init(config: ConfigOption = CONFIG) -> None:
     """Write a first yetan.toml here if there is none, and a secret key into its data folder."""
-    if not config.exists():
-        config.parent.mkdir(parents=True, exist_ok=True)
-        config.write_text(_STARTER, encoding="utf-8")
-        typer.echo(f"Wrote {config}. Edit the city's name and kinds of units.")
-    configuration = load_configuration(config, require_secret=False)
-    if write_secret(configuration):
+    try:
+        if not config.exists():
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.write_text(_STARTER, encoding="utf-8")
+            typer.echo(f"Wrote {config}. Edit the city's name and kinds of units.")
+        configuration = load_configuration(config, require_secret=False)
+        secret_written = write_secret(configuration)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{error.filename}: cannot be written: {error.strerror}; check that this user may write in the folder"]
+        ) from None
+    if secret_written:
         typer.echo(f"Wrote a secret key into {configuration.data_dir / 'secret_key'}. Back it up, show it to nobody.")
     typer.echo("Next: yetan db upgrade, yetan import units units.csv, yetan user create NAME --name 姓名, yetan serve")
 

@@ -39,7 +39,7 @@ def register(application: typer.Typer) -> None:
 def serve(
     config: ConfigOption = CONFIG,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     site: Annotated[str, typer.Option(help="public, desk or all.")] = "all",
     worker: Annotated[bool, typer.Option(help="Run the worker beside the site.")] = True,
     supervised: Annotated[bool, typer.Option(hidden=True)] = False,
