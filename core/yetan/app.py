@@ -154,7 +154,7 @@ def _calendar(configuration: Configuration) -> WorkingCalendar:
 
 def _check_data_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError([f"data.dir: {folder} cannot be made: {error.strerror}"]) from error
     if not os.access(folder, os.W_OK | os.X_OK):

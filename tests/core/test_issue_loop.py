@@ -9,9 +9,11 @@ import pytest
 from yetan.act import Act
 from yetan.errors import Conflict, Forbidden, Invalid, Refused
 from yetan.events.models import Event
+from yetan.events.service import emit
 from yetan.issues import acceptance
 from yetan.issues.models import Acceptance, Issue, IssueLink, IssueScope, Rating
 from yetan.issues.service import RaiserInput, add_progress, assign, get_visible, options, report_issue, transition_issue
+from yetan.publication.projection import PROJECTED
 from yetan.testing import Town
 
 
@@ -254,6 +256,7 @@ def test_two_officials_on_one_issue_one_wins_and_the_other_is_told(town: Town) -
     town.move(issue, "list", by="clerk")
 
     async def late() -> Issue:
+        await emit(await town.act("deputy"), PROJECTED, ("issue", issue.id))  # the board follows; nobody did that
         values = {"owner": town.accounts["deputy"].id, "measures": "另一套措施", "deadline": "2026-05-20"}
         return await transition_issue(await town.act("village"), issue.id, "list", values, version=issue.version)
 

@@ -89,7 +89,7 @@ def write_secret(configuration: Configuration) -> bool:
     path: Path = configuration.data_dir / "secret_key"
     if len(configuration.secret_key) >= 32:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # people's data: for this user alone
     path.touch(mode=0o600)
     path.write_text(secrets.token_urlsafe(48), encoding="utf-8")
     return True

@@ -274,7 +274,9 @@ async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
 
 async def conflict(issue: Issue) -> Conflict:
     """What to tell the one who came second: what happened in between and by whom."""
-    last = await Event.filter(subject_kind="issue", subject_id=issue.id).order_by("-id").first()
+    # What follows from a change, such as the board's being brought up to date, is nobody's doing.
+    told = Event.filter(subject_kind="issue", subject_id=issue.id, type__startswith="issue.")
+    last = await told.order_by("-id").first()
     state = current().registry.states[issue.state].label
     if last is None:
         return Conflict(f"这件事刚刚有人改过，现在是“{state}”。您写的还在，请看过最新情况再提交。")
