@@ -1,0 +1,56 @@
+"""Looking changes nothing (C16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.contracts.site import OUTSIDERS, TOP, Visitor, noted_fields
+from tests.contracts.subjects import Scene, questions
+
+#: Who looked at what is noted; sessions remember when they were last used.
+NOTED = frozenset({"yetan_audit_record", "yetan_session", "yetan_throttle"})
+
+
+def _readers(scene: Scene) -> list[Visitor]:
+    """Somebody of every role, those for the whole city, and those without a post."""
+    visitors = scene.site.visitors
+    roles = {each.role: None for each in visitors.values() if each.role}
+    near = [f"{role}.own" for role in roles] + [f"{role}.{TOP}" for role in ("administrator", "auditor")]
+    return [visitors[name] for name in (*near, *OUTSIDERS)]
+
+
+def _files(scene: Scene) -> dict[Path, int]:
+    """When each file of the city was last written. The database is looked into instead, the index follows it."""
+    folder = scene.town.configuration.data_dir
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def _addresses(path: str, names: list[str]) -> Iterator[str]:
+    """The page with something in each field it looks at."""
+    separator = "&" if "?" in path else "?"
+    for name in names:
+        for value in ("1", "灯"):
+            yield f"{path}{separator}{urlencode({name: value})}"
+
+
+def test_no_page_that_is_read_changes_anything(scene: Scene) -> None:
+    """Every page by everybody, then once more, with something in every field, by those who got it."""
+    site = scene.site
+    before, files = site.rows(without=NOTED), _files(scene)
+    for question in questions(scene):
+        if question.method != "GET" or question.ask.given is not None:
+            continue
+        with noted_fields() as noted:
+            got = [each for each in _readers(scene) if site.ask(each, question.path).status == 200]
+        names = [name for name in noted if f"{name}=" not in question.path]
+        for visitor in got:
+            site.ask(visitor, question.path)
+        for address in _addresses(question.path, names):
+            for visitor in got[:1]:
+                assert site.ask(visitor, address).status < 500, f"{visitor.name} cannot read {address}"
+        after = site.rows(without=NOTED)
+        changed = [table for table in after if after[table] != before[table]]
+        assert not changed, f"Reading {question.path} changes {', '.join(changed)}"
+        assert _files(scene) == files, f"Reading {question.path} changes files"
