@@ -29,6 +29,7 @@ from yetan.notices.service import NOTICE_KINDS, tell
 from yetan.people.pages import NAVIGATION as PEOPLE_NAVIGATION
 from yetan.people.pages import PAGES as PEOPLE_PAGES
 from yetan.people.scope import VISIBILITY as PEOPLE_VISIBILITY
+from yetan.people.service import TAKE_OVER, take_over
 from yetan.plugins.declarations import (
     DocumentKind,
     DueKind,
@@ -167,7 +168,10 @@ def yetan_jobs() -> Sequence[Job]:
 
 @hookimpl
 def yetan_due_kinds() -> Sequence[DueKind]:
-    return tuple(DueKind(name, partial(fall_due, kind=name)) for name in ("issue.due_soon", "issue.overdue"))
+    return (
+        *(DueKind(name, partial(fall_due, kind=name)) for name in ("issue.due_soon", "issue.overdue")),
+        DueKind(TAKE_OVER, take_over),
+    )
 
 
 @hookimpl

@@ -15,7 +15,8 @@ from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
 from yetan.errors import Forbidden, Invalid, NotFound, Refused
-from yetan.events.service import emit
+from yetan.events.models import Event
+from yetan.events.service import emit, emit_many, new_event, set_due
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
 from yetan.runtime import current
 from yetan.units.models import Unit
@@ -24,6 +25,8 @@ from yetan.web.forms import Field, clean
 
 #: The text a person agrees to when leaving a name or phone; raise its version when it changes (C71).
 CONSENT_VERSION = "2026-1"
+#: The event of a post changing hands, and what falls due on the day it does.
+HANDED_OVER, TAKE_OVER = "post.handed_over", "post.take_over"
 LINK_KINDS = (("sponsor", "挂包"), ("area", "包片"), ("household", "联户"))
 
 PERSON_FIELDS = (
@@ -241,9 +244,10 @@ async def end_post(act: Act, post_id: int, on: date) -> Post:
 
 @change(Post)
 async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
-    """Hand a post and its open issues over. The successor's post is returned; the predecessor's ends the day before."""
-    from yetan.issues.models import Issue
+    """Hand a post over, and its open issues on the day it changes hands.
 
+    The successor's post is returned; the predecessor's ends the day before, if it has not ended already.
+    """
     post = await Post.get_or_none(id=post_id)
     if post is None:
         raise NotFound
@@ -255,7 +259,8 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
         raise Invalid.field("successor", "没有这个账号，或者已经停用，请重新选。")
     if cleaned["on"] <= post.since:
         raise Invalid.field("on", "交接日期要晚于原来的任职日期。")
-    post.until = cleaned["on"] - timedelta(days=1)
+    last_day = cleaned["on"] - timedelta(days=1)
+    post.until = min(post.until, last_day) if post.until is not None else last_day
     await post.save(update_fields=["until"])
     successor = await Post.create(
         account_id=cleaned["successor"],
@@ -265,27 +270,44 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
         rank=post.rank,
         since=cleaned["on"],
     )
+    await emit(act, HANDED_OVER, ("post", successor.id), data={"from": post.id})
+    if successor.since <= today(act):
+        await take_over(act, successor.id)
+    else:
+        morning = current().calendar.end_of_day(last_day) + timedelta(seconds=1)
+        await set_due(TAKE_OVER, ("post", successor.id), morning)
+    return successor
+
+
+async def take_over(act: Act, post_id: int) -> None:
+    """Give the open issues of the post's predecessor to whoever holds it now."""
+    from yetan.issues.models import Issue
+
+    successor = await Post.get_or_none(id=post_id)
+    event = await Event.filter(type=HANDED_OVER, subject_kind="post", subject_id=post_id).order_by("-id").first()
+    if successor is None or event is None:
+        return
+    post = await Post.get(id=event.data["from"])
     open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
     units = await subtree_of(post.unit_id)
-    moved = Issue.filter(owner_id=post.account_id, state__in=open_states, responsible_unit_id__in=units)
-    ids = [row["id"] for row in await moved.values("id")]
+    moved = Issue.filter(state__in=open_states, responsible_unit_id__in=units)
+    ids = [row["id"] for row in await moved.filter(owner_id=post.account_id).order_by("id").values("id")]
     await Issue.filter(id__in=ids).update(owner_id=successor.account_id, version=F("version") + 1)
-    for issue_id in ids:
-        await emit(
-            act,
-            "issue.assigned",
-            ("issue", issue_id),
-            data={"from": post.account_id, "owner_id": successor.account_id},
-        )
-    await emit(act, "post.handed_over", ("post", successor.id), data={"from": post.id, "issues": len(ids)})
-    return successor
+    await moved.filter(supervisor_id=post.account_id).update(
+        supervisor_id=successor.account_id, version=F("version") + 1
+    )
+    data = {"from": post.account_id, "owner_id": successor.account_id}
+    await emit_many(act, [new_event(act, "issue.assigned", ("issue", each), data=data) for each in ids])
 
 
 @change(Link)
 async def add_link(act: Act, account_id: int, values: dict[str, Any]) -> Link:
     """Let an official answer for a unit (002-C9)."""
+    await _usable(account_id)
     cleaned = clean(LINK_FIELDS, values)
     await require(act, "account.manage", [cleaned["unit"]])
+    if cleaned["until"] is not None and cleaned["until"] < cleaned["since"]:
+        raise Invalid.field("until", "结束日期不能早于开始日期。")
     link = await Link.create(
         account_id=account_id,
         kind=cleaned["kind"],

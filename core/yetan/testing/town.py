@@ -29,6 +29,7 @@ from yetan.issues.models import Category, Issue, Raiser
 from yetan.issues.service import RaiserInput, report_issue, transition_issue
 from yetan.people.models import Account, Person, Post
 from yetan.people.service import add_account
+from yetan.runtime import current
 from yetan.units.models import Unit
 from yetan.units.service import load_units
 from yetan.units.table import UnitRow
@@ -195,7 +196,7 @@ class Town:
 
     async def actor(self, who: str) -> Actor:
         """The actor behind an account's name; "resident" acts for themself."""
-        return await actor_of(self.accounts[who], self.clock().date())
+        return await actor_of(self.accounts[who], current().calendar.local_date(self.clock()))
 
     async def act(self, who: str = "", key: str = "") -> Act:
         """An act of `who` now; of the system when "" """

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
 from yetan.errors import Invalid, Refused
-from yetan.events.service import emit
+from yetan.events.service import emit, emit_many, new_event
 from yetan.runtime import current
 from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
 from yetan.units.table import UnitRow
@@ -91,7 +92,7 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
     """Add or change units by their code, in one transaction; a former name stays known.
 
     It changes the whole tree: for whoever manages the city itself. Raises `Forbidden`, and `Invalid` naming kinds
-    the configuration does not know.
+    the configuration does not know, and units that would have no place in one tree.
     """
     if not act.actor.unrestricted:
         await require(act, "unit.manage", [(await root()).id])
@@ -108,7 +109,7 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
                 "name": row.name,
                 "short_name": row.short_name,
                 "kind": row.kind,
-                "parent_id": ids[row.parent_code] if row.parent_code else None,
+                "parent_id": _parent_id(row, ids),
                 "position": position,
             }
             unit = existing.get(row.code)
@@ -126,8 +127,34 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
                 await emit(act, "unit.changed", ("unit", unit.id))
             for name in row.former_names:
                 await UnitName.get_or_create(unit_id=unit.id, name=name)
+        _check_tree(list(existing.values()))
         await rebuild_ancestors()
     return LoadedUnits(added, changed, len(rows) - added - changed)
+
+
+def _parent_id(row: UnitRow, ids: Mapping[str, int]) -> int | None:
+    if row.parent_code and row.parent_code not in ids:
+        raise Invalid(f"“{row.name}”的上级编码“{row.parent_code}”在表里和库里都没有，请核对，或先把上级加进表里。")
+    return ids[row.parent_code] if row.parent_code else None
+
+
+def _check_tree(units: Sequence[Unit]) -> None:
+    """Raise `Invalid` unless there is one city, and everything is somewhere below it."""
+    tops = [unit for unit in units if unit.parent_id is None]
+    if len(tops) > 1:
+        named = "、".join(f"{unit.name}（{unit.code}）" for unit in tops[:5])
+        raise Invalid(f"没有上级的单位只能有一个，就是本市；现在有 {len(tops)} 个：{named}。请给其余的填上级编码。")
+    below: dict[int | None, list[Unit]] = defaultdict(list)
+    for unit in units:
+        below[unit.parent_id].append(unit)
+    reached, waiting = set[int](), list(tops)
+    while waiting:
+        unit = waiting.pop()
+        reached.add(unit.id)
+        waiting += below[unit.id]
+    lost = [unit for unit in units if unit.id not in reached]
+    if lost:
+        raise Invalid(f"这些单位的上下级成了圈：{'、'.join(unit.name for unit in lost[:5])}。请核对上级编码。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +235,21 @@ async def merge_units(act: Act, unit_id: int, into_id: int) -> UnitMerger:
     merger = await UnitMerger.create(unit_id=unit_id, into_id=into.id, on=on)
     await Unit.filter(id=unit_id).update(active=False)
     open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
-    moved = await Issue.filter(responsible_unit_id=unit_id, state__in=open_states)
-    await Issue.filter(id__in=[issue.id for issue in moved]).update(responsible_unit_id=into.id)
+    moved = await Issue.filter(responsible_unit_id=unit_id, state__in=open_states).order_by("id")
+    ids = [issue.id for issue in moved]
+    await Issue.filter(id__in=ids).update(responsible_unit_id=into.id, version=F("version") + 1)
     await write_scopes(moved, [into.id])
+    told = [
+        new_event(
+            act,
+            "issue.transfer",
+            ("issue", issue.id),
+            audience="public",
+            data={"from": issue.state, "to": issue.state, "round": issue.round, "responsible_unit_id": into.id},
+        )
+        for issue in moved
+    ]
+    await emit_many(act, told)
     await emit(act, "unit.merged", ("unit", unit_id), data={"into": into.id})
     return merger
 
