@@ -156,10 +156,12 @@ def _check_data_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError([f"data.dir: {folder} cannot be made: {error.strerror}"]) from error
+        raise ConfigurationError(
+            [f"data.dir：数据文件夹 {folder} 建不了（{error.strerror}）。请换一个位置，或者设置 YETAN_DATA_DIR。"]
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            [f"data.dir: {folder} is not writable; give the service's user the right to, or set YETAN_DATA_DIR"]
+            [f"data.dir：数据文件夹 {folder} 写不了。请给运行服务的用户写入的权限，或者设置 YETAN_DATA_DIR。"]
         )
 
 

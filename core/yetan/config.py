@@ -255,7 +255,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(
-            [f"{path}: there is no such file; name one with --config, or run `yetan init` here to make one"]
+            [f"找不到配置文件 {path}。请用 --config 指明它在哪里，或者在这里运行 yetan init 新建一份。"]
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError([f"{path}: cannot be read: {error}"]) from None

@@ -120,5 +120,6 @@ def yetan_documents() -> Sequence[DocumentKind]:
             "supervision.view",
             "supervision/dunning_notice.html",
             service.notice_paper,
+            service.has_notice,
         ),
     )

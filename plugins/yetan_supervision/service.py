@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tortoise.expressions import Subquery
@@ -34,15 +34,21 @@ LEAD_DAYS = "supervision.lead_days"
 
 async def follow_issue(events: Sequence[Event]) -> None:
     """Subscriber: a listed or extended issue is to be dunned some days before its deadline; a finished one is not."""
-    configuration: SupervisionConfiguration = current().plugin_configurations["supervision"]
     for issue in await Issue.filter(id__in={event.subject_id for event in events}):
-        at = None
-        if configuration.automatic and issue.deadline is not None and is_open(issue):
-            days = int(await value_of(LEAD_DAYS, issue.responsible_unit_id))
-            at = issue.deadline - timedelta(days=days)
-            if await DunningNotice.filter(issue_id=issue.id, deadline=issue.deadline).exists():
-                at = None
-        await set_due(DUE, ("issue", issue.id), at)
+        await set_due(DUE, ("issue", issue.id), await _due_at(issue))
+
+
+async def _due_at(issue: Issue) -> datetime | None:
+    """When the issue is to be dunned: as many days before its deadline as its unit says; None for never.
+
+    Never: history, what nobody has to act on, and what was dunned for this deadline.
+    """
+    configuration: SupervisionConfiguration = current().plugin_configurations["supervision"]
+    if not configuration.automatic or issue.historical or issue.deadline is None or not is_open(issue):
+        return None
+    if await DunningNotice.filter(issue_id=issue.id, deadline=issue.deadline).exists():
+        return None
+    return issue.deadline - timedelta(days=int(await value_of(LEAD_DAYS, issue.responsible_unit_id)))
 
 
 def is_open(issue: Issue) -> bool:
@@ -52,9 +58,14 @@ def is_open(issue: Issue) -> bool:
 
 
 async def fall_due(act: Act, issue_id: int) -> None:
-    """The day has come: issue the notice if the matter is still open and was not dunned for this deadline."""
+    """The day has come: issue the notice, unless the deadline or the rule has moved it on since."""
     issue = await Issue.get_or_none(id=issue_id)
-    if issue is not None and issue.deadline is not None and is_open(issue):
+    at = await _due_at(issue) if issue is not None else None
+    if issue is None or at is None:
+        return
+    if at > act.now:
+        await set_due(DUE, ("issue", issue.id), at)
+    else:
         await _issue_notice(act, issue)
 
 
@@ -104,6 +115,11 @@ async def notices_of(act: Act, issue: Issue) -> Mapping[str, Any] | None:
         "may_dun": issue.deadline is not None and is_open(issue) and not dunned,
         "issue": issue,
     }
+
+
+async def has_notice(act: Act, issue: Issue) -> bool:
+    """Whether there is a notice to print."""
+    return await DunningNotice.filter(issue_id=issue.id).exists()
 
 
 async def notice_paper(act: Act, issue: Issue) -> Mapping[str, Any]:

@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, said: st
 
 
 def test_a_missing_or_unreadable_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such file; name one with --config, or run `yetan init`"):
+    with pytest.raises(ConfigurationError, match="找不到配置文件"):
         load_configuration(tmp_path / "none.toml", {})
     (tmp_path / "gbk.toml").write_bytes("[city]\nname = '柳湾市'".encode("gbk"))
     with pytest.raises(ConfigurationError, match="cannot be read"):

@@ -33,7 +33,7 @@ def main() -> None:
         application()
     except ConfigurationError as error:
         fail(
-            "\n".join(["The city cannot start as configured:", *(f"  - {each}" for each in error.problems)]),
+            "\n".join(["按现在的配置启动不了：", *(f"  - {each}" for each in error.problems)]),
             2,
         )
     except (YetanError, SpreadsheetError, StorageUnavailable) as error:

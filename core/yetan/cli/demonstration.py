@@ -27,6 +27,7 @@ from yetan.issues.ledger import ledger_columns, parse_ledger
 from yetan.issues.models import Issue
 from yetan.people.models import Account, Post
 from yetan.people.service import today, valid_on
+from yetan.publication.models import PublicIssue
 from yetan.runtime import Runtime
 from yetan.searching.feed import rebuild
 from yetan.spreadsheets import read_table
@@ -56,6 +57,8 @@ def demo(
         configuration = load_configuration(config, require_secret=False)
     write_secret(configuration)
     configuration = load_configuration(config)
+    if serve:
+        serving.require_port(configuration.server.host, port)
     try:
         asyncio.run(_set_up(configuration, ledger))
     except StoryError as error:
@@ -70,18 +73,36 @@ async def _set_up(configuration: Configuration, ledger: Path | None) -> None:
     await bring_up(configuration)
     clock = StoryClock(system_clock)
     async with running(configuration, clock) as city:
+        filled = False
         if not await Unit.exists():
             typer.echo("正在布置演示城市，第一次大约要一分钟……", err=True)
             count = await Story(city, configuration.folder / "demo", clock).play(Progress())
             typer.echo(f"演示数据：{count} 件事。", err=True)
+            filled = True
         if ledger is not None:
-            await _import(city, ledger)
-        await Worker().run_once()
-        await _mend_index(city)
+            filled = await _import(city, ledger) or filled
+        await _catch_up(city, filled)
         await _invite(city)
 
 
-async def _import(city: Runtime, file: Path) -> None:
+async def _catch_up(city: Runtime, filled: bool) -> None:
+    """Let follow what follows from the events. A city filled anew gets its index in one go, not bit by bit."""
+    if not filled or city.search is None:
+        await Worker().run_once()
+        return
+    search, city.search = city.search, None
+    try:
+        await Worker().run_once()
+    finally:
+        city.search = search
+    total = await Issue.all().count() + await PublicIssue.all().count()
+    typer.echo(f"正在建立搜索索引，共 {total:,} 条……", err=True)
+    progress = Progress()
+    await rebuild(lambda done: progress("索引", done, total))
+
+
+async def _import(city: Runtime, file: Path) -> bool:
+    """Import and publish a ledger; whether anything was new."""
     columns = ledger_columns()
     table = read_table(file, filename=file.name, columns=columns)
     parsed = parse_ledger(table, columns, city.configuration.city.zone, now=city.clock())
@@ -91,12 +112,7 @@ async def _import(city: Runtime, file: Path) -> None:
         fail("这份台账有不能导入的行，请先用 yetan import issues --dry-run 看一看。")
     if plan.rows:
         tell_report(await carry_out(city.system_act(), plan, publish=True, progress=Progress()))
-
-
-async def _mend_index(city: Runtime) -> None:
-    """An index that was lost or never filled is built from the database."""
-    if city.search is not None and await city.search.count() < await Issue.all().count():
-        await rebuild()
+    return bool(plan.rows)
 
 
 async def _invite(city: Runtime) -> None:
@@ -123,6 +139,7 @@ async def _guests(city: Runtime) -> list[tuple[str, Account]]:
         ("村（社区）干部", "village_official"),
         ("乡镇（街道）专人", "township_clerk"),
         ("管理员", "administrator"),
+        ("审计员", "auditor"),
     ):
         post = await _nearest_post(city, role, line)
         if post is not None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,11 +18,12 @@ import typer
 import uvicorn
 
 from yetan.app import build_app, running
-from yetan.cli.console import CONFIG, ConfigOption
+from yetan.cli.console import CONFIG, ConfigOption, run_in
 from yetan.config import load_configuration
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.log import log
+from yetan.runtime import Runtime
 from yetan.web.endpoint import Site
 
 #: The child's exit code for a configuration that cannot start: starting it again would not help.
@@ -51,8 +53,29 @@ def serve(
     if supervised:
         _serve_here(config, host or configuration.server.host, port or configuration.server.port, site, worker)
     else:
-        build_app(configuration)  # everything wrong with the configuration is said before a child is started
+        # Everything wrong with configuration, database or port is said before a child is started.
+        run_in(configuration, _stand)
+        require_port(host or configuration.server.host, port or configuration.server.port)
         sys.exit(_supervise())
+
+
+async def _stand(city: Runtime) -> None:
+    """The city stands: nothing more is asked of it here."""
+
+
+def require_port(host: str, port: int) -> None:
+    """Raise `ConfigurationError` when somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise ConfigurationError(
+                [
+                [f"端口 {host}:{port} 用不了（{reason}）。请停掉占用它的程序，或者换一个端口：--port，或者 PORT=。"]
+                ]
+            ) from error
 
 
 def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> None:

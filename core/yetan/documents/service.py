@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from yetan.access.scope import require
+from yetan.access.scope import holds, require
 from yetan.act import Act
 from yetan.audit.service import record
 from yetan.errors import NotFound
@@ -42,6 +42,17 @@ LEDGER_ENTRY = DocumentKind(
     template="documents/ledger_entry.html",
     load=_ledger_entry,
 )
+
+
+async def documents_of(act: Act, subject: Any) -> list[DocumentKind]:
+    """The papers of a subject that there are now and that the actor's posts may print."""
+    return [
+        kind
+        for kind in current().registry.documents.values()
+        if isinstance(subject, kind.model)
+        and holds(act.actor, kind.permission)
+        and (kind.available is None or await kind.available(act, subject))
+    ]
 
 
 async def load_document(act: Act, name: str, subject: Any) -> tuple[DocumentKind, Mapping[str, Any]]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from yetan.access.scope import holds, may
+from yetan.access.scope import may
 from yetan.act import Act
+from yetan.documents.service import documents_of
 from yetan.errors import Conflict, Invalid, NotFound, Refused, YetanError
 from yetan.files.service import BODY_LIMIT
 from yetan.i18n import translate as _
@@ -295,8 +296,7 @@ async def _render(
         pending=publication is not None and publication.pending and publication.state != "withdrawn",
         papers=[
             (_(kind.title), path("desk.document", id=issue.id, document=kind.name))
-            for kind in current().registry.documents.values()
-            if kind.model is Issue and holds(act.actor, kind.permission)
+            for kind in await documents_of(act, issue)
         ],
         panels=await panels(request, "desk.issue", issue),
     )

@@ -51,13 +51,15 @@ class Permission:
     """A right somebody may hold through a role.
 
     `roles` are those that hold it unless the city says otherwise. With `descends` a post in a unit holds it for
-    the whole subtree; without, for that very unit alone.
+    the whole subtree; without, for that very unit alone. With `whole_city` only a post in the city itself holds it:
+    what it is about belongs to no unit.
     """
 
     name: str
     label: str
     roles: frozenset[str]
     descends: bool = True
+    whole_city: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,8 @@ class DocumentKind:
     permission: str
     template: str
     load: Callable[[Act, Any], Awaitable[Mapping[str, Any]]]
+    #: Whether the subject has such a paper now; without it, always.
+    available: Callable[[Act, Any], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
