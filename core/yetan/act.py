@@ -17,11 +17,15 @@ def system_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One post's reach: the permissions of `role` over the subtree of the unit `unit_id`."""
+    """One post's reach: the permissions of `role` over the subtree of the unit `unit_id`.
+
+    `whole_city` says that the unit is the city itself, above all others.
+    """
 
     role: str
     unit_id: int
     post_id: int
+    whole_city: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,12 @@ class Site:
         """Every declared page, of the core and of all plugins."""
         return current().registry.pages
 
+    @property
+    def readers(self) -> list[Visitor]:
+        """Somebody of every role in HOME, those who look after the whole city, and those without a post."""
+        whole_city = ("administrator.top", "auditor.top")
+        return [each for each in self.visitors.values() if each.relation in ("", "own") or each.name in whole_city]
+
     def found(self) -> None:
         """Add the officials and sign everybody in."""
         self.town.do(self._appoint)

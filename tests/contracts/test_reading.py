@@ -6,19 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.contracts.site import OUTSIDERS, TOP, Visitor, noted_fields
+from tests.contracts.site import noted_fields
 from tests.contracts.subjects import Scene, questions
 
 #: Who looked at what is noted; sessions remember when they were last used.
 NOTED = frozenset({"yetan_audit_record", "yetan_session", "yetan_throttle"})
-
-
-def _readers(scene: Scene) -> list[Visitor]:
-    """Somebody of every role, those for the whole city, and those without a post."""
-    visitors = scene.site.visitors
-    roles = {each.role: None for each in visitors.values() if each.role}
-    near = [f"{role}.own" for role in roles] + [f"{role}.{TOP}" for role in ("administrator", "auditor")]
-    return [visitors[name] for name in (*near, *OUTSIDERS)]
 
 
 def _files(scene: Scene) -> dict[Path, int]:
@@ -43,7 +35,7 @@ def test_no_page_that_is_read_changes_anything(scene: Scene) -> None:
         if question.method != "GET" or question.ask.given is not None:
             continue
         with noted_fields() as noted:
-            got = [each for each in _readers(scene) if site.ask(each, question.path).status == 200]
+            got = [each for each in site.readers if site.ask(each, question.path).status == 200]
         names = [name for name in noted if f"{name}=" not in question.path]
         for visitor in got:
             site.ask(visitor, question.path)

@@ -35,12 +35,12 @@ PERMISSIONS = (
     # Households are seen by those who answer for that very unit; being above it, or an administrator, is not enough.
     Permission("household.manage", "管理住户", _VILLAGE, descends=False),
     Permission("unit.manage", "管理单位", _ADMINISTRATOR),
-    Permission("category.manage", "管理类别", _ADMINISTRATOR),
+    Permission("category.manage", "管理类别", _ADMINISTRATOR, whole_city=True),
     Permission("account.manage", "管理账号和岗位", _ADMINISTRATOR),
     Permission("rule.manage", "管理规则", _ADMINISTRATOR),
     Permission("import.run", "导入台账", _ADMINISTRATOR | _CLERK),
-    Permission("event.replay", "重发通知", _ADMINISTRATOR),
-    Permission("system.view", "查看系统状况", _ADMINISTRATOR),
+    Permission("event.replay", "重发通知", _ADMINISTRATOR, whole_city=True),
+    Permission("system.view", "查看系统状况", _ADMINISTRATOR, whole_city=True),
     Permission("person.privacy", "导出和删除个人信息", _ADMINISTRATOR),
-    Permission("audit.view", "查看审计记录", frozenset({"auditor"})),
+    Permission("audit.view", "查看审计记录", frozenset({"auditor"}), whole_city=True),
 )

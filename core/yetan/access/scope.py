@@ -22,7 +22,8 @@ M = TypeVar("M", bound=Model)
 def granted_units(actor: Actor, permission: str) -> frozenset[int]:
     """The units in which the actor's posts hold a permission."""
     roles = roles_holding(permission)
-    return frozenset(grant.unit_id for grant in actor.grants if grant.role in roles)
+    anywhere = not current().registry.permissions[permission].whole_city
+    return frozenset(grant.unit_id for grant in actor.grants if grant.role in roles and (anywhere or grant.whole_city))
 
 
 def holds(actor: Actor, permission: str) -> bool:

@@ -24,14 +24,13 @@ _SEEN_EVERY = timedelta(minutes=1)
 async def actor_of(account: Account, today: date) -> Actor:
     """The actor an account is: its person and the grants of the posts it holds on `today`, a date in the city."""
     await account.fetch_related("person")
-    posts = await Post.filter(account_id=account.id, since__lte=today).filter(
-        Q(until__isnull=True) | Q(until__gte=today)
-    )
+    now_held = Post.filter(account_id=account.id, since__lte=today).filter(Q(until__isnull=True) | Q(until__gte=today))
+    posts = await now_held.select_related("unit").order_by("id")
     return Actor(
         name=account.person.name or account.username,
         account_id=account.id,
         person_id=account.person_id,
-        grants=tuple(Grant(post.role, post.unit_id, post.id) for post in sorted(posts, key=lambda post: post.id)),
+        grants=tuple(Grant(post.role, post.unit_id, post.id, post.unit.parent_id is None) for post in posts),
     )
 
 

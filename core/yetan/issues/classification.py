@@ -41,7 +41,7 @@ async def set_active(act: Act, category_id: int, active: bool) -> Category:
 
     Switched on, those above it are offered too.
     """
-    await require_categories(act)
+    await require(act, "category.manage", [(await root()).id])
     category = await Category.get_or_none(id=category_id)
     if category is None:
         raise NotFound
@@ -53,11 +53,6 @@ async def set_active(act: Act, category_id: int, active: bool) -> Category:
         below = [row["id"] for row in await Category.filter(parent_id__in=below).values("id")]
         await Category.filter(id__in=below).update(active=active)
     return category
-
-
-async def require_categories(act: Act) -> None:
-    """Categories are the whole city's: raise `Forbidden` unless the actor manages them there."""
-    await require(act, "category.manage", [(await root()).id])
 
 
 async def category_choices() -> list[tuple[str, str]]:
