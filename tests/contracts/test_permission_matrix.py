@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pytest
 from tests.contracts.permission_matrix import (
     REVIEWED,
     WRITE,
@@ -19,12 +16,14 @@ from tests.contracts.subjects import Scene
 from yetan.access.roles import role_labels
 
 
-@pytest.fixture(scope="module")
-def lines(scene: Scene) -> Sequence[Line]:
-    return ask_everybody(scene)
-
-
-def test_every_page_answers_everybody_as_reviewed(lines: Sequence[Line]) -> None:
+def test_every_page_answers_everybody_as_reviewed(scene: Scene) -> None:
+    """One test, so that the site is asked once: what it asks is all there is, says something, and is as reviewed."""
+    lines = ask_everybody(scene)
+    asked = {(line.path, line.method) for line in lines}
+    assert asked == {(page.path, method) for page in scene.site.pages for method in page.methods}
+    for line in lines:
+        assert {who.partition(".")[0] for who in line.cells} >= {*role_labels(), "resident", "anonymous"}
+    assert worthless(lines) == []
     found = differences(REVIEWED.read_text("utf-8"), lines)
     assert not found, "\n".join(
         [
@@ -35,18 +34,6 @@ def test_every_page_answers_everybody_as_reviewed(lines: Sequence[Line]) -> None
             "and commit it with the change. Otherwise a permission is wrong.",
         ]
     )
-
-
-def test_every_line_says_something(lines: Sequence[Line]) -> None:
-    """A page that fails, or a form that nobody gets through, would show nothing about permissions."""
-    assert worthless(lines) == []
-
-
-def test_every_role_and_every_page_is_in_it(scene: Scene, lines: Sequence[Line]) -> None:
-    asked = {(line.path, line.method) for line in lines}
-    assert asked == {(page.path, method) for page in scene.site.pages for method in page.methods}
-    for line in lines:
-        assert {who.partition(".")[0] for who in line.cells} >= {*role_labels(), "resident", "anonymous"}
 
 
 def _line(name: str = "desk.issue", **cells: str) -> Line:

@@ -345,6 +345,15 @@ def test_an_opened_issue_shuts_after_an_hour_and_opens_no_other(town: Town) -> N
     assert browser.get(f"/follow/{issue.number}").status_code == 404
 
 
+def test_the_slip_is_for_whoever_raised_it_alone(town: Town) -> None:
+    """The last digits of a phone open an issue for an hour; the slip's code opens it for good."""
+    issue = town.report()
+    browser = town.browser()
+    open_with(town, issue.number, "1234", browser)
+    assert browser.get(f"/raise/{issue.number}").status_code == 404
+    assert slip(town, issue)[:4] in town.browser("resident").get(f"/raise/{issue.number}").text
+
+
 def test_a_token_cannot_be_made_up(town: Town) -> None:
     issue = town.report()
 
@@ -353,11 +362,12 @@ def test_a_token_cannot_be_made_up(town: Town) -> None:
         opened = Opened(issue.id, town.resident.id)
         token = opened.token(now)
         assert opened_by(token, now) == opened
-        issue_id, person, until, signature = token.split(".")
+        issue_id, person, until, raised, signature = token.split(".")
         for forged in (
-            "", "...", token[:-1], f"{int(issue_id) + 1}.{person}.{until}.{signature}",
-            f"{issue_id}.{int(person) + 1}.{until}.{signature}", f"{issue_id}.{person}.{int(until) + 1}.{signature}",
-            f"{issue_id}.{person}.{until}.", "１.１.9999999999." + signature,
+            "", "....", token[:-1], f"{int(issue_id) + 1}.{person}.{until}.{raised}.{signature}",
+            f"{issue_id}.{int(person) + 1}.{until}.{raised}.{signature}",
+            f"{issue_id}.{person}.{int(until) + 1}.{raised}.{signature}", f"{issue_id}.{person}.{until}.1.{signature}",
+            f"{issue_id}.{person}.{until}.{raised}.", "１.１.9999999999.0." + signature,
         ):  # fmt: skip
             assert opened_by(forged, now) is None, forged
 

@@ -52,27 +52,28 @@ def slip_code(issue_id: int, person_id: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An issue opened by one of its raisers."""
+    """An issue opened by one of its raisers. `raised` says that this very browser raised it, and may see its slip."""
 
     issue_id: int
     person_id: int
+    raised: bool = False
 
     def token(self, now: datetime) -> str:
         """What the browser keeps: signed, and worthless after `OPEN_FOR`."""
         until = int((now + OPEN_FOR).timestamp())
-        plain = f"{self.issue_id}.{self.person_id}.{until}"
+        plain = f"{self.issue_id}.{self.person_id}.{until}.{int(self.raised)}"
         return f"{plain}.{keyed_hash('follow', plain)}"
 
 
 def opened_by(token: str, now: datetime) -> Opened | None:
     """What a browser's token opens now, or None."""
     plain, _, signature = token.rpartition(".")
-    found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\d{1,12})", plain, re.ASCII)
+    found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\d{1,12})\.([01])", plain, re.ASCII)
     if found is None or not same(signature, keyed_hash("follow", plain)):
         return None
     if datetime.fromtimestamp(int(found[3]), UTC) <= now:
         return None
-    return Opened(int(found[1]), int(found[2]))
+    return Opened(int(found[1]), int(found[2]), found[4] == "1")
 
 
 async def follow(act: Act, typed_number: str, typed_proof: str) -> Opened:
