@@ -41,5 +41,9 @@ def main() -> None:
         fail("\n".join([str(error), *(each for each in details if each not in str(error))]))
     except (UpgradeFailed, SearchUnavailable) as error:
         fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"读不了或写不了“{error.filename}”：{error.strerror}。请核对路径和权限。")
     except KeyboardInterrupt:
         fail("Interrupted; nothing half done is kept. Run the command again to go on.", 130)

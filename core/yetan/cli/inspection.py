@@ -142,16 +142,19 @@ def templates() -> None:
 
 @_templates.command("which")
 def which(name: str, config: ConfigOption = CONFIG) -> None:
-    """Print where a template comes from: the first line wins, the others are what it lies over."""
+    """Print where a template comes from: the first line wins, the others are what it lies over.
+
+    `core:page.html` names the layer as well, as templates do that reach what they lie over.
+    """
     configuration = load_configuration(config)
-    wanted = name.partition(":")[2] or name
+    prefix, _, wanted = name.rpartition(":")
     found = [
         layer.folder / "templates" / wanted
         for layer in layers(configuration, assemble(configuration))
-        if (layer.folder / "templates" / wanted).is_file()
+        if prefix in ("", layer.name) and (layer.folder / "templates" / wanted).is_file()
     ]
     if not found:
-        fail(f"No layer has a template named {wanted!r}.")
+        fail(f"No layer has a template named {name!r}.")
     for path in found:
         typer.echo(str(path))
 

@@ -72,7 +72,7 @@ def require_port(host: str, port: int) -> None:
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ConfigurationError(
-                [[f"端口 {host}:{port} 用不了（{reason}）。请停掉占用它的程序，或者换一个端口：--port，或者 PORT=。"]]
+                [f"端口 {host}:{port} 用不了（{reason}）。请停掉占用它的程序，或者换一个端口：--port，或者 PORT=。"]
             ) from error
 
 
