@@ -87,7 +87,7 @@ def test_the_city_is_well_but_for_what_only_a_real_town_has(printed: str, folder
         return {each.name: each.message for each in await checks(city) if not each.ok}
 
     wrong = ask(folder, look)
-    assert wrong.pop("footer") == "empty: site_code, icp, police_record"
+    assert wrong.pop("footer") == "没有填：site_code、icp、police_record"
     assert set(wrong) <= {"calendar"}
 
 
@@ -146,8 +146,8 @@ def test_every_kind_of_unit_is_known_and_used(printed: str, folder: Path) -> Non
 
 def test_an_address_and_a_link_for_one_of_each_kind_of_user_are_printed(printed: str) -> None:
     links = re.findall(r"^  (\S+)（([^（）]+)）  http://127\.0\.0\.1:8000/sign-in/\S+$", printed, re.MULTILINE)
-    assert [label for label, _ in links] == ["居民", "村（社区）干部", "乡镇（街道）专人", "管理员"]
-    assert len({name for _, name in links}) == 4
+    assert [label for label, _ in links] == ["居民", "村（社区）干部", "乡镇（街道）专人", "管理员", "审计员"]
+    assert len({name for _, name in links}) == 5
 
 
 def test_playing_it_again_adds_nothing_but_new_links(printed: str, folder: Path) -> None:
