@@ -11,7 +11,7 @@ import pickle
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -122,9 +122,10 @@ def forget_old(now: datetime) -> int:
     removed = 0
     for folder in _folder().glob("*"):
         # The file system's own time: what a crash left half-written has no other.
-        if folder.stat().st_mtime < (now - KEPT).timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
+        with suppress(FileNotFoundError):  # its owner discarded it meanwhile
+            if folder.stat().st_mtime < (now - KEPT).timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
+                removed += 1
     return removed
 
 

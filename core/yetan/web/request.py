@@ -74,7 +74,7 @@ class Request(requests.Request):
 
     @property
     def csrf_token(self) -> str:
-        """What a form of this session must send back as `_token`; "" without a session."""
+        """What the forms of a signed-in browser must send back as `_token`; "" for anybody else."""
         return keyed_hash("csrf", self.session.token_hash) if self.session is not None else ""
 
     async def sent(self) -> FormData:
