@@ -20,6 +20,7 @@ from yetan.errors import (
 )
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
+from yetan.faults import reached
 from yetan.hookspecs import hookimpl
 from yetan.issues.models import Issue
 from yetan.notices.service import notify
@@ -134,6 +135,7 @@ __all__ = [
     "notify",
     "person_scope",
     "posts_on",
+    "reached",
     "record",
     "require",
     "set_due",

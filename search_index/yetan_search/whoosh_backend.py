@@ -33,7 +33,7 @@ from whoosh.columns import NumericColumn
 from whoosh.reading import SegmentReader
 from whoosh.util.filelock import FileLock, try_for
 
-from yetan.api import SearchDocument, SearchHit, SearchPage, SearchQuery, SearchUnavailable
+from yetan.api import SearchDocument, SearchHit, SearchPage, SearchQuery, SearchUnavailable, reached
 from yetan_search import ranking
 from yetan_search.analysis import Analysis, Question, fold_number, simplified
 from yetan_search.highlight import highlight
@@ -256,7 +256,9 @@ class WhooshBackend:
                     writer.delete_by_term("key", key, searcher=searcher)
             for document in filter(None, changes.values()):
                 writer.add_document(**self._fields(document))
+            reached("index.written")
             writer.commit(mergetype=_merge_segments_of_a_size)
+            reached("index.committed")
         except BaseException:
             with suppress(Exception):
                 writer.cancel()
@@ -314,6 +316,7 @@ class WhooshBackend:
     def _finish_rebuild(self) -> int:
         rebuild = self._rebuild
         assert rebuild, "A rebuild ends once."
+        reached("index.written")
         rebuild.writer.commit(merge=False)
         if rebuild.changes:
             self._commit(rebuild.path, rebuild.changes)
@@ -344,6 +347,7 @@ class WhooshBackend:
             file.flush()
             os.fsync(file.fileno())
         moved.replace(self._directory / _POINTER)
+        reached("index.switched")
         self._remove_all_but(generation)
 
     def _generations(self) -> list[Path]:

@@ -32,6 +32,7 @@ from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_aft
 from yetan.events.due import sweep
 from yetan.events.jobs import run_due_jobs
 from yetan.events.models import Delivery
+from yetan.faults import reached
 from yetan.plugins.declarations import Subscription
 from yetan.runtime import current
 
@@ -173,10 +174,12 @@ class Worker:
                 if batch:
                     await bounded(subscription.handle([each.event for each in batch]), TRANSACTION_LIMIT)
                     await _pending(batch).update(state="done", error="")
+                    reached("deliveries.handled")
         except Exception as error:
             if not batch:
                 raise
             return await self._failed(subscription, batch, error)
+        reached("deliveries.marked")
         return len(batch)
 
     async def _deliver_outside(self, subscription: Subscription, only: int | None) -> int:
@@ -189,11 +192,14 @@ class Worker:
             await _pending(batch).update(lease_until=now + LEASE)
         for each in batch:
             each.lease_until = now + LEASE
+        reached("deliveries.leased")
         try:
             await bounded(subscription.handle([each.event for each in batch]), EXTERNAL_LIMIT)
         except Exception as error:
             return await self._failed(subscription, batch, error)
+        reached("deliveries.handled")
         await _pending(batch).update(state="done", lease_until=None, error="")
+        reached("deliveries.marked")
         return len(batch)
 
     async def _failed(self, subscription: Subscription, batch: Sequence[Delivery], error: Exception) -> int:

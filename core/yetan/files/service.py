@@ -13,6 +13,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.act import Act
 from yetan.errors import Invalid
+from yetan.faults import reached
 from yetan.files.images import ImageLimits, ImageRefused, PreparedImage, prepare_image_in_thread
 from yetan.files.models import Attachment
 from yetan.runtime import current
@@ -82,6 +83,7 @@ async def stored_photos(prepared: Sequence[PreparedImage]) -> AsyncIterator[list
     try:
         for image in prepared:
             name = await to_thread.run_sync(files.save, image.data, image.suffix)
+            reached("files.stored")
             digest = hashlib.sha256(image.data).hexdigest()
             stored.append(StoredPhoto(name, digest, image.media_type, image.width, image.height))
         yield stored

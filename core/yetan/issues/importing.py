@@ -14,6 +14,7 @@ from yetan.act import Act
 from yetan.db.bulk import insert_all
 from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit_many, new_event
+from yetan.faults import reached
 from yetan.issues import events
 from yetan.issues.categories import path_name
 from yetan.issues.ledger import Ledger, LedgerRow, RefusedRow
@@ -180,6 +181,7 @@ async def carry_out(act: Act, plan: ImportPlan, *, publish: bool, progress: Prog
                 await publish_batch(history, issues)
     except IntegrityError as error:
         raise Conflict("这些编号里有的刚刚被另一次导入写进来了，这一次什么都没有写入。请再导入一次。") from error
+    reached("import.committed")
     if publish:
         for start in range(0, len(issues), _CHUNK):
             await project([issue.id for issue in issues[start : start + _CHUNK]])
@@ -192,6 +194,7 @@ async def _write_issues(act: Act, plan: ImportPlan, progress: Progress) -> list[
     issues = [_issue(row, plan, numbers[row.source_number]) for row in plan.rows]
     for start in range(0, len(issues), _CHUNK):
         await insert_all(issues[start : start + _CHUNK])
+        reached("import.chunk")
         progress("写入", min(start + _CHUNK, len(issues)), len(issues))
     await _write_raisers(act, issues, plan.rows)
     await write_scopes(issues)

@@ -11,6 +11,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.events.models import Event
 from yetan.events.service import emit_many, new_event
+from yetan.faults import reached
 from yetan.files.models import Attachment
 from yetan.issues.models import Category, Issue, Raiser, Rating, Remark
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
@@ -79,6 +80,7 @@ async def _project_chunk(ids: Sequence[int]) -> None:
     await add_to_counters(change)
     act = current().system_act()
     await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in changed])
+    reached("projection.chunk")
 
 
 def _columns(row: PublicIssue | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from yetan.act import Act
 from yetan.db.change import change
 from yetan.errors import Conflict, Refused
 from yetan.events.service import emit, emit_many, new_event
+from yetan.faults import reached
 from yetan.files.models import Attachment
 from yetan.issues.models import Issue, IssueScope, Raiser, Remark
 from yetan.issues.service import get_visible
@@ -96,6 +97,7 @@ async def publish_batch(act: Act, issues: Sequence[Issue]) -> None:
                 for issue in chunk
             ]
         )
+        reached("publication.approved")
         await emit_many(
             act,
             [new_event(act, "publication.approved", ("issue", issue.id), audience="public") for issue in chunk],
@@ -223,6 +225,7 @@ async def approve(
     )
     if touched != 1:
         raise Conflict("另一位同事刚刚处理了这份公开稿，请刷新后再看。")
+    reached("publication.approved")
     await Attachment.filter(subject_kind="issue", subject_id=issue.id).update(public=False)
     await Attachment.filter(subject_kind="issue", subject_id=issue.id, id__in=face["photos"]).update(public=True)
     await emit(
