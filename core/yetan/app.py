@@ -22,7 +22,7 @@ from yetan.access import roles
 from yetan.act import Clock, system_clock
 from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
 from yetan.config import Configuration
-from yetan.db.connection import connected
+from yetan.db.connection import SERVING, UNHURRIED, Patience, connected
 from yetan.db.upgrade import pending
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
@@ -59,7 +59,11 @@ def assemble(configuration: Configuration) -> Registry:
 
 @asynccontextmanager
 async def running(
-    configuration: Configuration, clock: Clock = system_clock, *, registry: Registry | None = None
+    configuration: Configuration,
+    clock: Clock = system_clock,
+    *,
+    registry: Registry | None = None,
+    patience: Patience = UNHURRIED,
 ) -> AsyncIterator[Runtime]:
     """The city at work while the block runs: database, files, calendar and search open. For the server and commands.
 
@@ -79,7 +83,7 @@ async def running(
         search=registry.search_backend,
         plugin_configurations=registry.configurations,
     )
-    async with connected(configuration.database_url, registry.applications):
+    async with connected(configuration.database_url, registry.applications, patience=patience):
         if waiting := await pending(configuration, registry.applications):
             raise ConfigurationError(
                 [f"database: {len(waiting)} migrations are pending ({waiting[0]} first); run `yetan db upgrade`"]
@@ -116,7 +120,7 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(configuration, clock, registry=registry):
+        async with running(configuration, clock, registry=registry, patience=SERVING):
             if not worker:
                 yield
                 return

@@ -20,6 +20,7 @@ import uvicorn
 from yetan.app import build_app, running
 from yetan.cli.console import CONFIG, ConfigOption, run_in
 from yetan.config import load_configuration
+from yetan.db.connection import SERVING
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.log import log
@@ -139,7 +140,7 @@ def worker(config: ConfigOption = CONFIG) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with running(configuration):
+        async with running(configuration, patience=SERVING):
             await Worker().run(stop)
 
     asyncio.run(go())

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tortoise import Tortoise
+from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
@@ -28,8 +29,31 @@ class Application:
 CORE_APPLICATION = Application("yetan", "yetan.models", "yetan.migrations")
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, in seconds, the database may keep somebody waiting; 0 is without an end (F08)."""
+
+    #: For a connection: for one of the pool to be free, or for the server to take a new one.
+    connection: float
+    #: For a row or table that another transaction holds.
+    lock: float
+    #: For a statement, locks included.
+    statement: float
+    #: For the next statement of a transaction, which keeps its locks meanwhile.
+    idle: float
+
+
+#: Somebody is looking at the page: an answer, be it a refusal, comes within five seconds even where a connection and
+#: then a lock had to be waited for. Whatever is done in bulk beside the site goes in chunks far below these. A
+#: subscriber may take a minute in its transaction; one that is silent for longer than that has hung.
+SERVING = Patience(connection=2.5, lock=2, statement=4, idle=90)
+#: A command of the operator: an upgrade, an import, a rebuild, an export. A statement may take as long as it needs;
+#: only what would wait for others for good is given up.
+UNHURRIED = Patience(connection=60, lock=60, statement=0, idle=0)
+
+
 def tortoise_configuration(
-    url: str, applications: Iterable[Application], *, foreign_keys: bool = True
+    url: str, applications: Iterable[Application], *, foreign_keys: bool = True, patience: Patience = UNHURRIED
 ) -> dict[str, Any]:
     """Tortoise's configuration. The core comes first, and times are stored in UTC."""
     apps = {
@@ -37,7 +61,7 @@ def tortoise_configuration(
         for each in applications
     }
     return {
-        "connections": {"default": _connection(url, foreign_keys=foreign_keys)},
+        "connections": {"default": _connection(url, foreign_keys=foreign_keys, patience=patience)},
         "apps": apps,
         "use_tz": True,
         "timezone": "UTC",
@@ -49,7 +73,7 @@ def sqlite_path(url: str) -> str:
     return url.removeprefix("sqlite://").partition("?")[0]
 
 
-def _connection(url: str, *, foreign_keys: bool) -> Any:
+def _connection(url: str, *, foreign_keys: bool, patience: Patience) -> Any:
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         return {
@@ -58,26 +82,46 @@ def _connection(url: str, *, foreign_keys: bool) -> Any:
                 "file_path": sqlite_path(url),
                 "journal_mode": "WAL",
                 "synchronous": "FULL",
-                "busy_timeout": 10_000,
+                "busy_timeout": _milliseconds(patience.statement or patience.lock),
                 "foreign_keys": "ON" if foreign_keys else "OFF",
             },
         }
     if scheme in ("postgres", "postgresql", "asyncpg"):
         parts = urlsplit(url)
         query = {"minsize": "1", "maxsize": "8", **dict(parse_qsl(parts.query))}
-        return urlunsplit(("asyncpg", parts.netloc, parts.path, urlencode(query), ""))
+        expanded = expand_db_url(urlunsplit(("asyncpg", parts.netloc, parts.path, urlencode(query), "")))
+        return {"engine": "yetan.db.postgresql", "credentials": _limits(patience) | expanded["credentials"]}
     raise ConfigurationError([f"database.url: {scheme!r} is not supported; use sqlite:// or postgresql://"])
+
+
+def _limits(patience: Patience) -> dict[str, Any]:
+    """What asyncpg is told of `patience`: the server gives up first; the client, should the server not answer."""
+    limits = {
+        "lock_timeout": patience.lock,
+        "statement_timeout": patience.statement,
+        "idle_in_transaction_session_timeout": patience.idle,
+    }
+    return {
+        "timeout": patience.connection,
+        "command_timeout": patience.statement + 0.5 if patience.statement else None,
+        "application_name": "yetan",
+        "server_settings": {name: str(_milliseconds(seconds)) for name, seconds in limits.items()},
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 @asynccontextmanager
 async def connected(
-    url: str, applications: Iterable[Application], *, foreign_keys: bool = True
+    url: str, applications: Iterable[Application], *, foreign_keys: bool = True, patience: Patience = UNHURRIED
 ) -> AsyncIterator[TortoiseContext]:
     """The database, open while the block runs. Always closed: an open SQLite connection would hang the exit."""
     # Tortoise keeps statements by table alone, in the dialect of the database this process saw first.
     EXECUTOR_CACHE.clear()
     context = await Tortoise.init(
-        config=tortoise_configuration(url, applications, foreign_keys=foreign_keys),
+        config=tortoise_configuration(url, applications, foreign_keys=foreign_keys, patience=patience),
         _enable_global_fallback=True,
     )
     try:

@@ -1,0 +1,137 @@
+"""The server database's client: nobody waits for it without an end, and a connection that broke is left behind.
+
+Tortoise's own keeps the transaction in the context of its task when beginning it, or giving its connection back,
+fails: everything that task asks afterwards goes to the dead connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import (
+    ConnectionWrapper,
+    NestedTransactionContext,
+    PoolConnectionWrapper,
+    TransactionalDBClient,
+    TransactionContext,
+    TransactionContextPooled,
+)
+from tortoise.connection import get_connections
+from tortoise.exceptions import DBConnectionError
+
+#: Seconds to undo a transaction or to clean a connection for the next user. One that takes longer is closed, which
+#: undoes as well.
+_TIDYING = 1.0
+
+
+async def _acquire(client: AsyncpgDBClient) -> Any:
+    """A connection of the pool. Raises `DBConnectionError` where there is none to be had in time."""
+    try:
+        if client._pool is None:
+            async with client._pool_init_lock:
+                if client._pool is None:
+                    await client.create_connection(with_db=True)
+        assert client._pool is not None
+        return await client._pool.acquire(timeout=client.extra["timeout"])
+    except TimeoutError as error:
+        raise DBConnectionError("no connection to the database became free in time") from error
+    except OSError as error:
+        # Not ConnectionError alone: a host of two addresses is refused with a plain OSError.
+        raise DBConnectionError(f"the database cannot be reached: {error}") from error
+
+
+async def _release(client: AsyncpgDBClient, connection: Any) -> None:
+    """Give a connection back. What fails in that has closed it, and changes nothing in what was done."""
+    if client._pool is not None:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            await client._pool.release(connection, timeout=_TIDYING)
+
+
+class Connection(PoolConnectionWrapper[Any]):
+    """A connection for one statement."""
+
+    __slots__ = ()
+    client: AsyncpgDBClient
+
+    async def __aenter__(self) -> Any:
+        self.connection = await _acquire(self.client)
+        return self.connection
+
+    async def __aexit__(self, *error: object) -> None:
+        await _release(self.client, self.connection)
+
+
+class PooledTransaction(TransactionContextPooled):
+    """A transaction that leaves nothing behind in its task, whatever breaks."""
+
+    __slots__ = ()
+    client: Any
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        self.client._connection = await _acquire(self.client._parent)
+        self.token = get_connections().set(self.connection_name, self.client)
+        try:
+            await self.client.begin()
+        except BaseException:
+            await self._leave()
+            raise
+        return self.client  # type: ignore[no-any-return]
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        try:
+            if self.client._finalized:
+                return
+            if kind is None:
+                await self.client.commit()
+            elif issubclass(kind, DBConnectionError):
+                self.client._connection.terminate()
+            else:
+                # What went wrong is in `error`; a connection that cannot undo any more is closed.
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                    async with asyncio.timeout(_TIDYING):
+                        await self.client.rollback()
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        get_connections().reset(self.token)
+        await _release(self.client._parent, self.client._connection)
+
+
+class ServerClient(AsyncpgDBClient):
+    """Tortoise's PostgreSQL client, bounded in time."""
+
+    def acquire_connection(self) -> ConnectionWrapper[Any] | PoolConnectionWrapper[Any]:
+        return Connection(self, self._pool_init_lock)
+
+    def _in_transaction(self) -> TransactionContext:
+        transaction: Any = ServerTransaction(self)
+        return PooledTransaction(transaction, self._pool_init_lock)
+
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._translate_exceptions(func, *args, **kwargs)
+        except TimeoutError as error:
+            raise DBConnectionError("the database did not answer in time") from error
+
+
+class ServerTransaction(TransactionWrapper, ServerClient):
+    """What is asked within a transaction."""
+
+    def _in_transaction(self) -> TransactionContext:
+        transaction: Any = ServerTransaction(self)
+        return NestedTransactionContext(transaction)
+
+    async def commit(self) -> None:
+        try:
+            await super().commit()
+        except TimeoutError as error:
+            raise DBConnectionError("the database did not confirm in time") from error
+
+
+client_class = ServerClient
