@@ -154,8 +154,17 @@ class Town:
         self.app = build_app(self.configuration, self.clock, worker=False)
         with Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False) as client:
             self._client = client
-            self.do(self._found)
+            self.do(self.arrive)
             yield self
+
+    async def arrive(self) -> None:
+        """Learn who and what is in the open database, having founded the town there if it is empty."""
+        if not await Unit.exists():
+            await self._found()
+        self.units = {unit.code: unit.id for unit in await Unit.all()}
+        self.category = (await Category.get(path="城乡建设/市政设施/路灯")).id
+        self.accounts = {account.username: account for account in await Account.all().select_related("person")}
+        self.resident = self.accounts["resident"].person
 
     async def _found(self) -> None:
         act = Act(SYSTEM, self.clock())
@@ -164,18 +173,14 @@ class Town:
             for number, (code, name, kind, parent) in enumerate(UNITS, start=2)
         ]
         await load_units(act, rows)
-        self.units = {unit.code: unit.id for unit in await Unit.all()}
+        units = {unit.code: unit.id for unit in await Unit.all()}
         await load_categories([("城乡建设",), ("城乡建设", "市政设施"), ("城乡建设", "市政设施", "路灯")])
-        self.category = (await Category.get(path="城乡建设/市政设施/路灯")).id
         for username, name, role, unit in OFFICIALS:
-            person = await Person.create(name=name, unit_id=self.units[unit], created_at=act.now)
+            person = await Person.create(name=name, unit_id=units[unit], created_at=act.now)
             account = await add_account(act, person, username)
-            await Post.create(account_id=account.id, role=role, unit_id=self.units[unit], since=date(2020, 1, 1))
-            self.accounts[username] = account
-        self.resident = await Person.create(
-            name="柳三变", phone="13800001234", unit_id=self.units["village"], created_at=act.now
-        )
-        self.accounts["resident"] = await add_account(act, self.resident, "resident")
+            await Post.create(account_id=account.id, role=role, unit_id=units[unit], since=date(2020, 1, 1))
+        resident = await Person.create(name="柳三变", phone="13800001234", unit_id=units["village"], created_at=act.now)
+        await add_account(act, resident, "resident")
 
     def do(self, work: Callable[[], Awaitable[T]]) -> T:
         """Await `work()` in the running town's event loop."""
