@@ -88,6 +88,19 @@ class Role:
     revokes: tuple[str, ...] = ()
 
 
+#: No six months are longer than this many days.
+SIX_MONTHS = 184
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How long audit records are kept: by law at least six months (C80)."""
+
+    __pydantic_config__ = _STRICT
+
+    retention_days: int = 400
+
+
 @dataclass(frozen=True)
 class Configuration:
     """Everything a deployment decides, checked."""
@@ -99,6 +112,7 @@ class Configuration:
     secret_key: str
     unit_kinds: Mapping[str, UnitKind]
     server: Server = field(default_factory=Server)
+    audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
     theme: str = ""
     search: str = ""
@@ -144,6 +158,7 @@ class _File:
     server: Server = field(default_factory=Server)
     database: _Database = field(default_factory=_Database)
     data: _Data = field(default_factory=_Data)
+    audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
     theme: str = ""
     search: str = ""
@@ -200,7 +215,7 @@ def _problem(kind: type[Any], item: Mapping[str, Any], path: str) -> str:
 
 def _known_keys(kind: type[Any]) -> list[str]:
     keys = [each.name for each in fields(kind)]
-    for nested in (City, Server, UnitKind, Role, _Database, _Data):
+    for nested in (City, Server, UnitKind, Role, Audit, _Database, _Data):
         keys += [each.name for each in fields(nested)] if kind is _File else []
     return keys
 
@@ -241,6 +256,7 @@ def load_configuration(
         secret_key=secret,
         unit_kinds=parsed.unit_kinds,
         server=server,
+        audit=parsed.audit,
         plugins=parsed.plugins,
         theme=parsed.theme,
         search=parsed.search,
@@ -280,6 +296,11 @@ def _semantic_problems(parsed: _File) -> list[str]:
     ):
         if span < 1:
             problems.append(f"server.{key}: {span} would let nobody stay signed in; write 1 or more")
+    if parsed.audit.retention_days < SIX_MONTHS:
+        problems.append(
+            f"audit.retention_days：{parsed.audit.retention_days} 天太短。法律要求日志至少保存六个月，"
+            f"请写 {SIX_MONTHS} 或更大的数，或者不写（默认 {Audit().retention_days} 天）"
+        )
     for key, name in (("theme", parsed.theme), ("search", parsed.search)):
         if name and name not in parsed.plugins:
             problems.append(f"{key}: {name!r} is not in plugins; add it there")

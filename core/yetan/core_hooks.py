@@ -8,6 +8,7 @@ from functools import partial
 from yetan.access.permissions import PERMISSIONS
 from yetan.audit.pages import NAVIGATION as AUDIT_NAVIGATION
 from yetan.audit.pages import PAGES as AUDIT_PAGES
+from yetan.audit.sealing import JOBS as AUDIT_JOBS
 from yetan.documents.pages import PAGES as DOCUMENT_PAGES
 from yetan.documents.service import LEDGER_ENTRY
 from yetan.events.pages import NAVIGATION as EVENT_NAVIGATION
@@ -163,7 +164,7 @@ def yetan_subscriptions() -> Sequence[Subscription]:
 
 @hookimpl
 def yetan_jobs() -> Sequence[Job]:
-    return (*JOBS, docket.JOB)
+    return (*JOBS, *AUDIT_JOBS, docket.JOB)
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """All models of the core, as the one module Tortoise is given for the app `yetan`."""
 
 from yetan.access.models import Session, SignInLink, Throttle
-from yetan.audit.models import AuditRecord
+from yetan.audit.models import AuditChain, AuditRecord
 from yetan.events.models import Delivery, Due, Event, JobRun, RequestKey, Sequence
 from yetan.files.models import Attachment
 from yetan.issues.models import (
@@ -27,6 +27,7 @@ __all__ = [
     "Acceptance",
     "Account",
     "Attachment",
+    "AuditChain",
     "AuditRecord",
     "Category",
     "Counter",

@@ -20,6 +20,7 @@ from tortoise.utils import get_schema_sql
 
 from yetan.db.connection import is_postgres
 from yetan.db.statements import fetch
+from yetan.db.triggers import missing_triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ async def compare() -> list[str]:
         wanted, found = await _postgres_schemas(statements)
     else:
         wanted, found = await _sqlite_schemas(statements)
-    return [*_uncompared(), *(line for name in sorted(wanted) for line in _differences(name, wanted, found))]
+    differences = [line for name in sorted(wanted) for line in _differences(name, wanted, found)]
+    return [*_uncompared(), *differences, *await missing_triggers()]
 
 
 def _uncompared() -> list[str]:

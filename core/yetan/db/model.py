@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from tortoise.models import Model
 
+from yetan.db.triggers import Trigger
 from yetan.privacy import Privacy
 
 
@@ -18,6 +19,8 @@ class Record(Model):
 
     #: How personal each column is. Start-up fails naming any column that is not tagged (C72).
     privacy: ClassVar[Privacy]
+    #: What the database itself refuses to do to rows of an append-only table.
+    triggers: ClassVar[tuple[Trigger, ...]] = ()
 
     class Meta:
         abstract = True

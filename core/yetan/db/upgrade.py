@@ -33,6 +33,7 @@ from yetan.db.comparison import compare
 from yetan.db.connection import Application, connected, is_postgres, sqlite_path, tortoise_configuration
 from yetan.db.schema_editors import schema_editor
 from yetan.db.statements import fetch
+from yetan.db.triggers import set_triggers
 from yetan.errors import ConfigurationError
 
 Progress = Callable[[str], None]
@@ -100,6 +101,7 @@ async def _upgrade_locked(
     try:
         async with in_transaction() as client:
             await _apply(executor, applied, plan, client, progress)
+            await set_triggers()
             if problems := [*await _broken_references(), *await compare()]:
                 raise UpgradeFailed("the schema does not agree with the models:\n  " + "\n  ".join(problems))
     except UpgradeFailed as failure:

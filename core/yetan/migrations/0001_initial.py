@@ -30,6 +30,18 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='AuditChain',
+            fields=[
+                ('id', fields.IntField(primary_key=True, unique=True, db_index=True, generated=False)),
+                ('forgotten', fields.BigIntField(default=0)),
+                ('forgotten_hash', fields.CharField(default='', max_length=64)),
+                ('sealed', fields.BigIntField(default=0)),
+                ('hash', fields.CharField(default='', max_length=64)),
+            ],
+            options={'table': 'yetan_audit_chain', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='AuditRecord',
             fields=[
                 ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
@@ -39,6 +51,8 @@ class Migration(migrations.Migration):
                 ('subject', fields.CharField(default='', max_length=80)),
                 ('outcome', fields.CharField(max_length=20)),
                 ('source', fields.CharField(default='', max_length=64)),
+                ('number', fields.BigIntField(null=True, unique=True)),
+                ('hash', fields.CharField(null=True, max_length=64)),
             ],
             options={'table': 'yetan_audit_record', 'app': 'yetan', 'indexes': [Index(fields=['subject', 'id'], name='yetan_audit_record_subject')], 'pk_attr': 'id'},
             bases=['Record'],
