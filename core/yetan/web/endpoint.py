@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -20,7 +22,7 @@ from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
-from yetan.web.errors import answer_to, error_response
+from yetan.web.errors import answer_to, database_is_lost, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
 from yetan.web.request import BadRequest, Request, cookie_name, single
 
@@ -28,6 +30,8 @@ Site = Literal["all", "public", "desk"]
 
 #: A longer way back is not remembered: written into an address it would be refused as too long.
 NEXT_LENGTH = 2000
+#: How long the rest of a form is waited for that cannot be taken anyway.
+_TYPED_SECONDS = 1.0
 
 
 class TooLarge(YetanError):  # noqa: N818 - read as "the body is too large"
@@ -73,9 +77,11 @@ class PageEndpoint:
                 response = await self._answer(request, unsafe)
             except (YetanError, HTTPException) as error:
                 response = error_response(scope, error)
-            except Exception:
+            except Exception as error:
                 if unsafe:
-                    await self._record(request, 500)
+                    await self._keep_typed(request)
+                    if not database_is_lost(error):
+                        await self._record(request, 500)
                 raise
             if unsafe:
                 await self._record(request, response.status_code)
@@ -148,6 +154,12 @@ class PageEndpoint:
             raise RuntimeError(f"Page {self.page.name!r} is public and sets a cookie; declare it personal=True.")
         response.headers.setdefault("Cache-Control", "no-cache")
         response.headers.add_vary_header("Cookie")
+
+    async def _keep_typed(self, request: Request) -> None:
+        """Read the form now if nobody has: the answer hands back what was typed."""
+        with suppress(Exception):
+            async with asyncio.timeout(_TYPED_SECONDS):
+                await request.sent()
 
     async def _record(self, request: Request, status: int) -> None:
         """Note who tried what, on what, from where, and what came of it; never what was typed (C79)."""

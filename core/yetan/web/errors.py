@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import html
 import logging
 import math
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import asyncpg
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as AnyRequest
@@ -20,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tortoise.exceptions import DBConnectionError
 
 from yetan.errors import TooMany, YetanError
+from yetan.files.storage import StorageUnavailable
 from yetan.i18n import translate
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,26 @@ _RETRY_SECONDS = 5
 
 #: What a database says that is away, locked or full: wait and try again. Anything else is a fault of ours.
 _SQLITE_BUSY = ("locked", "busy", "full", "disk i/o error", "unable to open", "readonly")
+_SERVER_BUSY = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.PostgresIOError,
+)
+#: What a file system says that takes no more, and one that takes nothing.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EROFS, errno.EIO)
+
+#: Answers after which the same form may simply be sent again: its key sees to one effect (C54).
+_AGAIN = (500, 503, 507)
+#: The names of password fields; a form with one of them is not handed back.
+_SECRETS = frozenset({"password", "current", "new", "again"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +93,48 @@ def answer_to(error: Exception, where: str) -> Answer:
     if isinstance(error, YetanError):
         heading, _ = _SENTENCES.get(error.status, _SENTENCES[400])
         retry = math.ceil(error.retry_after) if isinstance(error, TooMany) else None
+        if isinstance(error, StorageUnavailable):
+            logger.error("%s: %s", where, error.remedy)
+            retry = _RETRY_SECONDS
         return Answer(error.status, translate(heading), translate(error.message), retry_after=retry)
     if isinstance(error, HTTPException):
         heading, message = _SENTENCES.get(error.status_code, _SENTENCES[400])
         return Answer(error.status_code, translate(heading), translate(message))
-    if database_is_away(error):
-        logger.error("the database cannot answer at %s: %s", where, error)
-        heading, message = _SENTENCES[503]
-        return Answer(503, translate(heading), translate(message), retry_after=_RETRY_SECONDS)
+    status = 507 if disk_is_full(error) else 503 if database_is_away(error) else 500
+    heading, message = _SENTENCES[status]
+    if status != 500:
+        logger.error("%s at %s: %s", "no room is left" if status == 507 else "the database cannot answer", where, error)
+        return Answer(status, translate(heading), translate(message), retry_after=_RETRY_SECONDS)
     reference = secrets.token_hex(4)
     logger.error("error %s at %s", reference, where, exc_info=error)
-    heading, message = _SENTENCES[500]
     return Answer(500, translate(heading), translate(message), reference)
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether a disk is full: the database's, that of the files or that of the system's temporary folder (F11)."""
+    return any(
+        isinstance(each, asyncpg.DiskFullError)
+        or (isinstance(each, sqlite3.OperationalError) and "full" in str(each).lower())
+        or (isinstance(each, OSError) and each.errno in _FULL)
+        for each in _causes(error)
+    )
 
 
 def database_is_away(error: BaseException) -> bool:
     """Whether the database cannot be reached, is locked or full, rather than misunderstood."""
     for each in _causes(error):
-        if isinstance(each, (DBConnectionError, ConnectionError, asyncpg.InterfaceError)):
-            return True
-        if isinstance(each, (asyncpg.PostgresConnectionError, asyncpg.InsufficientResourcesError)):
-            return True
-        if isinstance(each, (asyncpg.OperatorInterventionError, asyncpg.DeadlockDetectedError)):
+        if database_is_lost(each) or isinstance(each, _SERVER_BUSY):
             return True
         if isinstance(each, sqlite3.OperationalError) and any(word in str(each).lower() for word in _SQLITE_BUSY):
             return True
+        if isinstance(each, OSError) and each.errno in _CLOSED:
+            return True
     return False
+
+
+def database_is_lost(error: BaseException) -> bool:
+    """Whether there is no connection to the database to be had at all: nothing else need be tried with it now."""
+    return any(isinstance(each, (DBConnectionError, ConnectionError)) for each in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -137,9 +176,23 @@ def _page(scope: Scope, answer: Answer) -> str:
     from yetan.web.request import Request
 
     request = scope.get("yetan.request") or Request(scope)
-    context = {"heading": answer.heading, "message": answer.message, "reference": answer.reference}
+    context = {
+        "heading": answer.heading,
+        "message": answer.message,
+        "reference": answer.reference,
+        "typed": _typed(scope, request) if answer.status in _AGAIN else (),
+        "again": scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else ""),
+    }
     drawn: str = request.templating.render("error.html", request, context)
     return drawn
+
+
+def _typed(scope: Scope, request: AnyRequest) -> Sequence[tuple[str, str]]:
+    """What was typed into a form that was not taken, with the key under which it may be sent again."""
+    form = request._form
+    if scope["method"] != "POST" or not isinstance(form, FormData) or "_key" not in form or _SECRETS & set(form):
+        return ()
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
 
 def fallback_page(answer: Answer) -> str:
