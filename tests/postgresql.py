@@ -97,9 +97,17 @@ def postgresql_url() -> Iterator[str]:
 
     One for each worker of pytest-xdist, on a free port of 127.0.0.1 and with a socket in its own folder.
     """
-    programs = find_programs()
-    if programs is None:
+    if find_programs() is None:
         pytest.skip(SKIPPED)
+    with running_cluster() as url:
+        yield url
+
+
+@contextmanager
+def running_cluster() -> Iterator[str]:
+    """A throw-away cluster that runs while the block does: the URL of its database `postgres`, as superuser."""
+    programs = find_programs()
+    assert programs is not None, SKIPPED
     folder = Path(tempfile.mkdtemp(prefix="yetan-postgresql-"))
     try:
         password = _initialise(programs, folder)
