@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.postgresql"]
+pytest_plugins = ["tests.postgresql", "tests.lamps"]
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ POINTS: Mapping[str, str] = {
     "index.committed": "the index has committed, the delivery is not marked done",
     "index.switched": "a rebuilt index serves, the old one is not removed",
     "audit.sealed": "seals are written, not committed",
+    "upgrade.copying": "the copy before an upgrade is written, but has no name yet",
     "upgrade.copied": "the copy before an upgrade is made, nothing is changed",
     "upgrade.statement": "a statement of a migration has run",
     "upgrade.recorded": "a migration is recorded, not committed",

@@ -199,7 +199,7 @@ def test_a_first_configuration_is_written_once_with_a_secret_for_its_owner_alone
 def test_upgrading_again_changes_nothing(run: Command, city: Path) -> None:
     before = held(city, "SELECT name, sql FROM sqlite_master ORDER BY name")
     said = run("db", "upgrade", "--config", city)
-    assert (said.code, said.out) == (0, "The database is up to date.\n")
+    assert (said.code, said.out) == (0, "数据库已经是最新的。\n")
     assert held(city, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
 
 
@@ -216,7 +216,7 @@ def test_check_ends_with_zero_only_where_all_is_well(run: Command, city: Path) -
     change(city, "DROP INDEX yetan_issue_state")
     said = run("check", "--config", city)
     assert said.code == 1
-    assert "yetan_issue: index on (state, raised_at, id) is missing" in said.out
+    assert "yetan_issue：缺少索引 (state, raised_at, id)" in said.out
 
 
 def test_the_graph_names_every_state_and_guard(run: Command, city: Path) -> None:

@@ -74,15 +74,15 @@ def postgresql_constraint(url: str, table: str, kind: str, columns: str) -> str:
 
 def test_a_dropped_index_is_noticed(database_url: str) -> None:
     run_statement(database_url, "DROP INDEX yetan_event_subject")
-    assert differences(database_url) == ["yetan_event: index on (subject_kind, subject_id, id) is missing"]
+    assert differences(database_url) == ["yetan_event：缺少索引 (subject_kind, subject_id, id)"]
 
 
 def test_an_index_in_another_order_is_noticed(database_url: str) -> None:
     run_statement(database_url, "DROP INDEX yetan_event_subject")
     run_statement(database_url, "CREATE INDEX yetan_event_subject ON yetan_event (subject_id, subject_kind, id)")
     assert differences(database_url) == [
-        "yetan_event: index on (subject_kind, subject_id, id) is missing",
-        "yetan_event: index on (subject_id, subject_kind, id) is in no model",
+        "yetan_event：缺少索引 (subject_kind, subject_id, id)",
+        "yetan_event：多出索引 (subject_id, subject_kind, id)",
     ]
 
 
@@ -93,10 +93,8 @@ def test_an_index_over_some_rows_alone_is_noticed(database_url: str) -> None:
         "CREATE INDEX yetan_event_subject ON yetan_event (subject_kind, subject_id, id) WHERE historical",
     )
     first, second = differences(database_url)
-    assert first == "yetan_event: index on (subject_kind, subject_id, id) is missing"
-    assert re.fullmatch(
-        r"yetan_event: index on \(subject_kind, subject_id, id\) WHERE .*historical.* is in no model", second
-    )
+    assert first == "yetan_event：缺少索引 (subject_kind, subject_id, id)"
+    assert re.fullmatch(r"yetan_event：多出索引 \(subject_kind, subject_id, id\) WHERE .*historical.*", second)
 
 
 def test_another_name_is_no_difference(database_url: str) -> None:
@@ -116,7 +114,7 @@ def test_a_missing_unique_constraint_is_noticed(database_url: str) -> None:
         sqlite=lambda sql: re.sub(r',\s*CONSTRAINT "[^"]*" UNIQUE \("key", "service"\)', "", sql),
         postgresql=f'DROP CONSTRAINT "{name}"',
     )
-    assert differences(database_url) == ["yetan_request_key: unique constraint on (key, service) is missing"]
+    assert differences(database_url) == ["yetan_request_key：缺少唯一约束 (key, service)"]
 
 
 def test_a_unique_index_is_as_good_as_a_constraint(database_url: str) -> None:
@@ -142,16 +140,16 @@ def test_a_changed_column_is_noticed(database_url: str, definition: str, type_ch
     )
     (line,) = differences(database_url)
     said = line.replace("character varying", "VARCHAR").replace("::VARCHAR", "")
-    assert said == f"yetan_unit: column name is {expected}, but should be VARCHAR(80) NOT NULL"
+    assert said == f"yetan_unit：列 name 是 {expected}，应当是 VARCHAR(80) NOT NULL"
 
 
 def test_a_column_too_few_and_one_too_many_are_noticed(database_url: str) -> None:
     run_statement(database_url, "ALTER TABLE yetan_unit DROP COLUMN short_name")
     run_statement(database_url, "ALTER TABLE yetan_unit ADD COLUMN nickname TEXT")
     missing, surplus = differences(database_url)
-    assert missing.startswith("yetan_unit: column short_name (")
-    assert missing.endswith("(40) NOT NULL) is missing")
-    assert surplus == "yetan_unit: column nickname is in no model"
+    assert missing.startswith("yetan_unit：缺少列 short_name（")
+    assert missing.endswith("(40) NOT NULL）")
+    assert surplus == "yetan_unit：多出列 nickname"
 
 
 def test_a_missing_foreign_key_is_noticed(database_url: str) -> None:
@@ -166,9 +164,7 @@ def test_a_missing_foreign_key_is_noticed(database_url: str) -> None:
         ),
         postgresql=f'DROP CONSTRAINT "{name}"',
     )
-    assert differences(database_url) == [
-        "yetan_issue_scope: foreign key on (unit_id) to yetan_unit (id) on delete RESTRICT is missing"
-    ]
+    assert differences(database_url) == ["yetan_issue_scope：缺少外键 (unit_id) → yetan_unit (id) ON DELETE RESTRICT"]
 
 
 def test_another_way_of_deleting_is_noticed(database_url: str) -> None:
@@ -185,8 +181,8 @@ def test_another_way_of_deleting_is_noticed(database_url: str) -> None:
         postgresql=f'DROP CONSTRAINT "{name}", ADD FOREIGN KEY (unit_id) REFERENCES yetan_unit (id) ON DELETE CASCADE',
     )
     assert differences(database_url) == [
-        "yetan_issue_scope: foreign key on (unit_id) to yetan_unit (id) on delete RESTRICT is missing",
-        "yetan_issue_scope: foreign key on (unit_id) to yetan_unit (id) on delete CASCADE is in no model",
+        "yetan_issue_scope：缺少外键 (unit_id) → yetan_unit (id) ON DELETE RESTRICT",
+        "yetan_issue_scope：多出外键 (unit_id) → yetan_unit (id) ON DELETE CASCADE",
     ]
 
 
@@ -199,14 +195,14 @@ def test_a_key_that_is_no_longer_counted_is_noticed(database_url: str) -> None:
         postgresql="ALTER COLUMN id DROP DEFAULT",
     )
     (line,) = differences(database_url)
-    assert line.startswith("yetan_throttle: column id is ")
-    assert line.endswith(" DEFAULT the next number")
+    assert line.startswith("yetan_throttle：列 id 是 ")
+    assert line.endswith(" DEFAULT 下一个编号")
 
 
 def test_a_missing_table_is_noticed_and_a_strange_one_left_alone(database_url: str) -> None:
     run_statement(database_url, "DROP TABLE yetan_throttle")
     run_statement(database_url, "CREATE TABLE a_plugin_once_installed (id INT)")
-    assert differences(database_url) == ["yetan_throttle: the table is missing"]
+    assert differences(database_url) == ["yetan_throttle：缺少这张表"]
 
 
 def test_comparing_changes_nothing(database_url: str) -> None:

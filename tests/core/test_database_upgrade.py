@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import importlib
-import itertools
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from tests.lamps import FIRST, WIDER, Lamps, fill, on_database, rows, run_upgrade, tables
 from tests.postgresql import configuration_for, database_of, execute
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.recorder import MigrationRecorder
@@ -24,98 +21,10 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, SqliteSchemaE
 
 from yetan.config import Configuration
 from yetan.db import upgrade as upgrade_module
-from yetan.db.connection import CORE_APPLICATION, Application, connected, is_postgres, sqlite_path
-from yetan.db.make_migrations import missing_migrations
+from yetan.db.connection import CORE_APPLICATION, is_postgres, sqlite_path
 from yetan.db.statements import fetch
 from yetan.db.upgrade import UpgradeFailed, UpgradeReport, pending, upgrade
 from yetan.errors import ConfigurationError
-
-T = TypeVar("T")
-
-FIRST = """
-from tortoise import fields
-from tortoise.indexes import Index
-from tortoise.models import Model
-
-class Street(Model):
-    id = fields.IntField(primary_key=True)
-    name = fields.CharField(max_length=20)
-    district = fields.CharField(max_length=20)
-    note = fields.TextField(default="")
-    class Meta:
-        app = "lamps"
-        table = "lamps_street"
-        unique_together = (("district", "name"),)
-        indexes = [Index(fields=("note", "id"), name="lamps_street_note")]
-
-class Lamp(Model):
-    id = fields.IntField(primary_key=True)
-    street = fields.ForeignKeyField(
-        "lamps.Street", related_name="lamps", on_delete=fields.CASCADE, db_index=True
-    )
-    number = fields.IntField()
-    class Meta:
-        app = "lamps"
-        table = "lamps_lamp"
-        unique_together = (("street", "number"),)
-
-class Repair(Model):
-    id = fields.IntField(primary_key=True)
-    lamp = fields.ForeignKeyField("lamps.Lamp", related_name="repairs", on_delete=fields.SET_NULL, null=True)
-    street = fields.ForeignKeyField("lamps.Street", related_name="repairs", on_delete=fields.RESTRICT)
-    class Meta:
-        app = "lamps"
-        table = "lamps_repair"
-"""
-WIDER = FIRST.replace("name = fields.CharField(max_length=20)", "name = fields.CharField(max_length=60)", 1)
-
-_numbers = itertools.count(1)
-
-
-class Lamps:
-    """A small plugin's package on disk, whose models change and which gets migrations written."""
-
-    def __init__(self, folder: Path) -> None:
-        self.package = f"lamps_{next(_numbers)}"
-        self.folder = folder / self.package
-        (self.folder / "migrations").mkdir(parents=True)
-        for each in (self.folder, self.folder / "migrations"):
-            (each / "__init__.py").touch()
-        self.application = Application("lamps", f"{self.package}.models", f"{self.package}.migrations")
-
-    def change(self, models: str, name: str) -> None:
-        """Give the package these models and the migration they need, named `name`."""
-        (self.folder / "models.py").write_text(models)
-        self.forget()
-        (writer,) = asyncio.run(missing_migrations([self.application], "lamps"))
-        (self.folder / "migrations" / f"{name}.py").write_text(writer.as_string())
-        self.forget()
-
-    def add(self, name: str, after: str, body: str) -> None:
-        """Write a migration by hand; `body` defines `operations` and what they need."""
-        (self.folder / "migrations" / f"{name}.py").write_text(
-            "from tortoise import fields, migrations\nfrom tortoise.migrations import operations as ops\n"
-            f"{body}\n"
-            f"class Migration(migrations.Migration):\n"
-            f"    dependencies = [('lamps', '{after}')]\n    operations = operations\n"
-        )
-        self.forget()
-
-    def forget(self) -> None:
-        """Have the package imported anew."""
-        for name in [each for each in sys.modules if each.split(".")[0] == self.package]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-
-
-@pytest.fixture
-def lamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lamps]:
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    lamps = Lamps(tmp_path / "packages")
-    lamps.change(FIRST, "0001_initial")
-    yield lamps
-    lamps.forget()
 
 
 @pytest.fixture
@@ -123,50 +32,11 @@ def configuration(empty_database_url: str, tmp_path: Path) -> Configuration:
     return configuration_for(empty_database_url, tmp_path / "data")
 
 
-def run_upgrade(configuration: Configuration, *applications: Application) -> UpgradeReport:
-    return asyncio.run(upgrade(configuration, applications, lambda line: None))
-
-
-def on_database(
-    configuration: Configuration, application: Application, work: Callable[[], Coroutine[Any, Any, T]]
-) -> T:
-    async def run() -> T:
-        async with connected(configuration.database_url, [application]):
-            return await work()
-
-    return asyncio.run(run())
-
-
-async def tables() -> set[str]:
-    rows = await fetch(
-        "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
-        if is_postgres()
-        else "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-    )
-    return {row["name"] for row in rows}
-
-
-async def fill() -> None:
-    await fetch(
-        "INSERT INTO lamps_street (id, name, district, note) VALUES (1, '茶亭街', '一区', ''), (2, '水巷', '一区', '')"
-    )
-    await fetch("INSERT INTO lamps_lamp (id, street_id, number) VALUES (1, 1, 1), (2, 1, 2), (3, 2, 1)")
-    await fetch("INSERT INTO lamps_repair (id, lamp_id, street_id) VALUES (1, 1, 1), (2, NULL, 2)")
-
-
-async def rows() -> list[list[dict[str, Any]]]:
-    return [
-        await fetch("SELECT id, name, district FROM lamps_street ORDER BY id"),
-        await fetch("SELECT id, street_id, number FROM lamps_lamp ORDER BY id"),
-        await fetch("SELECT id, lamp_id, street_id FROM lamps_repair ORDER BY id"),
-    ]
-
-
 def test_an_empty_database_gets_the_core(configuration: Configuration) -> None:
     said: list[str] = []
     report = asyncio.run(upgrade(configuration, [CORE_APPLICATION], said.append))
     assert report == UpgradeReport(("yetan.0001_initial",), None)
-    assert said == ["applying yetan.0001_initial"]
+    assert said == ["正在升级 yetan.0001_initial"]
     assert "yetan_issue" in on_database(configuration, CORE_APPLICATION, tables)
     assert run_upgrade(configuration, CORE_APPLICATION) == UpgradeReport((), None)
     assert not (configuration.data_dir / "backups").exists()
@@ -255,14 +125,14 @@ def test_a_rebuild_that_drops_a_unique_constraint_is_noticed(
         run_upgrade(configuration, lamps.application)
 
     lines = str(failure.value).splitlines()
-    assert "  lamps_lamp: index on (lit) is missing" in lines
+    assert "  lamps_lamp：缺少索引 (lit)" in lines
     if configuration.is_sqlite:
-        assert "  lamps_street: unique constraint on (district, name) is missing" in lines
-        assert "  lamps_street: index on (note, id) is missing" in lines
+        assert "  lamps_street：缺少唯一约束 (district, name)" in lines
+        assert "  lamps_street：缺少索引 (note, id)" in lines
         (copy,) = (configuration.data_dir / "backups").iterdir()
-        assert lines[-1] == f"Nothing was changed. A copy made before is kept as {copy}."
+        assert lines[-1] == f"数据库没有任何改动。升级前的副本留在 {copy}。"
     else:
-        assert lines[-1] == "Nothing was changed."
+        assert lines[-1] == "数据库没有任何改动。"
     assert on_database(configuration, lamps.application, rows) == before
 
 
@@ -275,7 +145,7 @@ def test_a_failing_migration_leaves_nothing_applied(configuration: Configuration
         "operations = [ops.CreateModel(name='Post', fields=[('id', key)], options=options),"
         " ops.RunSQL('SELECT broken')]",
     )
-    with pytest.raises(UpgradeFailed, match=r"(?s)migration lamps\.0002_posts failed: .*\nNothing was changed\."):
+    with pytest.raises(UpgradeFailed, match=r"(?s)迁移 lamps\.0002_posts 没有成功：.*\n数据库没有任何改动。"):
         run_upgrade(configuration, lamps.application)
     assert on_database(configuration, lamps.application, tables) == set()
 
@@ -297,7 +167,7 @@ def test_a_migration_may_not_leave_the_transaction(configuration: Configuration,
     lamps.add("0002_alone", "0001_initial", "operations = []")
     path = lamps.folder / "migrations" / "0002_alone.py"
     path.write_text(path.read_text() + "    atomic = False\n")
-    with pytest.raises(UpgradeFailed, match=r"lamps\.0002_alone says atomic = False"):
+    with pytest.raises(UpgradeFailed, match=r"迁移 lamps\.0002_alone 要求 atomic = False"):
         run_upgrade(configuration, lamps.application)
 
 
@@ -307,9 +177,9 @@ def test_rows_that_refer_to_nothing_are_refused(configuration: Configuration, la
     on_database(configuration, lamps.application, fill)
     lamps.add("0002_clean", "0001_initial", "operations = [ops.RunSQL('DELETE FROM lamps_street WHERE id = 2')]")
     expected = (
-        "lamps_lamp: 1 rows refer to rows of lamps_street that are not there"
+        "lamps_lamp：有 1 行引用了 lamps_street 里不存在的行"
         if configuration.is_sqlite
-        else "migration lamps.0002_clean failed: IntegrityError"
+        else "迁移 lamps.0002_clean 没有成功：IntegrityError"
     )
     with pytest.raises(UpgradeFailed, match=expected):
         run_upgrade(configuration, lamps.application)
@@ -340,7 +210,7 @@ def test_a_database_of_a_newer_version_is_left_alone(configuration: Configuratio
     run_upgrade(configuration, lamps.application)
     (lamps.folder / "migrations" / "0002_wider_names.py").unlink()
     lamps.forget()
-    with pytest.raises(UpgradeFailed, match=r"upgraded by a newer version, which applied lamps\.0002_wider_names"):
+    with pytest.raises(UpgradeFailed, match=r"更新的版本升级过（lamps\.0002_wider_names）"):
         run_upgrade(configuration, lamps.application)
 
 
@@ -348,7 +218,7 @@ def test_a_missing_dependency_is_said(configuration: Configuration, lamps: Lamps
     lamps.add("0002_linked", "0001_initial", "operations = []")
     path = lamps.folder / "migrations" / "0002_linked.py"
     path.write_text(path.read_text().replace("[('lamps', '0001_initial')]", "[('yetan', '0001_initial')]"))
-    with pytest.raises(UpgradeFailed, match=r"the migrations cannot be read: .*yetan"):
+    with pytest.raises(UpgradeFailed, match=r"读不了迁移：.*yetan"):
         run_upgrade(configuration, lamps.application)
 
 
@@ -401,7 +271,7 @@ def test_of_two_upgrades_at_once_one_waits_for_the_other(configuration: Configur
         for process in processes:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line.startswith("waiting: the database is being upgraded by "), line + process.stdout.read()
+            assert line.startswith("请稍等："), line + process.stdout.read()
         return processes
 
     if configuration.is_sqlite:
@@ -422,7 +292,7 @@ def test_of_two_upgrades_at_once_one_waits_for_the_other(configuration: Configur
 
         processes = asyncio.run(start_locked())
     answers = sorted(finish(process) for process in processes)
-    assert answers == ["applied:\n", "applying lamps.0001_initial\napplied: lamps.0001_initial\n"]
+    assert answers == ["applied:\n", "正在升级 lamps.0001_initial\napplied: lamps.0001_initial\n"]
     assert [process.returncode for process in processes] == [0, 0]
 
 
@@ -449,7 +319,7 @@ def test_who_waits_is_told_who_upgrades(configuration: Configuration, lamps: Lam
     line = second.stdout.readline()
     (lamps.folder / "go").touch()
     unblock.cancel()
-    assert f"process {first.pid} on " in line if configuration.is_sqlite else "yetan from 127.0.0.1" in line, line
+    assert f"进程 {first.pid}" in line if configuration.is_sqlite else "来自 127.0.0.1 的用户 yetan" in line, line
     assert "applied: lamps.0001_initial lamps.0002_slow" in finish(first)
     assert finish(second) == "applied:\n"
 
@@ -467,7 +337,7 @@ def test_an_upgrade_killed_half_way_can_be_run_again(configuration: Configuratio
         "operations = [ops.RunSQL('DELETE FROM lamps_repair'), ops.RunPython(die)]",
     )
     killed = start_upgrade(configuration, lamps)
-    assert "applying lamps.0003_deadly" in finish(killed)
+    assert "正在升级 lamps.0003_deadly" in finish(killed)
     assert killed.returncode == -9
     (lamps.folder / "migrations" / "0003_deadly.py").unlink()
     lamps.forget()
@@ -483,14 +353,14 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError) as failure:
         run_upgrade(configuration, CORE_APPLICATION)
     (line,) = failure.value.problems
-    assert line.startswith(f"database.url: {tmp_path}/file/data/yetan.sqlite3 cannot be used: ")
+    assert line.startswith(f"database.url：{tmp_path}/file/data/yetan.sqlite3 用不了：")
     assert "\n" not in line
 
 
 def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "yetan.sqlite3").write_text("this is not a database, whatever its name says " * 100)
     configuration = configuration_for(f"sqlite://{tmp_path}/yetan.sqlite3", tmp_path)
-    with pytest.raises(ConfigurationError, match=r"yetan\.sqlite3 cannot be used: file is not a database; "):
+    with pytest.raises(ConfigurationError, match=r"yetan\.sqlite3 用不了：file is not a database。"):
         run_upgrade(configuration, CORE_APPLICATION)
 
 
@@ -499,7 +369,7 @@ def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path: Path, lamps: Lam
     run_upgrade(configuration, lamps.application)
     lamps.change(WIDER, "0002_wider_names")
     (tmp_path / "backups").write_text("in the way")
-    with pytest.raises(UpgradeFailed, match=r"the copy in .*/backups cannot be made: .*\nNothing was changed\."):
+    with pytest.raises(UpgradeFailed, match=r"(?s)在 .*/backups 里复制不了数据库：.*\n数据库没有任何改动。"):
         run_upgrade(configuration, lamps.application)
     missing = on_database(configuration, lamps.application, lambda: pending(configuration, [lamps.application]))
     assert missing == ["lamps.0002_wider_names"]
@@ -520,7 +390,7 @@ def test_a_server_that_refuses_is_said_in_one_line(postgresql_url: str, tmp_path
     assert "password authentication failed" in wrong
     assert "guessed" not in wrong
     assert "nowhere" in failure(database_of(postgresql_url, "nowhere"))
-    assert "127.0.0.1:1 cannot be used: " in failure(postgresql_url.replace(f":{port}/", ":1/"))
+    assert "127.0.0.1:1 上的 postgres 用不了：" in failure(postgresql_url.replace(f":{port}/", ":1/"))
 
 
 @pytest.mark.postgresql

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from tortoise import Tortoise
 from tortoise.connection import get_connection
+from tortoise.fields.relational import ManyToManyFieldInstance
 from tortoise.transactions import in_transaction
 from tortoise.utils import get_schema_sql
 
@@ -34,10 +35,11 @@ class Table:
 
 
 async def compare() -> list[str]:
-    """Differences between the open database and the models it was opened with, as sentences.
+    """Differences between the open database and the models it was opened with, as sentences for the operator.
 
-    Tables that belong to no model (of a plugin no longer installed, of a search backend) are left alone.
-    Inside a transaction it sees what that has changed so far.
+    Of each model's table: columns with type, length, nullability and default; primary key, uniques, indexes and
+    foreign keys with their target and what deleting it does. Changes nothing, and may be asked while the city runs.
+    Inside a transaction it sees what that has changed so far. See `tables_of_no_model` for the other tables.
     """
     statements = get_schema_sql(get_connection("default"), safe=False)
     if is_postgres():
@@ -48,11 +50,31 @@ async def compare() -> list[str]:
     return [*_uncompared(), *differences, *await missing_triggers()]
 
 
+async def tables_of_no_model() -> list[str]:
+    """The tables that none of the open database's models has: of a plugin that is switched off or no longer
+    installed, of a search backend, of an operator. They are nobody's to change."""
+    assert Tortoise.apps is not None
+    own = {"tortoise_migrations"}
+    for model in Tortoise.apps.get_models_iterable():
+        relations = (model._meta.fields_map[name] for name in model._meta.m2m_fields)
+        own |= {
+            model._meta.db_table,
+            *(each.through for each in relations if isinstance(each, ManyToManyFieldInstance)),
+        }
+    rows = await fetch(
+        "SELECT relname AS name FROM pg_class WHERE relkind IN ('r', 'p') "
+        "AND relnamespace = current_schema()::regnamespace"
+        if is_postgres()
+        else "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    return sorted({row["name"] for row in rows} - own)
+
+
 def _uncompared() -> list[str]:
     """Tortoise makes Meta.constraints in migrations alone, so that there is nothing to compare them with."""
     assert Tortoise.apps is not None
     return [
-        f"{model._meta.db_table}: Meta.constraints cannot be compared; use unique_together or Meta.indexes"
+        f"{model._meta.db_table}：Meta.constraints 比较不了，请改用 unique_together 或者 Meta.indexes"
         for model in Tortoise.apps.get_models_iterable()
         if model._meta.constraints
     ]
@@ -60,21 +82,21 @@ def _uncompared() -> list[str]:
 
 def _differences(name: str, wanted: Mapping[str, Table], found: Mapping[str, Table]) -> Iterable[str]:
     if name not in found:
-        yield f"{name}: the table is missing"
+        yield f"{name}：缺少这张表"
         return
     want, have = wanted[name], found[name]
     for column, definition in want.columns.items():
         if column not in have.columns:
-            yield f"{name}: column {column} ({definition}) is missing"
+            yield f"{name}：缺少列 {column}（{definition}）"
         elif have.columns[column] != definition:
-            yield f"{name}: column {column} is {have.columns[column]}, but should be {definition}"
+            yield f"{name}：列 {column} 是 {have.columns[column]}，应当是 {definition}"
     for column in have.columns:
         if column not in want.columns:
-            yield f"{name}: column {column} is in no model"
+            yield f"{name}：多出列 {column}"
     for rule in sorted(want.rules - have.rules):
-        yield f"{name}: {rule} is missing"
+        yield f"{name}：缺少{rule}"
     for rule in sorted(have.rules - want.rules):
-        yield f"{name}: {rule} is in no model"
+        yield f"{name}：多出{rule}"
 
 
 def _column(kind: str, *, nullable: bool, default: str | None) -> str:
@@ -82,13 +104,13 @@ def _column(kind: str, *, nullable: bool, default: str | None) -> str:
 
 
 def _index(columns: str, *, primary: bool, unique: bool) -> str:
-    kind = "primary key" if primary else "unique constraint" if unique else "index"
-    return f"{kind} on {columns}"
+    kind = "主键" if primary else "唯一约束" if unique else "索引"
+    return f"{kind} {columns}"
 
 
 def _foreign_key(columns: str, table: str, target: str, *, on_delete: str, on_update: str) -> str:
-    update = "" if on_update == "NO ACTION" else f" on update {on_update}"
-    return f"foreign key on ({columns}) to {table} ({target}) on delete {on_delete}{update}"
+    update = "" if on_update == "NO ACTION" else f" ON UPDATE {on_update}"
+    return f"外键 ({columns}) → {table} ({target}) ON DELETE {on_delete}{update}"
 
 
 async def _sqlite_schemas(statements: str) -> tuple[dict[str, Table], dict[str, Table]]:
@@ -124,7 +146,7 @@ def _read_sqlite_table(database: sqlite3.Connection, name: str, sql: str) -> Tab
     for row in database.execute("SELECT * FROM pragma_table_xinfo(?)", [name]):
         if row["pk"]:
             keys.append((row["pk"], row["name"]))
-        default = "the next number" if row["pk"] and counted else row["dflt_value"]
+        default = "下一个编号" if row["pk"] and counted else row["dflt_value"]
         columns[row["name"]] = _column(row["type"].upper(), nullable=not row["notnull"], default=default)
     rules = {_index(f"({', '.join(key for _, key in sorted(keys))})", primary=True, unique=True)}
     for row in database.execute("SELECT * FROM pragma_index_list(?)", [name]).fetchall():
@@ -185,12 +207,12 @@ async def _read_postgres(which: str) -> dict[str, Table]:
         columns.setdefault(row["name"], {})[row["column"]] = _column(
             row["type"],
             nullable=not row["required"],
-            default="the next number" if default.startswith("nextval(") else default,
+            default="下一个编号" if default.startswith("nextval(") else default,
         )
     rules: dict[str, set[str]] = {name: set() for name in columns}
     for row in await fetch(_POSTGRES_INDEXES, [namespace]):
         covered = row["definition"].split(" USING ", 1)[1].removeprefix("btree ")
-        broken = "" if row["valid"] else " (invalid: its building was broken off)"
+        broken = "" if row["valid"] else "（无效：建立时中断了）"
         rules[row["name"]].add(_index(covered, primary=row["primary"], unique=row["unique"]) + broken)
     for row in await fetch(_POSTGRES_FOREIGN_KEYS, [namespace]):
         rules[row["name"]].add(

@@ -88,22 +88,9 @@ def find_applications(label: str) -> tuple[Application, ...]:
     if label == CORE_APPLICATION.label:
         return (CORE_APPLICATION,)
     # The core's models must not need the plugin machinery to be migrated.
-    from yetan.plugins.discovery import load
-    from yetan.plugins.registry import Registry
+    from yetan.plugins.record import installed_applications
 
-    plugins = load(_with_dependencies(label.removeprefix("yetan_")))
-    return Registry(plugins=plugins, configurations={}).applications
-
-
-def _with_dependencies(name: str) -> list[str]:
-    from yetan.plugins.discovery import installed
-
-    points = installed()
-    names = [name]
-    for each in names:
-        if each in points:
-            names += [needed for needed in points[each].load().depends_on if needed not in names]
-    return names
+    return installed_applications(label)
 
 
 def _package_folder(module: str) -> Path:

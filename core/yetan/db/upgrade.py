@@ -11,7 +11,7 @@ import fcntl
 import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,12 +29,20 @@ from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
 from yetan.config import Configuration
-from yetan.db.comparison import compare
-from yetan.db.connection import Application, connected, is_postgres, sqlite_path, tortoise_configuration
+from yetan.db.comparison import compare, tables_of_no_model
+from yetan.db.connection import (
+    CORE_APPLICATION,
+    Application,
+    connected,
+    is_postgres,
+    sqlite_path,
+    tortoise_configuration,
+)
 from yetan.db.schema_editors import schema_editor
 from yetan.db.statements import fetch
 from yetan.db.triggers import set_triggers
 from yetan.errors import ConfigurationError
+from yetan.faults import reached
 
 Progress = Callable[[str], None]
 
@@ -55,25 +63,42 @@ class UpgradeReport:
 
 
 class UpgradeFailed(Exception):  # noqa: N818 - read as "the upgrade failed"
-    """The upgrade stopped and changed nothing. The message tells the operator, in English, what is wrong."""
+    """The upgrade stopped and changed nothing. The message tells the operator what is wrong and what to do."""
 
 
 async def upgrade(
-    configuration: Configuration, applications: Sequence[Application], progress: Progress
+    configuration: Configuration,
+    applications: Sequence[Application],
+    progress: Progress,
+    *,
+    record: Callable[[], Awaitable[None]] | None = None,
 ) -> UpgradeReport:
-    """Apply all pending migrations of `applications`: of the enabled ones and of all ever applied.
+    """Apply all pending migrations of `applications`: of the enabled ones and of all ever applied (F05, F23).
 
-    Waits while another upgrade runs. Raises `UpgradeFailed` when a migration or a check fails, and
-    `ConfigurationError` when the database or its folder cannot be used.
+    `record` writes down what belongs to the upgrade, and commits with it. Waits while another upgrade runs. Raises
+    `UpgradeFailed` when a migration or a check fails, and `ConfigurationError` when the database or its folder
+    cannot be used.
     """
     with _reachable(configuration):
         if configuration.is_sqlite:
-            Path(sqlite_path(configuration.database_url)).parent.mkdir(parents=True, exist_ok=True)
+            _database_file(configuration).parent.mkdir(parents=True, exist_ok=True)
         # SQLite alters a table by dropping it: with foreign keys on, rows that refer to it would go with it.
         async with connected(_upgrade_url(configuration), applications, foreign_keys=False):
             lock = _postgres_lock(progress) if is_postgres() else _sqlite_lock(configuration, progress)
             async with lock:
-                return await _upgrade_locked(configuration, applications, progress)
+                return await _upgrade_locked(configuration, applications, progress, record)
+
+
+async def applied_labels(configuration: Configuration) -> set[str]:
+    """The labels of the apps whose migrations were ever applied to the database, switched off since or not.
+
+    Raises `ConfigurationError` when the database cannot be reached.
+    """
+    if configuration.is_sqlite and not _database_file(configuration).exists():
+        return set()
+    with _reachable(configuration):
+        async with connected(configuration.database_url, [CORE_APPLICATION]):
+            return {key.app_label for key in await _applied()}
 
 
 async def pending(configuration: Configuration, applications: Sequence[Application]) -> list[str]:
@@ -88,25 +113,35 @@ async def pending(configuration: Configuration, applications: Sequence[Applicati
 
 
 async def _upgrade_locked(
-    configuration: Configuration, applications: Sequence[Application], progress: Progress
+    configuration: Configuration,
+    applications: Sequence[Application],
+    progress: Progress,
+    record: Callable[[], Awaitable[None]] | None,
 ) -> UpgradeReport:
-    applied = await _applied()
-    executor = await _executor(applications)
-    _refuse_unknown(executor, applications, applied)
-    plan = _plan(executor, applied)
     copy: Path | None = None
-    if plan and applied and not is_postgres():
-        copy = await asyncio.to_thread(_copy, configuration)
-        progress(f"copied the database to {copy}")
     try:
+        applied = await _applied()
+        executor = await _executor(applications)
+        _refuse_unknown(executor, applications, applied)
+        plan = _plan(executor, applied)
+        if plan and applied and not is_postgres():
+            copy = await asyncio.to_thread(_copy, configuration)
+            progress(f"已把数据库复制为 {copy}")
+            reached("upgrade.copied")
         async with in_transaction() as client:
+            references = await _references()
             await _apply(executor, applied, plan, client, progress)
             await set_triggers()
-            if problems := [*await _broken_references(), *await compare()]:
-                raise UpgradeFailed("the schema does not agree with the models:\n  " + "\n  ".join(problems))
+            if problems := [*await _broken_references(references), *await compare()]:
+                raise UpgradeFailed(
+                    "升级后的表和程序的模型对不上：\n  " + "\n  ".join(problems) + f"\n{_KEEP_THE_OLD_VERSION}"
+                )
+            if record is not None:
+                await record()
     except UpgradeFailed as failure:
-        kept = f" A copy made before is kept as {copy}." if copy else ""
-        raise UpgradeFailed(f"{failure}\nNothing was changed.{kept}") from failure
+        kept = f"升级前的副本留在 {copy}。" if copy else ""
+        raise UpgradeFailed(f"{failure}\n数据库没有任何改动。{kept}") from failure
+    reached("upgrade.committed")
     return UpgradeReport(tuple(str(key) for key in plan), copy)
 
 
@@ -117,7 +152,7 @@ async def _executor(applications: Sequence[Application]) -> MigrationExecutor:
     try:
         await executor.loader.build_graph()
     except (ImportError, ValueError) as error:
-        raise UpgradeFailed(f"the migrations cannot be read: {error}") from error
+        raise UpgradeFailed(f"读不了迁移：{error}\n请重新安装这个版本和它的插件。") from error
     return executor
 
 
@@ -146,8 +181,7 @@ def _refuse_unknown(
     known = executor.loader.graph.nodes
     if unknown := sorted(str(key) for key in applied if key.app_label in labels and key not in known):
         raise UpgradeFailed(
-            f"the database was upgraded by a newer version, which applied {', '.join(unknown)}; "
-            "install that version, or go back to a copy made before"
+            f"数据库已经由更新的版本升级过（{'、'.join(unknown)}）。请安装那个版本，或者恢复升级前的副本。"
         )
 
 
@@ -165,69 +199,140 @@ async def _apply(
     await editor._run_sql(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
     state = await executor._project_state(applied)
     for key in plan:
-        progress(f"applying {key}")
+        progress(f"正在升级 {key}")
         migration = executor.loader.graph.nodes[key]
         assert isinstance(migration, Migration)
         if not migration.atomic:
-            raise UpgradeFailed(f"migration {key} says atomic = False, but upgrades run in one transaction")
+            raise UpgradeFailed(
+                f"迁移 {key} 要求 atomic = False，而整个升级在一个事务里进行。\n{_KEEP_THE_OLD_VERSION}"
+            )
         try:
             state = await migration.apply(state, schema_editor=editor)
             await recorder.record_applied(key.app_label, key.name)
         except Exception as error:
-            raise UpgradeFailed(f"migration {key} failed: {type(error).__name__}: {error}") from error
+            raise UpgradeFailed(f"迁移 {key} 没有成功：{type(error).__name__}：{error}\n{_remedy(error)}") from error
+        reached("upgrade.recorded")
 
 
-async def _broken_references() -> list[str]:
-    """Rows that refer to rows that are not there: on SQLite, where foreign keys were off until now."""
+_KEEP_THE_OLD_VERSION = "请把以上内容发给这个版本或插件的维护者；在此之前可以继续用原来的版本。"
+_FREE_SPACE = "磁盘写不下了：请腾出空间，再运行一次 yetan db upgrade。"
+_STOP_OTHERS = "别的程序占着要改的表：请停下 yetan serve 和 yetan worker，再运行一次 yetan db upgrade。"
+
+
+def _remedy(error: Exception) -> str:
+    """What to do where a migration failed: the disk is full (F23), the table is in use, or the migration is wrong."""
+    # Tortoise wraps the driver's exception.
+    said = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    # SQLite's extended codes keep the plain one in their lowest byte.
+    code = getattr(said, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or isinstance(said, asyncpg.DiskFullError):
+        return _FREE_SPACE
+    return _STOP_OTHERS if isinstance(said, asyncpg.LockNotAvailableError) else _KEEP_THE_OLD_VERSION
+
+
+async def _broken_references(before: set[tuple[str, str]]) -> list[str]:
+    """References that the upgrade broke: of rows, on SQLite where foreign keys were off until now, and of tables
+    that belong to no model here, such as those of a plugin that is not installed any more (F23)."""
+    others = set(await tables_of_no_model())
+    lost = sorted({table for table, _ in before - await _references() if table in others})
+    problems = [
+        f"{table}：它引用的表或列没有了。它属于一个没有安装的插件，请先装回那个插件，再运行 yetan db upgrade。"
+        for table in lost
+    ]
     if is_postgres():
-        return []
+        return problems
     rows = await fetch(
         'SELECT "table", parent, count(*) AS count FROM pragma_foreign_key_check GROUP BY "table", parent'
     )
-    return [f"{row['table']}: {row['count']} rows refer to rows of {row['parent']} that are not there" for row in rows]
+    return problems + [
+        f"{row['table']}：有 {row['count']} 行引用了 {row['parent']} 里不存在的行"
+        for row in rows
+        if row["table"] not in lost
+    ]
+
+
+async def _references() -> set[tuple[str, str]]:
+    """All foreign keys whose target is there, each as its table and what it is called by."""
+    rows = await fetch(_POSTGRES_REFERENCES if is_postgres() else _SQLITE_REFERENCES)
+    return {(row["name"], str(row["reference"])) for row in rows}
+
+
+#: Dropping what it refers to drops a foreign key: Tortoise drops with CASCADE.
+_POSTGRES_REFERENCES = """
+SELECT relname AS name, conname AS reference FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+WHERE contype = 'f' AND relnamespace = current_schema()::regnamespace
+"""
+
+#: A foreign key outlives what it refers to. Without a column named it refers to the key.
+_SQLITE_REFERENCES = """
+SELECT owner.name AS name, reference.id AS reference
+FROM sqlite_master owner, pragma_foreign_key_list(owner.name) reference
+WHERE owner.type = 'table' AND EXISTS (
+    SELECT * FROM pragma_table_xinfo(reference."table") target
+    WHERE reference."to" IS NULL OR target.name = reference."to"
+)
+"""
 
 
 def _copy(configuration: Configuration) -> Path:
     """Copy the SQLite file into the data folder; only a whole copy gets its name."""
     folder = configuration.data_dir / "backups"
     path = folder / f"before-upgrade-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.sqlite3"
-    partial = path.with_suffix(".partial")
+    partial = path.with_suffix(_PARTIAL)
     try:
         # The copy holds personal data: nobody else on the machine may read it.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_partial_copies(folder)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with (
-            closing(sqlite3.connect(sqlite_path(configuration.database_url))) as source,
+            closing(sqlite3.connect(_database_file(configuration))) as source,
             closing(sqlite3.connect(partial)) as target,
         ):
             source.backup(target)
+        reached("upgrade.copying")
         partial.rename(path)
     except (OSError, sqlite3.Error) as error:
         with suppress(OSError):
-            partial.unlink()
-        raise UpgradeFailed(f"the copy in {folder} cannot be made: {error}\nNothing was changed.") from error
+            _remove_partial_copies(folder)
+        raise UpgradeFailed(
+            f"在 {folder} 里复制不了数据库：{error}\n"
+            "请核对磁盘是否还有空间、当前用户能不能在这个文件夹里写，再运行一次 yetan db upgrade。"
+        ) from error
     return path
+
+
+_PARTIAL = ".partial"
+
+
+def _remove_partial_copies(folder: Path) -> None:
+    """Remove what a copy that was broken off left behind; who upgrades holds the lock, so that nobody is at it."""
+    for leftover in folder.glob(f"before-upgrade-*{_PARTIAL}*"):
+        leftover.unlink()
 
 
 @asynccontextmanager
 async def _sqlite_lock(configuration: Configuration, progress: Progress) -> AsyncIterator[None]:
     """Hold the lock file beside the database. The system frees it when the process ends, however it ends."""
-    path = Path(f"{sqlite_path(configuration.database_url)}.upgrade-lock")
+    path = Path(f"{_database_file(configuration)}.upgrade-lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         said = False
         while not _flock(descriptor):
             if not said:
                 holder = os.pread(descriptor, 200, 0).decode()
-                progress(f"waiting: the database is being upgraded by {holder or 'another process'}")
+                progress(_waiting(holder))
                 said = True
             await asyncio.sleep(_LOCK_INTERVAL)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        os.pwrite(descriptor, f"{socket.gethostname()} 上的进程 {os.getpid()}".encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _waiting(holder: str | None) -> str:
+    return f"请稍等：{holder or '另一个进程'}正在升级这个数据库"
 
 
 def _flock(descriptor: int) -> bool:
@@ -246,7 +351,7 @@ async def _postgres_lock(progress: Progress) -> AsyncIterator[None]:
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK_KEY):
             if not said:
                 holder = await connection.fetchval(_POSTGRES_LOCK_HOLDER, _LOCK_KEY)
-                progress(f"waiting: the database is being upgraded by {holder or 'another process'}")
+                progress(_waiting(holder))
                 said = True
             await asyncio.sleep(_LOCK_INTERVAL)
         try:
@@ -257,11 +362,15 @@ async def _postgres_lock(progress: Progress) -> AsyncIterator[None]:
 
 #: pg_locks shows an advisory key as two halves.
 _POSTGRES_LOCK_HOLDER = """
-SELECT format('%s from %s, connected since %s', usename, coalesce(host(client_addr), 'this machine'),
+SELECT format('来自 %s 的用户 %s（服务器进程 %s，%s 起连接）', coalesce(host(client_addr), '数据库本机'), usename, pid,
               date_trunc('second', backend_start))
 FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint = $1
 """
+
+
+def _database_file(configuration: Configuration) -> Path:
+    return Path(sqlite_path(configuration.database_url))
 
 
 def _upgrade_url(configuration: Configuration) -> str:
@@ -289,10 +398,10 @@ def _reachable(configuration: Configuration) -> Iterator[None]:
     ) as error:
         parts = urlsplit(configuration.database_url)
         if configuration.is_sqlite:
-            where = sqlite_path(configuration.database_url)
-            remedy = "check that the disk has room and that this user may write in the folder"
+            where = str(_database_file(configuration))
+            remedy = "请核对磁盘是否还有空间、当前用户能不能在这个文件夹里写；如果有程序占着数据库，请先停下它"
         else:
-            where = f"{parts.path.lstrip('/')} on {parts.hostname}:{parts.port or 5432}"
-            remedy = "check that the server runs and that user and password are right"
+            where = f"{parts.hostname}:{parts.port or 5432} 上的 {parts.path.lstrip('/')}"
+            remedy = "请核对服务器在运行、还有空间，用户和密码没有写错"
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigurationError([f"database.url: {where} cannot be used: {reason}; {remedy}"]) from error
+        raise ConfigurationError([f"database.url：{where} 用不了：{reason}。{remedy}。"]) from error

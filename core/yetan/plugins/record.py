@@ -1,11 +1,16 @@
-"""Writing down what was ever enabled, so that states, migrations and tags outlive a plugin's being switched off."""
+"""What was ever enabled: written down, and found again when a plugin was switched off since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from importlib.metadata import EntryPoint
 
+from yetan.db.connection import Application
+from yetan.errors import ConfigurationError
+from yetan.plugins import discovery
 from yetan.plugins.checks import models_of
+from yetan.plugins.declarations import Plugin
 from yetan.plugins.models import EnabledPlugin
 from yetan.plugins.registry import Registry
 
@@ -35,6 +40,50 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
         if not created:
             row.version, row.declared, row.seen_at, row.enabled = plugin.version, declared, now, True
             await row.save(update_fields=["version", "declared", "seen_at", "enabled"])
+
+
+def known_applications(registry: Registry, applied: Iterable[str]) -> tuple[tuple[Application, ...], list[str]]:
+    """The apps that an upgrade goes over: the enabled ones, and those switched off since whose tables are there.
+
+    Were the latter left out, the core could be changed under tables that refer to it. `applied` are the labels of all
+    apps ever migrated. Also gives a sentence for each whose plugin cannot be had any more: its tables stay as they
+    are.
+    """
+    applications = {each.label: each for each in registry.applications}
+    left: list[str] = []
+    for label in sorted(set(applied) - set(applications)):
+        try:
+            applications |= {each.label: each for each in installed_applications(label)}
+        except ConfigurationError as error:
+            reason = "；".join(error.problems)
+            left.append(f"插件 {_name(label)} 以前启用过，现在用不了，它的表原样保留，不随这次升级：{reason}")
+    return tuple(applications.values()), left
+
+
+def installed_applications(label: str) -> tuple[Application, ...]:
+    """The app `label` of an installed plugin after those it may refer to: of the core and what it depends on.
+
+    Raises `ConfigurationError` where the plugin, or one it depends on, is not installed or does not work with this
+    version.
+    """
+    points = discovery.installed()
+    names = [_name(label)]
+    for name in names:
+        names += [needed for needed in _dependencies(points.get(name)) if needed not in names]
+    return Registry(plugins=discovery.load(names, points), configurations={}).applications
+
+
+def _dependencies(point: EntryPoint | None) -> tuple[str, ...]:
+    try:
+        plugin = point.load() if point is not None else None
+    except Exception:
+        return ()  # `load` will say it
+    return plugin.depends_on if isinstance(plugin, Plugin) else ()
+
+
+def _name(label: str) -> str:
+    """The plugin whose app is called `label`; see `Plugin.application`."""
+    return label.removeprefix("yetan_")
 
 
 async def recorded_states() -> Mapping[str, Mapping[str, str]]:
