@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tortoise.backends.base.client import TransactionalDBClient
-from tortoise.connection import get_connection
-
 from yetan.access.models import Throttle
 from yetan.access.secrets import keyed_hash
-from yetan.db.statements import fetch
+from yetan.db.statements import fetch, inside_transaction
 from yetan.errors import TooMany
 
 
@@ -19,9 +16,7 @@ async def attempt(name: str, subject: str, *, limit: int, window_seconds: int, n
     The count is written before anything is checked, so tries at the same moment all count. Call it outside a
     transaction: a refusal that rolled the count back would leave the door open.
     """
-    assert not isinstance(get_connection("default"), TransactionalDBClient), (
-        "attempt() must be called outside a transaction, or a rollback would uncount the try."
-    )
+    assert not inside_transaction(), "attempt() outside a transaction, or a rollback would uncount the try."
     ends = _window_end(now, window_seconds)
     rows = await fetch(
         'INSERT INTO yetan_throttle (name, subject_hash, "window", count) VALUES (?, ?, ?, 1) '

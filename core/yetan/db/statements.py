@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connection
 
 from yetan.db.connection import is_postgres
@@ -16,6 +17,11 @@ def placeholders(statement: str) -> str:
         return statement
     parts = statement.split("?")
     return parts[0] + "".join(f"${index}{part}" for index, part in enumerate(parts[1:], start=1))
+
+
+def inside_transaction() -> bool:
+    """Whether the caller is in a transaction."""
+    return isinstance(get_connection("default"), TransactionalDBClient)
 
 
 async def fetch(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:

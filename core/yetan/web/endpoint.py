@@ -17,12 +17,13 @@ from yetan.access.scope import holds, may, visible
 from yetan.access.secrets import same
 from yetan.access.sessions import actor_of, find_session
 from yetan.audit.service import record
+from yetan.db.failures import database_is_lost
 from yetan.errors import Forbidden, NotFound, YetanError
 from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
-from yetan.web.errors import answer_to, database_is_lost, error_response
+from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
 from yetan.web.request import BadRequest, Request, cookie_name, single
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import html
 import logging
 import math
 import secrets
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import asyncpg
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as AnyRequest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from tortoise.exceptions import DBConnectionError
 
+from yetan.db.failures import database_is_away, disk_is_full
 from yetan.errors import TooMany, YetanError
 from yetan.files.storage import StorageUnavailable
 from yetan.i18n import translate
@@ -44,24 +41,6 @@ _SENTENCES: Mapping[int, tuple[str, str]] = {
     503: ("系统正忙", "刚才没有办成，内容没有保存。请过几秒再试一次。"),
 }
 _RETRY_SECONDS = 5
-
-#: What a database says that is away, locked or full: wait and try again. Anything else is a fault of ours.
-_SQLITE_BUSY = ("locked", "busy", "full", "disk i/o error", "unable to open", "readonly")
-_SERVER_BUSY = (
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InvalidCachedStatementError,
-    asyncpg.PostgresIOError,
-)
-#: What a file system says that takes no more, and one that takes nothing.
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_CLOSED = (errno.EROFS, errno.EIO)
 
 #: Answers after which the same form may simply be sent again: its key sees to one effect (C54).
 _AGAIN = (500, 503, 507)
@@ -108,40 +87,6 @@ def answer_to(error: Exception, where: str) -> Answer:
     reference = secrets.token_hex(4)
     logger.error("error %s at %s", reference, where, exc_info=error)
     return Answer(500, translate(heading), translate(message), reference)
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether a disk is full: the database's, that of the files or that of the system's temporary folder (F11)."""
-    return any(
-        isinstance(each, asyncpg.DiskFullError)
-        or (isinstance(each, sqlite3.OperationalError) and "full" in str(each).lower())
-        or (isinstance(each, OSError) and each.errno in _FULL)
-        for each in _causes(error)
-    )
-
-
-def database_is_away(error: BaseException) -> bool:
-    """Whether the database cannot be reached, is locked or full, rather than misunderstood."""
-    for each in _causes(error):
-        if database_is_lost(each) or isinstance(each, _SERVER_BUSY):
-            return True
-        if isinstance(each, sqlite3.OperationalError) and any(word in str(each).lower() for word in _SQLITE_BUSY):
-            return True
-        if isinstance(each, OSError) and each.errno in _CLOSED:
-            return True
-    return False
-
-
-def database_is_lost(error: BaseException) -> bool:
-    """Whether there is no connection to the database to be had at all: nothing else need be tried with it now."""
-    return any(isinstance(each, (DBConnectionError, ConnectionError)) for each in _causes(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        yield from (each for each in error.args if isinstance(each, BaseException))
-        error = error.__cause__ or error.__context__
 
 
 def error_response(scope: Scope, error: Exception) -> Response:
