@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 from tortoise.models import Model
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 TRIES_AGAIN = 3
 
 
-def made_again(transaction: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def made_again(transaction: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Let `transaction`, an async function that is one whole transaction, run again after a deadlock or the like.
 
     Within a larger transaction it is not: that one is lost as a whole.
