@@ -11,6 +11,7 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from yetan.act import Act
+from yetan.db.again import made_again
 from yetan.db.statements import fetch
 from yetan.errors import Refused
 
@@ -30,6 +31,7 @@ def change(returns: type[M]) -> Callable[[Service[P, M]], Service[P, M]]:
     def decorate(service: Service[P, M]) -> Service[P, M]:
         name = f"{service.__module__}.{service.__qualname__}"
 
+        @made_again
         @functools.wraps(service)
         async def run(act: Act, /, *args: P.args, **kwargs: P.kwargs) -> M:
             async with in_transaction():
