@@ -30,15 +30,30 @@ PROJECTED = "publication.projected"
 CHUNK = 200
 
 
-async def project(issue_ids: Iterable[int]) -> None:
+async def project(issue_ids: Iterable[int], *, anew: bool = False) -> None:
     """Bring the projection of these issues up to date: rows of the published, none of the others. Idempotent.
 
-    What stays as it was is not written, and nobody is told of it.
+    What stays as it was is not written, and nobody is told of it; `anew` writes it all the same.
     """
     ids = sorted(set(issue_ids))
     for start in range(0, len(ids), CHUNK):
         async with in_transaction():
-            await _project_chunk(ids[start : start + CHUNK])
+            await _project_chunk(ids[start : start + CHUNK], anew=anew)
+
+
+async def stale(issue_ids: Sequence[int]) -> list[int]:
+    """Those of at most `CHUNK` issues whose rows on the board are not what would be projected now. Reads alone."""
+    published = Publication.filter(subject_kind="issue", subject_id__in=issue_ids, state="approved")
+    new, old, lines = await _new_and_old(issue_ids, {row.subject_id: row for row in await published})
+    scopes: dict[int, set[int]] = {each: set() for each in issue_ids}
+    for row in await PublicIssueScope.filter(issue_id__in=issue_ids).values("issue_id", "unit_id"):
+        scopes[row["issue_id"]].add(row["unit_id"])
+    return [
+        each
+        for each in issue_ids
+        if _columns(new.get(each)) != _columns(old.get(each))
+        or scopes[each] != set(lines[new[each].unit_id] if each in new else ())
+    ]
 
 
 async def rebuild() -> int:
@@ -54,16 +69,12 @@ async def rebuild() -> int:
     return len(ids)
 
 
-async def _project_chunk(ids: Sequence[int]) -> None:
+async def _project_chunk(ids: Sequence[int], *, anew: bool) -> None:
     # The publications' locks make two projections of one issue wait for each other, as its counters demand.
     locked = Publication.filter(subject_kind="issue", subject_id__in=ids).order_by("id").select_for_update()
     publications = {row.subject_id: row for row in await locked if row.state == "approved"}
-    new = {row.issue_id: row for row in await _rows(await Issue.filter(id__in=list(publications)), publications)}
-    old = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
-    lines = await ancestors_of({row.unit_id for row in (*new.values(), *old.values())})
-    for row in new.values():
-        row.counted = [list(key) for key in figures_of(row, lines[row.unit_id])]
-    changed = [each for each in ids if _columns(new.get(each)) != _columns(old.get(each))]
+    new, old, lines = await _new_and_old(ids, publications)
+    changed = [each for each in ids if anew or _columns(new.get(each)) != _columns(old.get(each))]
     change: Tally[tuple[Any, ...]] = Tally()
     for each in changed:
         change.subtract(tuple(key) for key in (old[each].counted if each in old else ()))
@@ -81,6 +92,18 @@ async def _project_chunk(ids: Sequence[int]) -> None:
     act = current().system_act()
     await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in changed])
     reached("projection.chunk")
+
+
+async def _new_and_old(
+    ids: Sequence[int], publications: Mapping[int, Publication]
+) -> tuple[dict[int, PublicIssue], dict[int, PublicIssue], Mapping[int, tuple[int, ...]]]:
+    """By issue: its row as it should be, and as it stands; and the units above each of theirs."""
+    new = {row.issue_id: row for row in await _rows(await Issue.filter(id__in=list(publications)), publications)}
+    old = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
+    lines = await ancestors_of({row.unit_id for row in (*new.values(), *old.values())})
+    for row in new.values():
+        row.counted = [list(key) for key in figures_of(row, lines[row.unit_id])]
+    return new, old, lines
 
 
 def _columns(row: PublicIssue | None) -> dict[str, Any] | None:
