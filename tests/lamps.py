@@ -5,6 +5,8 @@ def test_something(lamps, configuration):
     on_database(configuration, lamps.application, fill)
     lamps.change(WIDER, "0002_wider_names")
     run_upgrade(configuration, lamps.application)
+
+Migrations read the models' modules anew each time: `forget` a package after changing it by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import asyncio
 import importlib
 import itertools
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,23 +69,34 @@ WIDER = FIRST.replace("name = fields.CharField(max_length=20)", "name = fields.C
 _numbers = itertools.count(1)
 
 
-class Lamps:
-    """A small plugin's package on disk, whose models change and which gets migrations written."""
+class Package:
+    """A small plugin's package on disk, whose models change and which gets migrations written.
 
-    def __init__(self, folder: Path) -> None:
-        self.package = f"lamps_{next(_numbers)}"
+    Two of the same `label` are two versions of one plugin. `beside` are the apps its models refer to.
+    """
+
+    def __init__(self, folder: Path, label: str = "lamps", beside: Sequence[Application] = ()) -> None:
+        self.package = f"{label}_{next(_numbers)}"
+        self.beside = tuple(beside)
         self.folder = folder / self.package
         (self.folder / "migrations").mkdir(parents=True)
         for each in (self.folder, self.folder / "migrations"):
             (each / "__init__.py").touch()
-        self.application = Application("lamps", f"{self.package}.models", f"{self.package}.migrations")
+        self.application = Application(label, f"{self.package}.models", f"{self.package}.migrations")
 
-    def change(self, models: str, name: str) -> None:
-        """Give the package these models and the migration they need, named `name`."""
+    def change(self, models: str, name: str) -> str:
+        """Give the package these models and the migration they need, named `name`; the migration's text."""
         (self.folder / "models.py").write_text(models)
         self.forget()
-        (writer,) = asyncio.run(missing_migrations([self.application], "lamps"))
+        (writer,) = asyncio.run(missing_migrations([*self.beside, self.application], self.application.label))
         (self.folder / "migrations" / f"{name}.py").write_text(writer.as_string())
+        self.forget()
+        return writer.as_string()
+
+    def take_back(self, models: str, name: str) -> None:
+        """Make the package that of an older version: with these models and without its migration `name`."""
+        (self.folder / "migrations" / f"{name}.py").unlink()
+        (self.folder / "models.py").write_text(models)
         self.forget()
 
     def add(self, name: str, after: str, body: str) -> None:
@@ -92,22 +105,23 @@ class Lamps:
             "from tortoise import fields, migrations\nfrom tortoise.migrations import operations as ops\n"
             f"{body}\n"
             f"class Migration(migrations.Migration):\n"
-            f"    dependencies = [('lamps', '{after}')]\n    operations = operations\n"
+            f"    dependencies = [({self.application.label!r}, '{after}')]\n    operations = operations\n"
         )
         self.forget()
 
     def forget(self) -> None:
-        """Have the package imported anew."""
-        for name in [each for each in sys.modules if each.split(".")[0] == self.package]:
+        """Have the package imported anew, and its neighbours, whose models would still know the old ones."""
+        packages = {folder.name for folder in self.folder.parent.iterdir()}
+        for name in [each for each in sys.modules if each.split(".")[0] in packages]:
             del sys.modules[name]
         importlib.invalidate_caches()
 
 
 @pytest.fixture
-def lamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lamps]:
+def lamps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    lamps = Lamps(tmp_path / "packages")
+    lamps = Package(tmp_path / "packages")
     lamps.change(FIRST, "0001_initial")
     yield lamps
     lamps.forget()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.lamps import FIRST, WIDER, Lamps, fill, on_database, rows, run_upgrade, tables
+from tests.lamps import FIRST, WIDER, Package, fill, on_database, rows, run_upgrade, tables
 from tests.postgresql import configuration_for, database_of, execute
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.recorder import MigrationRecorder
@@ -42,7 +42,7 @@ def test_an_empty_database_gets_the_core(configuration: Configuration) -> None:
     assert not (configuration.data_dir / "backups").exists()
 
 
-def test_pending_names_what_is_missing(configuration: Configuration, lamps: Lamps) -> None:
+def test_pending_names_what_is_missing(configuration: Configuration, lamps: Package) -> None:
     def missing() -> list[str]:
         return on_database(configuration, lamps.application, lambda: pending(configuration, [lamps.application]))
 
@@ -54,7 +54,7 @@ def test_pending_names_what_is_missing(configuration: Configuration, lamps: Lamp
 
 
 def test_altering_a_field_of_a_filled_database_loses_no_rows_and_no_rules(
-    configuration: Configuration, lamps: Lamps
+    configuration: Configuration, lamps: Package
 ) -> None:
     run_upgrade(configuration, lamps.application)
     on_database(configuration, lamps.application, fill)
@@ -82,7 +82,7 @@ def test_altering_a_field_of_a_filled_database_loses_no_rows_and_no_rules(
         assert report.copy is None
 
 
-def test_fields_can_be_removed_and_added_with_their_index(configuration: Configuration, lamps: Lamps) -> None:
+def test_fields_can_be_removed_and_added_with_their_index(configuration: Configuration, lamps: Package) -> None:
     run_upgrade(configuration, lamps.application)
     on_database(configuration, lamps.application, fill)
     before = on_database(configuration, lamps.application, rows)
@@ -102,7 +102,7 @@ def test_fields_can_be_removed_and_added_with_their_index(configuration: Configu
 
 
 def test_a_rebuild_that_drops_a_unique_constraint_is_noticed(
-    configuration: Configuration, lamps: Lamps, monkeypatch: pytest.MonkeyPatch
+    configuration: Configuration, lamps: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With Tortoise's own editors, which forget uniques and indexes, the comparison has to refuse."""
     run_upgrade(configuration, lamps.application)
@@ -136,7 +136,7 @@ def test_a_rebuild_that_drops_a_unique_constraint_is_noticed(
     assert on_database(configuration, lamps.application, rows) == before
 
 
-def test_a_failing_migration_leaves_nothing_applied(configuration: Configuration, lamps: Lamps) -> None:
+def test_a_failing_migration_leaves_nothing_applied(configuration: Configuration, lamps: Package) -> None:
     lamps.add(
         "0002_posts",
         "0001_initial",
@@ -151,7 +151,7 @@ def test_a_failing_migration_leaves_nothing_applied(configuration: Configuration
 
 
 def test_a_migration_and_its_record_commit_together(
-    configuration: Configuration, lamps: Lamps, monkeypatch: pytest.MonkeyPatch
+    configuration: Configuration, lamps: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(self: MigrationRecorder, app: str, name: str) -> None:
         raise RuntimeError("the record cannot be written")
@@ -163,7 +163,7 @@ def test_a_migration_and_its_record_commit_together(
     assert on_database(configuration, lamps.application, tables) == set()
 
 
-def test_a_migration_may_not_leave_the_transaction(configuration: Configuration, lamps: Lamps) -> None:
+def test_a_migration_may_not_leave_the_transaction(configuration: Configuration, lamps: Package) -> None:
     lamps.add("0002_alone", "0001_initial", "operations = []")
     path = lamps.folder / "migrations" / "0002_alone.py"
     path.write_text(path.read_text() + "    atomic = False\n")
@@ -171,7 +171,7 @@ def test_a_migration_may_not_leave_the_transaction(configuration: Configuration,
         run_upgrade(configuration, lamps.application)
 
 
-def test_rows_that_refer_to_nothing_are_refused(configuration: Configuration, lamps: Lamps) -> None:
+def test_rows_that_refer_to_nothing_are_refused(configuration: Configuration, lamps: Package) -> None:
     """On SQLite a migration runs unwatched by foreign keys: they are checked before the commit."""
     run_upgrade(configuration, lamps.application)
     on_database(configuration, lamps.application, fill)
@@ -186,7 +186,7 @@ def test_rows_that_refer_to_nothing_are_refused(configuration: Configuration, la
     assert len(on_database(configuration, lamps.application, rows)[0]) == 2
 
 
-def test_a_migration_may_use_models_and_literals_with_semicolons(configuration: Configuration, lamps: Lamps) -> None:
+def test_a_migration_may_use_models_and_literals_with_semicolons(configuration: Configuration, lamps: Package) -> None:
     run_upgrade(configuration, lamps.application)
     on_database(configuration, lamps.application, fill)
     lamps.add(
@@ -205,7 +205,7 @@ def test_a_migration_may_use_models_and_literals_with_semicolons(configuration: 
     assert on_database(configuration, lamps.application, notes) == ["先生; 先死", "a; b"]
 
 
-def test_a_database_of_a_newer_version_is_left_alone(configuration: Configuration, lamps: Lamps) -> None:
+def test_a_database_of_a_newer_version_is_left_alone(configuration: Configuration, lamps: Package) -> None:
     lamps.change(WIDER, "0002_wider_names")
     run_upgrade(configuration, lamps.application)
     (lamps.folder / "migrations" / "0002_wider_names.py").unlink()
@@ -214,7 +214,7 @@ def test_a_database_of_a_newer_version_is_left_alone(configuration: Configuratio
         run_upgrade(configuration, lamps.application)
 
 
-def test_a_missing_dependency_is_said(configuration: Configuration, lamps: Lamps) -> None:
+def test_a_missing_dependency_is_said(configuration: Configuration, lamps: Package) -> None:
     lamps.add("0002_linked", "0001_initial", "operations = []")
     path = lamps.folder / "migrations" / "0002_linked.py"
     path.write_text(path.read_text().replace("[('lamps', '0001_initial')]", "[('yetan', '0001_initial')]"))
@@ -239,7 +239,7 @@ print("applied:", *report.applied, flush=True)
 """
 
 
-def start_upgrade(configuration: Configuration, lamps: Lamps) -> subprocess.Popen[str]:
+def start_upgrade(configuration: Configuration, lamps: Package) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
             sys.executable,
@@ -265,7 +265,7 @@ def finish(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[0]
 
 
-def test_of_two_upgrades_at_once_one_waits_for_the_other(configuration: Configuration, lamps: Lamps) -> None:
+def test_of_two_upgrades_at_once_one_waits_for_the_other(configuration: Configuration, lamps: Package) -> None:
     def start_two() -> list[subprocess.Popen[str]]:
         processes = [start_upgrade(configuration, lamps) for _ in range(2)]
         for process in processes:
@@ -296,7 +296,7 @@ def test_of_two_upgrades_at_once_one_waits_for_the_other(configuration: Configur
     assert [process.returncode for process in processes] == [0, 0]
 
 
-def test_who_waits_is_told_who_upgrades(configuration: Configuration, lamps: Lamps) -> None:
+def test_who_waits_is_told_who_upgrades(configuration: Configuration, lamps: Package) -> None:
     lamps.add(
         "0002_slow",
         "0001_initial",
@@ -324,7 +324,7 @@ def test_who_waits_is_told_who_upgrades(configuration: Configuration, lamps: Lam
     assert finish(second) == "applied:\n"
 
 
-def test_an_upgrade_killed_half_way_can_be_run_again(configuration: Configuration, lamps: Lamps) -> None:
+def test_an_upgrade_killed_half_way_can_be_run_again(configuration: Configuration, lamps: Package) -> None:
     run_upgrade(configuration, lamps.application)
     on_database(configuration, lamps.application, fill)
     before = on_database(configuration, lamps.application, rows)
@@ -364,7 +364,7 @@ def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
         run_upgrade(configuration, CORE_APPLICATION)
 
 
-def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path: Path, lamps: Lamps) -> None:
+def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path: Path, lamps: Package) -> None:
     configuration = configuration_for(f"sqlite://{tmp_path}/yetan.sqlite3", tmp_path)
     run_upgrade(configuration, lamps.application)
     lamps.change(WIDER, "0002_wider_names")
@@ -395,7 +395,7 @@ def test_a_server_that_refuses_is_said_in_one_line(postgresql_url: str, tmp_path
 
 @pytest.mark.postgresql
 def test_a_user_without_rights_is_not_taken_for_an_empty_database(
-    postgresql_url: str, tmp_path: Path, lamps: Lamps
+    postgresql_url: str, tmp_path: Path, lamps: Package
 ) -> None:
     execute(postgresql_url, "CREATE DATABASE rights")
     try:

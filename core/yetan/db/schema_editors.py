@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tortoise.fields.base import Field
 from tortoise.fields.relational import ForeignKeyFieldInstance
 from tortoise.indexes import Index
 from tortoise.migrations.constraints import UniqueConstraint
@@ -82,6 +83,13 @@ class SqliteEditor(SqliteSchemaEditor):
     async def add_field(self, model: type[Model], field_name: str) -> None:
         await super().add_field(model, field_name)
         await _index_added_field(self, model, field_name)
+
+    async def remove_field(self, model: type[Model], field: Field[Any]) -> None:
+        """Remove a field; with a foreign key goes its column, which Tortoise would keep."""
+        if isinstance(field, ForeignKeyFieldInstance) and field.source_field is not None:
+            del model._meta.fields_map[field.source_field]
+            del model._meta.fields_db_projection[field.source_field]
+        await super().remove_field(model, field)
 
     async def _remake_table(
         self, model: type[Model], create_field: Any = None, delete_field: Any = None, alter_fields: Any = None

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from tortoise.connection import get_connection
+from tortoise.exceptions import ConfigurationError as UnfitModels
 from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.graph import MigrationKey
@@ -385,9 +386,13 @@ def _upgrade_url(configuration: Configuration) -> str:
 
 @contextmanager
 def _reachable(configuration: Configuration) -> Iterator[None]:
-    """Say in one line what keeps the database from being used."""
+    """Say what keeps the database from being used, instead of a traceback."""
     try:
         yield
+    except UnfitModels as error:
+        raise UpgradeFailed(
+            f"插件的模型和这个版本对不上：{error}\n请安装与这个版本相配的插件。\n数据库没有任何改动。"
+        ) from error
     except (
         OSError,
         sqlite3.Error,
