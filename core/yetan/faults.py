@@ -33,6 +33,11 @@ POINTS: Mapping[str, str] = {
     "upgrade.statement": "a statement of a migration has run",
     "upgrade.recorded": "a migration is recorded, not committed",
     "upgrade.committed": "an upgrade is committed, not reported",
+    "backup.dumped": "a backup has taken the database, nothing of it has a name yet",
+    "backup.written": "a backup is written and synced, but has no name yet",
+    "restore.unpacked": "a backup is unpacked and checked beside the data, nothing is touched",
+    "restore.prepared": "a backup's uploads lie in their place, the database is still the old one",
+    "restore.switched": "the database is the backup's, nothing else of the restore is done",
 }
 
 _arrivals: Counter[str] = Counter()
