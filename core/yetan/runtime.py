@@ -27,10 +27,12 @@ class Runtime:
     files: FileStore
     search: SearchBackend | None
     plugin_configurations: Mapping[str, Any]
+    #: Where the system's own acts come from, for the audit: the operator's command, as "command user create".
+    source: str = ""
 
     def system_act(self, *, key: str = "", historical: bool = False) -> Act:
         """An act of the system now: jobs, subscribers, the operator's commands."""
-        return Act(actor=SYSTEM, now=self.clock(), key=key, historical=historical)
+        return Act(actor=SYSTEM, now=self.clock(), key=key, source=self.source, historical=historical)
 
 
 _current: Runtime | None = None

@@ -225,11 +225,16 @@ def test_every_look_at_a_person_is_on_record(town: Town) -> None:
     assert exported.headers["cache-control"] == "no-store"
 
     async def recorded() -> list[tuple[str, str]]:
-        rows = await AuditRecord.filter(action__startswith="person.").order_by("id")
+        rows = await AuditRecord.filter(outcome="looked").order_by("id")
         return [(row.action, row.subject) for row in rows]
 
     who = f"Person:{town.resident.id}"
-    assert town.do(recorded) == [("person.search", ""), ("person.look", who), ("person.export", who)]
+    assert town.do(recorded) == [
+        ("admin.persons", ""),
+        ("admin.persons", "persons found: 1"),
+        ("admin.person", who),
+        ("admin.person.export", who),
+    ]
 
 
 def test_erasing_asks_for_the_name_and_says_when_it_was_done(town: Town) -> None:

@@ -197,7 +197,7 @@ def test_an_export_holds_the_queue_without_contacts_and_is_recorded(town: Town) 
     async def audited() -> list[str]:
         return [str(each) for each in await AuditRecord.filter(action="desk.export").values_list("subject", flat=True)]
 
-    assert town.do(audited) == ["issues:1"]
+    assert town.do(audited) == ["issues: 1"]
     assert town.browser("village").get("/desk/export", params={"queue": "unit"}).status_code == 403
 
 

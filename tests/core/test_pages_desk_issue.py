@@ -319,10 +319,10 @@ def test_contacts_are_covered_until_somebody_looks_and_the_look_is_recorded(town
     assert "13800001234" in shown.text
 
     async def audited() -> list[tuple[str, str]]:
-        rows = AuditRecord.filter(action="issue.contacts").order_by("id")
+        rows = AuditRecord.filter(outcome="looked", action="desk.issue.contacts").order_by("id")
         return [(row.actor, row.subject) for row in await rows]
 
-    assert town.do(audited) == [(f"account:{town.accounts['village'].id}", f"issue:{issue.id}")]
+    assert town.do(audited) == [(f"account:{town.accounts['village'].id}", f"Issue:{issue.id}")]
 
 
 def test_without_the_right_names_are_cut_to_the_surname(town: Town) -> None:
@@ -344,7 +344,7 @@ def test_the_ledger_entry_is_printed_with_contacts_and_recorded(town: Town) -> N
     assert town.browser("auditor").get(f"/desk/issues/{issue.id}/print/ledger_entry").status_code == 403
 
     async def looks() -> int:
-        return await AuditRecord.filter(action="issue.contacts").count()
+        return await AuditRecord.filter(action="desk.document", outcome="looked").count()
 
     assert town.do(looks) == 1
 

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from yetan.audit.models import AuditRecord
 from yetan.audit.reading import VIEW, RecordFilters, read_records
-from yetan.audit.service import record
 from yetan.errors import Invalid
 from yetan.people.models import Account
 from yetan.plugins.declarations import NavigationItem, Page
@@ -45,7 +44,6 @@ async def audit(request: Request) -> Response:
         status = error.status
     else:
         rows = await read_records(request.act, filters, before=asked["before"], limit=PAGE_SIZE + 1)
-        await record(request.act, "audit.look")
         if len(rows) > PAGE_SIZE:
             kept = {name: asked[name] for name in ("actor", "subject", "since", "until")}
             more = request.templating.addresses.path("admin.audit", **kept, before=rows[PAGE_SIZE - 1].id)
@@ -87,5 +85,5 @@ async def _names(rows: Iterable[AuditRecord]) -> Mapping[str, str]:
     return {f"account:{account.id}": account.username for account in accounts}
 
 
-PAGES: tuple[Page, ...] = (Page("/admin/audit", audit, "admin.audit", permission=VIEW),)
+PAGES: tuple[Page, ...] = (Page("/admin/audit", audit, "admin.audit", permission=VIEW, sensitive=True),)
 NAVIGATION: tuple[NavigationItem, ...] = (NavigationItem("admin", "审计", "admin.audit", VIEW, position=100),)

@@ -31,6 +31,8 @@ def run_in(configuration: Configuration, work: Callable[[Runtime], Awaitable[T]]
 
     async def go() -> T:
         async with running(configuration, clock) as city:
+            # What follows the name of the command may be a name or a path: none of an audit's business.
+            city.source = " ".join(["command", *(word for word in sys.argv[1:3] if not word.startswith("-"))])
             return await work(city)
 
     return asyncio.run(go())

@@ -4,53 +4,80 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from yetan.act import Act
+from yetan.audit.service import note_recorded, write
 from yetan.db.again import made_again
 from yetan.db.statements import fetch
 from yetan.errors import Refused
+from yetan.faults import reached
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
 Service = Callable[Concatenate[Act, P], Coroutine[Any, Any, M]]
 
+_within: ContextVar[bool] = ContextVar("yetan_within_change", default=False)
 
-def change(returns: type[M]) -> Callable[[Service[P, M]], Service[P, M]]:
+
+def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], Service[P, M]]:
     """Make an async function `(act, ...) -> returns` a service.
 
     It runs in a transaction; with `act.key` set, the key is written first, so that a double click, two tabs or a
     lost answer end in one effect, and a repeat gets the row the first call returned (C54). The same key with other
-    content is refused.
+    content is refused. Of two at the same moment the second waits for the first.
+
+    Rows, event, deliveries and the audit record stand together or not at all (C62). `action` is what the record calls
+    it, "issues.assign" unless given; it may name parameters that hold codes, as in "issue.{name}". A change that calls
+    another is one deed: the outer one has the key and the record.
     """
 
     def decorate(service: Service[P, M]) -> Service[P, M]:
         name = f"{service.__module__}.{service.__qualname__}"
+        called = action or _noun_and_verb(service)
+        signature = inspect.signature(service)
 
         @made_again
         @functools.wraps(service)
         async def run(act: Act, /, *args: P.args, **kwargs: P.kwargs) -> M:
-            async with in_transaction():
-                if not act.key:
+            if _within.get():
+                async with in_transaction():
                     return await service(act, *args, **kwargs)
-                fingerprint = _fingerprint(act, args, kwargs)
-                earlier = await _take_key(act, name, fingerprint)
-                if earlier is not None:
-                    return await returns.get(pk=earlier)
-                result = await service(act, *args, **kwargs)
-                await fetch(
-                    "UPDATE yetan_request_key SET result_id = ? WHERE key = ? AND service = ?",
-                    [result.pk, act.key, name],
-                )
-                return result
+            token = _within.set(True)
+            try:
+                async with in_transaction():
+                    if act.key:
+                        earlier = await _take_key(act, name, _fingerprint(act, args, kwargs))
+                        if earlier is not None:
+                            note_recorded()
+                            return await returns.get(pk=earlier)
+                        reached("change.keyed")
+                    result = await service(act, *args, **kwargs)
+                    if act.key:
+                        await _keep_result(act, name, result)
+                    parameters = signature.bind(act, *args, **kwargs).arguments
+                    await write(act, called.format_map(parameters), f"{returns.__name__}:{result.pk}", "done")
+                    reached("change.served")
+            finally:
+                _within.reset(token)
+            note_recorded()
+            reached("change.committed")
+            return result
 
         return run
 
     return decorate
+
+
+def _noun_and_verb(service: Callable[..., Any]) -> str:
+    """The package of a service below `yetan`, or the plugin's, and what it is called: "issues.assign"."""
+    return f"{service.__module__.removeprefix('yetan.').partition('.')[0]}.{service.__name__}"
 
 
 async def _take_key(act: Act, service: str, fingerprint: str) -> int | None:
@@ -74,6 +101,12 @@ async def _take_key(act: Act, service: str, fingerprint: str) -> int | None:
     return int(rows[0]["result_id"])
 
 
+async def _keep_result(act: Act, service: str, result: Model) -> None:
+    """Write down what a repeat is given."""
+    statement = "UPDATE yetan_request_key SET result_id = ? WHERE key = ? AND service = ?"
+    await fetch(statement, [result.pk, act.key, service])
+
+
 def _fingerprint(act: Act, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     parts = [
         act.actor.label,
@@ -84,7 +117,9 @@ def _fingerprint(act: Act, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str
 
 
 def _stable(value: object) -> str:
-    """A text that is the same for the same input; models count by id, bytes by their hash."""
+    """A text that is the same for the same input and no other; models count by id, bytes by their hash."""
+    if isinstance(value, str):
+        return repr(value)
     if isinstance(value, Model):
         return f"{type(value).__name__}:{value.pk}"
     if isinstance(value, bytes):

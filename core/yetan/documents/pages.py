@@ -24,6 +24,7 @@ PAGES: tuple[Page, ...] = (
         "desk.document",
         permission="issue.view",
         model=Issue,
+        sensitive=True,
     ),
 )
 NAVIGATION: tuple[NavigationItem, ...] = ()

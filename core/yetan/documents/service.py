@@ -7,7 +7,6 @@ from typing import Any
 
 from yetan.access.scope import holds, require
 from yetan.act import Act
-from yetan.audit.service import record
 from yetan.errors import NotFound
 from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
 from yetan.issues.service import VIAS
@@ -17,9 +16,8 @@ from yetan.runtime import current
 
 
 async def _ledger_entry(act: Act, issue: Issue) -> Mapping[str, Any]:
-    """Everything the entry shows, raisers' contacts included: so the look is recorded."""
+    """Everything the entry shows, raisers' contacts included."""
     await issue.fetch_related("unit", "responsible_unit", "category", "owner__person", "supervisor__person")
-    await record(act, "issue.contacts", f"issue:{issue.id}")
     return {
         "issue": issue,
         "state": current().registry.states[issue.state],

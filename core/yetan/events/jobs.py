@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
@@ -83,7 +84,7 @@ def _next_try(tries: list[JobRun | None], now: datetime) -> int | None:
 async def _run(job: Job, period: str) -> bool:
     """Run `job` as `period`, and note how it went; False if another worker was quicker."""
     runtime = current()
-    act = runtime.system_act()
+    act = replace(runtime.system_act(), source=f"job {job.name}")
     try:
         run = await JobRun.create(job=job.name, period=period, started_at=act.now)
     except IntegrityError:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from yetan.access.scope import may, require
 from yetan.act import Act
-from yetan.audit.service import record
 from yetan.issues.models import Issue, Raiser
 from yetan.issues.service import get_visible
 from yetan.people.models import Person
@@ -28,10 +27,9 @@ async def contacts_of(act: Act, issue: Issue) -> list[Contact]:
 
 
 async def reveal_contacts(act: Act, issue_id: int) -> list[Contact]:
-    """The raisers with their phones; the look is recorded. Raises `NotFound` or `Forbidden`."""
+    """The raisers with their phones, for a page declared `sensitive`. Raises `NotFound` or `Forbidden`."""
     issue = await get_visible(act, issue_id)
     await require(act, "issue.contacts", [issue.unit_id, issue.responsible_unit_id])
-    await record(act, "issue.contacts", f"issue:{issue.id}")
     return [Contact(str(each), each.phone) for each in await _raisers(issue)]
 
 

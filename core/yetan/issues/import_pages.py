@@ -10,7 +10,6 @@ from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
 
 from yetan.access.scope import may, require
-from yetan.audit.service import record
 from yetan.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from yetan.files.uploads import Upload, find, keep
 from yetan.issues.importing import DEFAULT_SOURCE, ImportPlan, carry_out, plan_import
@@ -217,9 +216,7 @@ async def refused_rows(request: Request) -> Response:
             raise NotFound("这次导入没有被拒的行。")
         plan = await _plan(request, kept, await kept.read())
         content = await asyncio.to_thread(refused_table, plan.ledger)
-        await record(request.act, "import.refused_rows")
         return Response(content, media_type=_XLSX, headers=_download())
-    await record(request.act, "import.refused_rows")
     return FileResponse(file, media_type=_XLSX, headers=_download())
 
 
@@ -240,10 +237,10 @@ PAGES: tuple[Page, ...] = (
         permission=RUN,
         body_limit=UPLOAD_LIMIT,
     ),
-    Page(_UPLOAD, preview, "admin.import.preview", permission=RUN),
+    Page(_UPLOAD, preview, "admin.import.preview", permission=RUN, sensitive=True),
     Page(_UPLOAD, confirm, "admin.import.confirm", methods=("POST",), permission=RUN),
     Page(f"{_UPLOAD}/discard", discard, "admin.import.discard", methods=("POST",), permission=RUN),
-    Page(f"{_UPLOAD}/refused.xlsx", refused_rows, "admin.import.refused", permission=RUN),
+    Page(f"{_UPLOAD}/refused.xlsx", refused_rows, "admin.import.refused", permission=RUN, sensitive=True),
 )
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("admin", "导入台账", "admin.import", RUN, position=50),

@@ -358,7 +358,7 @@ def _submit_page(action: Action) -> Page:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/desk/issues/{id:int}", issue, "desk.issue", permission="issue.view", model=Issue),
+    Page("/desk/issues/{id:int}", issue, "desk.issue", permission="issue.view", model=Issue, sensitive=True),
     Page(
         "/desk/issues/{id:int}/transitions/{transition}",
         submit_transition,
@@ -374,6 +374,7 @@ PAGES: tuple[Page, ...] = (
         methods=("POST",),
         permission="issue.contacts",
         model=Issue,
+        sensitive=True,
     ),
     *map(_submit_page, ACTIONS),
 )

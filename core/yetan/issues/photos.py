@@ -33,7 +33,7 @@ async def add_issue_photos(act: Act, issue_id: int, uploads: Sequence[Upload] | 
         return await _add(act, issue_id, stored, cleaned["stage"])
 
 
-@change(Issue)
+@change(Issue, action="issues.add_photos")
 async def _add(act: Act, issue_id: int, photos: Sequence[StoredPhoto], stage: Stage) -> Issue:
     issue = await get_visible(act, issue_id)
     await attach(act, "issue", issue.id, photos, stage=stage)

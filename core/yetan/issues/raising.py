@@ -64,7 +64,7 @@ def _contact(cleaned: Mapping[str, Any]) -> RaiserInput:
     return RaiserInput(cleaned["name"], cleaned["phone"])
 
 
-@change(Issue)
+@change(Issue, action="issues.raise")
 async def _raise(act: Act, values: Mapping[str, Any], raiser: RaiserInput, photos: Sequence[StoredPhoto]) -> Issue:
     issue = await report_issue(act, values, [raiser])
     person_id = (await Raiser.get(issue_id=issue.id)).person_id

@@ -55,7 +55,7 @@ async def register_issue(
         return await _register(act, cleaned, list(raisers), stored)
 
 
-@change(Issue)
+@change(Issue, action="issues.register")
 async def _register(
     act: Act, values: Mapping[str, Any], raisers: Sequence[RaiserInput], photos: Sequence[StoredPhoto]
 ) -> Issue:

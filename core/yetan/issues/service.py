@@ -216,7 +216,7 @@ async def refusal_of(act: Act, issue: Issue, transition: Transition) -> str:
     return ""
 
 
-@change(Issue)
+@change(Issue, action="issue.{name}")
 async def transition_issue(
     act: Act, issue_id: int, name: str, values: Mapping[str, Any] | None = None, *, version: int | None = None
 ) -> Issue:

@@ -7,7 +7,6 @@ from typing import Any
 from starlette.responses import Response
 
 from yetan.access.scope import granted_units, visible
-from yetan.audit.service import record
 from yetan.people.models import Household, HouseholdMember
 from yetan.people.service import HOUSEHOLD_FIELDS, MEMBER_FIELDS, add_household, add_member, remove_member
 from yetan.plugins.declarations import Page
@@ -34,7 +33,6 @@ async def households(request: Request) -> Response:
     if asked["after"] is not None:
         query = query.filter(id__gt=asked["after"])
     rows = await query.prefetch_related("unit", "members").order_by("id").limit(PAGE_SIZE + 1)
-    await record(request.act, "household.list")
     more = None
     if len(rows) > PAGE_SIZE:
         more = request.templating.addresses.path("desk.households", q=asked["q"], after=rows[PAGE_SIZE - 1].id)
@@ -78,7 +76,6 @@ async def household(request: Request) -> Response:
 
 async def _household(request: Request, form: Form, status: int = 200) -> Response:
     row: Household = request.subject
-    await record(request.act, "household.look", f"Household:{row.id}")
     members = await HouseholdMember.filter(household_id=row.id).select_related("person").order_by("id")
     return request.render(
         "admin/household.html",
@@ -107,7 +104,7 @@ async def submit_leaving(request: Request) -> Response:
 
 _HOUSEHOLD = "/desk/households/{id:int}"
 PAGES: tuple[Page, ...] = (
-    Page("/desk/households", households, "desk.households", permission=MANAGE),
+    Page("/desk/households", households, "desk.households", permission=MANAGE, sensitive=True),
     Page("/desk/households/new", new_household, "desk.household.new", permission=MANAGE),
     Page(
         "/desk/households/new",
@@ -116,7 +113,7 @@ PAGES: tuple[Page, ...] = (
         methods=("POST",),
         permission=MANAGE,
     ),
-    Page(_HOUSEHOLD, household, "desk.household", permission=MANAGE, model=Household),
+    Page(_HOUSEHOLD, household, "desk.household", permission=MANAGE, model=Household, sensitive=True),
     Page(
         f"{_HOUSEHOLD}/members",
         submit_member,

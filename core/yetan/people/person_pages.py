@@ -11,7 +11,6 @@ from starlette.responses import Response
 from tortoise.expressions import Q
 
 from yetan.access.scope import visible
-from yetan.audit.service import record
 from yetan.errors import Invalid
 from yetan.issues.models import Issue
 from yetan.people.erasure import erase_person, export_person
@@ -38,7 +37,7 @@ async def persons(request: Request) -> Response:
     if asked:
         query = visible(Person, request.act).filter(Q(name__icontains=asked) | Q(phone=asked), erased_at=None)
         found = await query.select_related("unit").order_by("id").limit(PAGE_SIZE)
-        await record(request.act, "person.search", "", f"found {len(found)}")
+        request.looked_at = f"persons found: {len(found)}"
     return request.render("admin/persons.html", form=form, persons=found, asked=asked, most=PAGE_SIZE)
 
 
@@ -49,7 +48,6 @@ async def person(request: Request) -> Response:
 
 async def _person(request: Request, form: Form, status: int = 200) -> Response:
     row: Person = await Person.get(id=request.subject.id)
-    await record(request.act, "person.look", f"Person:{row.id}")
     member = await HouseholdMember.get_or_none(person_id=row.id).select_related("household")
     issues = Issue.filter(raisers__person_id=row.id).order_by("-raised_at", "-id")
     return request.render(
@@ -68,7 +66,6 @@ async def _person(request: Request, form: Form, status: int = 200) -> Response:
 async def export(request: Request) -> Response:
     """Everything held about the person, as a JSON file to hand to them."""
     found = await export_person(request.act, request.subject.id)
-    await record(request.act, "person.export", f"Person:{request.subject.id}")
     return Response(
         json.dumps(found, ensure_ascii=False, indent=2, default=_plain),
         media_type="application/json",
@@ -96,9 +93,16 @@ async def erase(request: Request) -> Response:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/admin/persons", persons, "admin.persons", permission=PRIVACY),
-    Page("/admin/persons/{id:int}", person, "admin.person", permission=PRIVACY, model=Person),
-    Page("/admin/persons/{id:int}/export.json", export, "admin.person.export", permission=PRIVACY, model=Person),
+    Page("/admin/persons", persons, "admin.persons", permission=PRIVACY, sensitive=True),
+    Page("/admin/persons/{id:int}", person, "admin.person", permission=PRIVACY, model=Person, sensitive=True),
+    Page(
+        "/admin/persons/{id:int}/export.json",
+        export,
+        "admin.person.export",
+        permission=PRIVACY,
+        model=Person,
+        sensitive=True,
+    ),
     Page(
         "/admin/persons/{id:int}/erase",
         erase,

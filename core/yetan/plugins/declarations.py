@@ -67,8 +67,11 @@ class Page:
     """A route. It either names the permission it needs or says `public=True`; start-up refuses it otherwise.
 
     `permission="signed_in"` means any account. `model` names what the path's `{id}` loads: the core fetches it through
-    `visible()` (404 if the actor may not see it) and checks the permission against its unit (403). `idempotent`
-    POSTs carry a key. `site` is "public" or "desk" for `yetan serve --site`; "" follows `public`.
+    `visible()` (404 if the actor may not see it) and checks the permission against its unit (403). `site` is "public"
+    or "desk" for `yetan serve --site`; "" follows `public`.
+
+    With `sensitive` the page shows personal or sensitive data of others, and every look at it leaves an audit record
+    (C79); `request.looked_at` may say at what, where that is not the row of the path.
     """
 
     path: str
@@ -81,6 +84,7 @@ class Page:
     #: Public, but looks at who is signed in; never cached.
     personal: bool = False
     site: Literal["", "public", "desk"] = ""
+    sensitive: bool = False
     #: Largest body in bytes; uploads ask for more.
     body_limit: int = 1024 * 1024
 

@@ -147,7 +147,14 @@ async def _people(reviewed: Review) -> dict[str, str]:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/desk/issues/{id:int}/publication", review, "desk.publication", permission="issue.view", model=Issue),
+    Page(
+        "/desk/issues/{id:int}/publication",
+        review,
+        "desk.publication",
+        permission="issue.view",
+        model=Issue,
+        sensitive=True,
+    ),
     Page(
         "/desk/issues/{id:int}/publication",
         submit_approve,

@@ -16,7 +16,9 @@ from starlette.types import Message, Receive, Scope, Send
 from yetan.access.scope import holds, may, visible
 from yetan.access.secrets import same
 from yetan.access.sessions import actor_of, find_session
-from yetan.audit.service import record
+from yetan.act import ANONYMOUS
+from yetan.audit.flood import Flood
+from yetan.audit.service import Occasion, occasion, record
 from yetan.db.failures import database_is_lost
 from yetan.errors import Forbidden, NotFound, YetanError
 from yetan.i18n import use_locale
@@ -33,6 +35,9 @@ Site = Literal["all", "public", "desk"]
 NEXT_LENGTH = 2000
 #: How long the rest of a form is waited for that cannot be taken anyway.
 _TYPED_SECONDS = 1.0
+
+#: Answers that refuse somebody rather than a form: they are recorded for pages that are only read, too (C79).
+_REFUSALS = frozenset({401, 403, 404, 429})
 
 
 class TooLarge(YetanError):  # noqa: N818 - read as "the body is too large"
@@ -61,11 +66,19 @@ def is_served(page: Page, site: Site) -> bool:
     return page.public == (site == "public")
 
 
+class SignInFirst(HTTPException):
+    """Nobody is signed in, where somebody has to be."""
+
+    def __init__(self) -> None:
+        super().__init__(401)
+
+
 class PageEndpoint:
     """The ASGI application of one page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self._flood = Flood()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["yetan.page"] = self.page.path
@@ -74,21 +87,36 @@ class PageEndpoint:
         use_locale(request.act.locale)
         unsafe = request.method not in SAFE_METHODS
         try:
-            try:
-                response = await self._answer(request, unsafe)
-            except (YetanError, HTTPException) as error:
-                response = error_response(scope, error)
-            except Exception as error:
-                if unsafe:
-                    await self._keep_typed(request)
-                    if not database_is_lost(error):
-                        await self._record(request, 500)
-                raise
-            if unsafe:
-                await self._record(request, response.status_code)
+            with occasion() as deed:
+                response = await self._recorded(request, unsafe, deed)
             await response(scope, receive, send)
         finally:
             await request.close()
+
+    async def _recorded(self, request: Request, unsafe: bool, deed: Occasion) -> Response:
+        """The answer, once there is a record of what was done, looked at or refused: exactly one (C79)."""
+        try:
+            response = await self._answer(request, unsafe)
+            status = response.status_code
+        except SignInFirst as error:
+            status = error.status_code
+            response = _to_sign_in(request, unsafe, error)
+        except (YetanError, HTTPException) as error:
+            response = error_response(request.scope, error)
+            status = response.status_code
+        except Exception as error:
+            if unsafe:
+                await self._keep_typed(request)
+                if not (deed.recorded or database_is_lost(error)):
+                    await self._record(request, 500)
+            raise
+        if not deed.recorded:
+            if unsafe or status in _REFUSALS:
+                await self._record(request, status)
+            elif self.page.sensitive and status < 400:
+                # Nobody sees what cannot be recorded as seen.
+                await record(request.act, self.page.name, self._subject(request), "looked")
+        return response
 
     async def _answer(self, request: Request, unsafe: bool) -> Response:
         page = self.page
@@ -99,7 +127,7 @@ class PageEndpoint:
             await self._recognise(request)
         if not page.public:
             if not request.act.actor.signed_in:
-                return _to_sign_in(request, unsafe)
+                raise SignInFirst
             if not holds(request.act.actor, page.permission):
                 raise Forbidden("您的岗位没有打开这个页面的权限。如果需要办理，请联系管理员核对您的岗位。")
         if unsafe:
@@ -163,15 +191,25 @@ class PageEndpoint:
                 await request.sent()
 
     async def _record(self, request: Request, status: int) -> None:
-        """Note who tried what, on what, from where, and what came of it; never what was typed (C79)."""
-        outcome = "done" if status < 400 else "failed" if status >= 500 else f"refused {status}"
-        identifier = request.path_params.get("id")
-        subject = f"{self.page.model.__name__}:{identifier}" if self.page.model is not None else ""
+        """Note who tried what, on what, from where, and what came of it; never what was typed."""
+        done = "looked" if self.page.sensitive else "done"
+        outcome = done if status < 400 else "failed" if status >= 500 else f"refused {status}"
+        if 400 <= status < 500 and request.act.actor == ANONYMOUS:
+            more = self._flood.takes(request.act.source, request.act.now)
+            if more is None:
+                return
+            outcome += more
         try:
-            await record(request.act, self.page.name, subject, outcome)
+            await record(request.act, self.page.name, self._subject(request), outcome)
         except Exception as error:
             # The change itself has been made or refused; saying otherwise now would make people repeat it.
             answer_to(error, f"the audit record of {self.page.name}")
+
+    def _subject(self, request: Request) -> str:
+        """What a record of this request is about."""
+        if request.looked_at or self.page.model is None:
+            return request.looked_at
+        return f"{self.page.model.__name__}:{request.path_params.get('id')}"
 
 
 def limited(receive: Receive, limit: int) -> Receive:
@@ -194,10 +232,10 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"提交的内容太大，最多 {size}。请减少照片或缩短文字后再提交。")
 
 
-def _to_sign_in(request: Request, unsafe: bool) -> Response:
+def _to_sign_in(request: Request, unsafe: bool, error: SignInFirst) -> Response:
     """Sign in first, then come back here; API clients are told so instead."""
     if request.url.path.startswith("/api/"):
-        raise HTTPException(401)
+        return error_response(request.scope, error)
     query = request.url.query
     here = request.url.path + (f"?{query}" if query else "")
     back = referring_path(request.headers) if unsafe else here

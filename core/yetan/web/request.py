@@ -41,7 +41,8 @@ class Request(requests.Request):
     """One request to a page.
 
     `act` says who acts, when and under which key. `subject` is the row the path's `{id}` names, loaded and checked
-    by the core, or None. `session` is the signed-in browser's, where the page looks at it.
+    by the core, or None. `session` is the signed-in browser's, where the page looks at it. `looked_at` says at what
+    somebody looked on a page declared `sensitive`: codes, ids and numbers, never a name.
     """
 
     #: In place of Starlette's own, which is a cookie's content.
@@ -54,6 +55,7 @@ class Request(requests.Request):
         source = scope.get("yetan.source", "")
         self.act = Act(actor=ANONYMOUS, now=current().clock(), source=source, locale=self.display.locale_name)
         self.subject: Any = None
+        self.looked_at = ""
 
     @property
     def templating(self) -> Templating:
