@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from yetan.cli import database, demonstration, exporting, importing, inspection, people, searching, serving
+from yetan.cli import audit, database, demonstration, exporting, importing, inspection, people, searching, serving
 from yetan.cli.console import fail
 from yetan.db.upgrade import UpgradeFailed
 from yetan.errors import ConfigurationError, YetanError
@@ -20,6 +20,7 @@ application = typer.Typer(
 )
 for module in (serving, demonstration, inspection):
     module.register(application)
+application.add_typer(audit.commands, name="audit")
 application.add_typer(database.commands, name="db")
 application.add_typer(importing.commands, name="import")
 application.add_typer(exporting.commands, name="person")
