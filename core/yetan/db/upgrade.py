@@ -216,7 +216,7 @@ async def _apply(
 
 
 _KEEP_THE_OLD_VERSION = "请把以上内容发给这个版本或插件的维护者；在此之前可以继续用原来的版本。"
-_FREE_SPACE = "磁盘写不下了：请腾出空间，再运行一次 yetan db upgrade。"
+_FREE_SPACE = "磁盘写不下了，或者出了错：请腾出空间、检查磁盘，再运行一次 yetan db upgrade。"
 _STOP_OTHERS = "别的程序占着要改的表：请停下 yetan serve 和 yetan worker，再运行一次 yetan db upgrade。"
 
 
