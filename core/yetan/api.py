@@ -51,7 +51,9 @@ from yetan.privacy import Privacy
 from yetan.rules.service import value_of
 from yetan.runtime import Runtime, current
 from yetan.search import (
+    FACETS,
     PUBLIC_SCOPE,
+    Facet,
     SearchBackend,
     SearchDocument,
     SearchHit,
@@ -59,6 +61,7 @@ from yetan.search import (
     SearchQuery,
     SearchSource,
     SearchUnavailable,
+    Vocabulary,
     person_scope,
     unit_scope,
 )
@@ -70,6 +73,7 @@ from yetan.web.request import Request
 __all__ = [
     "ANONYMOUS",
     "API_VERSION",
+    "FACETS",
     "PUBLIC_SCOPE",
     "SYSTEM",
     "Account",
@@ -82,6 +86,7 @@ __all__ = [
     "DueKind",
     "Event",
     "EventType",
+    "Facet",
     "Field",
     "Forbidden",
     "Form",
@@ -121,6 +126,7 @@ __all__ = [
     "Transition",
     "Unit",
     "Visibility",
+    "Vocabulary",
     "YetanError",
     "accounts_in",
     "ancestors_of",

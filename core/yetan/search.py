@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 #: The scope term of a document that anybody may read.
 PUBLIC_SCOPE = "public"
@@ -45,13 +45,25 @@ class SearchDocument:
     units: tuple[int, ...] = ()
     categories: tuple[int, ...] = ()
     state: str = ""
+    #: What kind of matter it is, where its kind of document has several: a problem, a suggestion.
+    matter: str = ""
     raised_at: datetime | None = None
+    #: The local year of `raised_at`.
+    year: int | None = None
     scopes: frozenset[str] = frozenset()
+
+
+#: What results can be counted by. Of units and categories each result counts for those above it as well.
+Facet = Literal["unit", "category", "state", "kind", "matter", "year"]
+FACETS: tuple[Facet, ...] = ("unit", "category", "state", "kind", "matter", "year")
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What somebody asks. Filters are exact and ANDed; `scopes` is never empty: a document must carry one."""
+    """What somebody asks. Filters are exact and ANDed; `scopes` is never empty: a document must carry one.
+
+    Sorted by date, what holds all of the words comes alone, and what holds some of them only where nothing does.
+    """
 
     text: str
     scopes: frozenset[str]
@@ -59,32 +71,60 @@ class SearchQuery:
     unit: int | None = None
     category: int | None = None
     state: str | None = None
+    matter: str | None = None
+    year: int | None = None
     raised_from: datetime | None = None
     raised_until: datetime | None = None
+    sort: Literal["relevance", "newest", "oldest"] = "relevance"
+    facets: frozenset[Facet] = frozenset()
     limit: int = 20
     offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One candidate: the document's key and its score (higher is better; scores of two queries do not compare)."""
+    """One candidate: the document's key and its score (higher is better; scores of two queries do not compare).
+
+    `partial`: it holds only some of what was asked for.
+    """
 
     key: str
     score: float
+    partial: bool = False
 
     @property
     def id(self) -> int:
         """The id after the colon of the key."""
         return int(self.key.rpartition(":")[2])
 
+    @property
+    def kind(self) -> str:
+        """The kind before the colon of the key."""
+        return self.key.rpartition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Hits best first, how many matched in all, and what else was searched (folded or respelt forms)."""
+    """Hits in order; how many matched in all, and `whole`, how many of these hold everything asked for.
+
+    `also_searched` is the query in Simplified characters, where it was not; `guessed` are words that were taken
+    for what was typed as pinyin or with a wrong character. `facets` counts all that matched, by value.
+    """
 
     hits: tuple[SearchHit, ...]
     total: int
     also_searched: tuple[str, ...] = ()
+    whole: int = 0
+    guessed: tuple[str, ...] = ()
+    facets: Mapping[Facet, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the town calls things: names of units, places and categories, and rings of words that say the same."""
+
+    words: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
 
 
 class SearchUnavailable(Exception):  # noqa: N818 - a state of the service, told to the reader as such
@@ -104,6 +144,15 @@ class SearchBackend(Protocol):
     async def close(self) -> None:
         """Release threads, locks and files. May be called twice."""
 
+    def learn(self, vocabulary: Vocabulary) -> None:
+        """Take up what the town calls things. Synonyms hold from the next search on, words from the next rebuild."""
+
+    async def due(self) -> str:
+        """Why the index should be rebuilt (another analysis, another dictionary), in Chinese; "" where it need not.
+
+        Until then it serves on.
+        """
+
     async def apply(self, upserts: Sequence[SearchDocument], deletes: Iterable[str]) -> None:
         """Replace or add `upserts` and remove the keys `deletes`, in one commit. Doing it twice changes nothing."""
 
@@ -120,6 +169,9 @@ class SearchBackend(Protocol):
 
     async def keys(self) -> frozenset[str]:
         """The keys of all documents, for comparing the index with the database."""
+
+    async def suggest(self, start: str, scopes: frozenset[str], kinds: frozenset[str], limit: int) -> tuple[str, ...]:
+        """Words that begin with `start`, or whose pinyin does, and that a document within the scopes holds."""
 
     def highlight(self, text: str, query: str, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
         """Cut `text` to about `length` characters around the best match and split it in runs, (run, matched).

@@ -29,6 +29,17 @@ _HAN = "〇㐀-䶿一-鿿\U00020000-\U000323af"
 #: What counts as one character: a Han character, or a run of other letters and digits.
 _CHARACTER = re.compile(f"[{_HAN}]|[^\\W_{_HAN}]+")
 _HAN_CHARACTER = re.compile(f"[{_HAN}]")
+_HAN_RUN = re.compile(f"[{_HAN}]+")
+_CHUNK = re.compile(f"[{_HAN}]{{2,4}}")
+#: A longer stretch without a word in it is no name that somebody types.
+_LONGEST_UNKNOWN = 4
+_PHRASE = '["“”]([^"“”]*)["“”]|「([^」]*)」|『([^』]*)』'
+_QUOTED = re.compile(_PHRASE)
+_EXCLUDED = re.compile(f"(?<![^ ])-(?:{_PHRASE}|([{_HAN}a-z][^ ]*))")
+#: Characters that join words: a name neither begins nor ends with one.
+_JOINING = re.compile(
+    "[的了着在是有和与及或把被给让对向从到为于以而但就都也还又再很太不没无未要会能可请我你他她它们这那哪么吗呢吧啊个些]+"
+)
 _NUMBER = re.compile(r"[0-9a-z]+(?:[-_./][0-9a-z]+)*")
 #: The dictionary weight of the town's own words: enough to win over the common words they are made of.
 _TOWN_WORD_FREQUENCY = 20_000
@@ -90,14 +101,21 @@ def fold_number(number: str) -> str:
 class Question:
     """A query, analysed.
 
-    `words` are what was asked, `pairs` the neighbouring characters that are no word of it, `characters` each
-    character once, `numbers` what may be a number known whole.
+    `text` is what is asked, folded, without quotation marks and exclusions. `words` are those of the dictionary,
+    `chunks` what was set apart by spaces and holds none, `pairs` the neighbouring characters that are neither,
+    `unknown` the stretches that belong to no word, `characters` each character once, `numbers` what may be a
+    number known whole. `quoted` has to stand in a document letter by letter, and nothing of `without` may.
     """
 
-    words: tuple[str, ...]
-    pairs: tuple[str, ...]
-    characters: tuple[str, ...]
-    numbers: tuple[str, ...]
+    text: str = ""
+    words: tuple[str, ...] = ()
+    chunks: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    characters: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    quoted: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 class Analysis:
@@ -117,28 +135,96 @@ class Analysis:
         """
         folded = fold(text)
         characters, pairs = _characters_and_pairs(folded)
-        words = [word for word in self._words(folded) if len(word) > 1]
         if brief:
+            words = self._words(folded)
             return [*characters, *pairs, *("".join(word) for word in words if len(word) > 2)]
         cut = _split(self._dictionary.cut(folded, False))
         unknown = (one[0] + next_one[0] for one, next_one in pairwise(cut) if len(one) == len(next_one) == 1)
-        return [*characters, *unknown, *("".join(word) for word in words)]
+        return [*characters, *unknown, *self.words(folded)]
 
     def question(self, text: str) -> Question:
-        """The terms of a query's text."""
+        """What a query asks for.
+
+        A phrase in quotation marks is found letter by letter; a word behind a minus sign ("路灯 -电梯") is left out.
+        """
         folded = fold(text[:QUERY_LENGTH])
+        without = [phrase for match in _EXCLUDED.finditer(folded) if (phrase := _phrase(match))]
+        folded = _EXCLUDED.sub(" ", folded)
+        quoted = [phrase for match in _QUOTED.finditer(folded) if (phrase := _phrase(match))]
+        folded = _QUOTED.sub(lambda match: f" {_phrase(match)} ", folded).strip()
         characters, pairs = _characters_and_pairs(folded)
-        words = ["".join(word) for word in self._words(folded) if len(word) > 1]
+        words = self.words(folded)
         words += [character for character in characters if not _HAN_CHARACTER.match(character)]
+        chunks = [each for each in folded.split() if self._is_chunk(each, words)]
         numbers = [fold_number(chunk) for chunk in folded.split() if _CHARACTER.search(chunk)]
         numbers += _NUMBER.findall(folded)
         return Question(
+            text=folded,
             # A query of single characters ("水") asks for just these.
-            words=tuple(dict.fromkeys(words or characters)),
-            pairs=tuple(pair for pair in dict.fromkeys(pairs) if pair not in words),
+            words=tuple(dict.fromkeys(words or (() if chunks else characters))),
+            chunks=tuple(dict.fromkeys(chunks)),
+            pairs=tuple(pair for pair in dict.fromkeys(pairs) if pair not in words and pair not in chunks),
+            unknown=tuple(dict.fromkeys(self._unknown(folded))),
             characters=tuple(dict.fromkeys(characters)),
             numbers=tuple(dict.fromkeys(numbers)),
+            quoted=tuple(quoted),
+            without=tuple(without),
         )
+
+    def asked(self, text: str) -> tuple[str, ...]:
+        """The terms that a document holds which holds `text`, or nearly so: it has every one of them."""
+        folded = fold(text)
+        words = self.words(folded)
+        if folded in words:
+            return (folded,)
+        held: list[str] = []
+        single: list[str] = []
+        for characters in (*_split(self._dictionary.cut(folded, False)), []):
+            if len(characters) == 1:
+                single += characters
+                continue
+            held += [one + other for one, other in pairwise(single)] or single
+            single = []
+            if characters:
+                held.append("".join(characters))
+        return tuple(dict.fromkeys(held))
+
+    def words(self, folded: str) -> list[str]:
+        """The words of more than one character that folded text holds, as often as they occur."""
+        return ["".join(word) for word in self._words(folded) if len(word) > 1]
+
+    def vocabulary(self, text: str, *, brief: bool = False) -> set[str]:
+        """The words that a text adds to what an index knows: those of the dictionary, and of a brief text others."""
+        folded = fold(text)
+        found = {word for word in self.words(folded) if _HAN_RUN.fullmatch(word)}
+        if brief:
+            names = (name for run in self._unknown(folded) for name in _JOINING.split(run) if len(name) > 1)
+            for name in names:
+                found.update(one + other for one, other in pairwise(name))
+                if len(name) <= _LONGEST_UNKNOWN:
+                    found.add(name)
+        return found
+
+    @staticmethod
+    def characters(folded: str) -> tuple[str, ...]:
+        """The characters of folded text, each once."""
+        return tuple(dict.fromkeys(_characters_and_pairs(folded)[0]))
+
+    def _unknown(self, folded: str) -> Iterator[str]:
+        """The stretches of two Han characters and more that belong to no word."""
+        stretch = ""
+        for characters in (*_split(self._dictionary.cut(folded, False)), []):
+            if len(characters) == 1 and _HAN_CHARACTER.match(characters[0]):
+                stretch += characters[0]
+                continue
+            if len(stretch) > 1:
+                yield stretch
+            stretch = ""
+
+    @staticmethod
+    def _is_chunk(chunk: str, words: Iterable[str]) -> bool:
+        """Whether what stands between spaces is a name of its own, as "星沙" is, that no word explains."""
+        return bool(_CHUNK.fullmatch(chunk)) and not any(word in chunk for word in words)
 
     def _words(self, folded: str) -> list[list[str]]:
         """All words that the dictionary sees in folded text, inside and across each other too.
@@ -147,6 +233,11 @@ class Analysis:
         is cut "路|灯不亮", and a query for "路灯" would miss it.
         """
         return _split(self._dictionary.cut_all(folded))
+
+
+def _phrase(match: re.Match[str]) -> str:
+    """What stands between the marks."""
+    return "".join(match.groups("")).strip()
 
 
 def _split(words: Iterable[str]) -> list[list[str]]:

@@ -1,24 +1,27 @@
 """Which of the documents that share a term with a query come first.
 
-Each term scores once per document: its occurrences in title, place, text and reply are added with the weights
-of these parts, damped (the tenth mention says little more than the third) and multiplied by how rare the term
-is (BM25F). How much of the query a document covers then raises or lowers the sum: a boost, never a filter.
+A term's occurrences in title, place, text and reply are added with the weights of these parts, damped (the
+tenth mention says little more than the third) and multiplied by how rare the term is (BM25F). A concept scores
+once per document, by the best of its alternatives; it is as rare as all its holders together. How much of the
+query a document covers then raises or lowers the sum: a boost, never a filter.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Protocol
 
-from yetan_search.analysis import Question
+from yetan_search.analysis import Analysis, Question
+from yetan_search.concepts import Concept
 
 #: The parts of a document: what one occurrence of a term in it is worth, and how many terms it usually has.
 #: They go into the index: after a change it is rebuilt.
 PARTS = {"title": (6.0, 36), "place": (3.0, 20), "text": (1.0, 560), "reply": (0.3, 560)}
 #: What the kinds of terms are worth beside each other.
-WORD, PAIR, CHARACTER = 1.0, 0.3, 0.5
+WORD, PAIR, CHARACTER, MISTAKEN = 1.0, 0.3, 0.5, 0.1
 #: A number known whole stands above everything else.
 NUMBER = 1_000.0
 #: Where words and pairs find fewer documents, those that only share single characters are shown as well.
@@ -28,6 +31,8 @@ _DAMPING = 1.2
 #: How much a part's length counts against the terms in it, from 0 to 1.
 _LENGTH_NORMALISATION = 0.6
 _COVERAGE = 0.7
+#: How many guessed words the asker is told.
+_GUESSES_TOLD = 3
 
 
 class Postings(Protocol):
@@ -40,6 +45,9 @@ class Postings(Protocol):
 
     def weights(self, term: str) -> Iterable[tuple[int, float]]:
         """The documents that hold `term`, with the weight that `weigh` gave it."""
+
+    def text(self, document: int) -> str:
+        """The folded title, place, text and reply of a document."""
 
     def numbered(self, number: str) -> AbstractSet[int]:
         """The documents known by `number`."""
@@ -57,40 +65,121 @@ def weigh(parts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     return weights
 
 
-def rank(question: Question, postings: Postings, allowed: AbstractSet[int]) -> dict[int, float]:
-    """The score of each of the `allowed` documents that the question finds."""
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What a question finds: the score of each document, which of them hold all of it, and what was guessed."""
+
+    scores: Mapping[int, float]
+    whole: AbstractSet[int]
+    guessed: tuple[str, ...] = ()
+
+    def found(self, sort: str) -> AbstractSet[int]:
+        """All that was found; sorted by date, only what holds the whole of the question, if anything does."""
+        return self.whole if self.whole and sort != "relevance" else self.scores.keys()
+
+
+def rank(question: Question, concepts: Sequence[Concept], postings: Postings, allowed: AbstractSet[int]) -> Ranked:
+    """Score each of the `allowed` documents that the question finds."""
+    for phrase in question.quoted:
+        allowed = allowed & _containing(phrase, postings, allowed)
+    for phrase in question.without:
+        allowed = allowed - _containing(phrase, postings, allowed)
+
+    places = {character: 1 << place for place, character in enumerate(question.characters)}
     scores: dict[int, float] = {}
+    #: Which characters of the query each document covers, and which of its concepts: a bit each.
+    covered: dict[int, int] = {}
+    fulfilled: dict[int, int] = {}
+    guessed: dict[str, int] = {}
 
-    def add(term: str, worth: float, within: AbstractSet[int]) -> list[int]:
-        """Score the documents that hold `term`, and return them."""
-        held = [(document, weight) for document, weight in postings.weights(term) if document in within]
-        for document, weight in held:
+    for number, concept in enumerate(concepts):
+        best: dict[int, float] = {}
+        for alternative in concept.alternatives:
+            held = _held(alternative.terms, postings, allowed)
+            for document, weight in held:
+                value = alternative.worth * weight / (weight + _DAMPING)
+                if value > best.get(document, 0.0):
+                    best[document] = value
+            if concept.guessed and held and alternative.text != concept.text:
+                guessed[alternative.text] = max(guessed.get(alternative.text, 0), len(held))
+        rarity = _rarity(len(best), postings)
+        bits, bit = sum(places.get(character, 0) for character in concept.characters), 1 << number
+        for document, value in best.items():
+            scores[document] = scores.get(document, 0.0) + WORD * rarity * value
+            covered[document] = covered.get(document, 0) | bits
+            fulfilled[document] = fulfilled.get(document, 0) | bit
+
+    for pair in question.pairs:
+        worth = PAIR * _rarity(postings.frequency(pair), postings)
+        for document, weight in _held((pair,), postings, allowed):
             scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
-        return [document for document, _ in held]
-
-    for term in question.words:
-        add(term, WORD * _rarity(term, postings), allowed)
-    for term in question.pairs:
-        add(term, PAIR * _rarity(term, postings), allowed)
 
     # Single characters order what was found; they find more only where that is little.
-    within = frozenset(scores) if len(scores) >= ENOUGH else allowed
-    rarities = {character: _rarity(character, postings) for character in question.characters}
-    covered: dict[int, float] = {}
-    for character, rarity in rarities.items():
-        for document in add(character, CHARACTER * rarity, within):
-            covered[document] = covered.get(document, 0.0) + rarity
-    whole = sum(rarities.values())
+    within = scores.keys() if len(scores) >= ENOUGH else allowed
+    rarities = {bit: _rarity(postings.frequency(character), postings) for character, bit in places.items()}
+    meant = {each for concept in concepts if not concept.guessed for each in concept.characters}
+    mistaken = {each for concept in concepts if concept.guessed for each in concept.characters} - meant
+    for character, bit in places.items():
+        # The rare documents that happen to hold a wrong character are not what was meant.
+        worth = (MISTAKEN if character in mistaken else CHARACTER) * rarities[bit]
+        for document, weight in _held((character,), postings, within):
+            scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
+            covered[document] = covered.get(document, 0) | bit
+
+    shares = _Shares(rarities)
     for document in scores:
-        scores[document] *= 1 - _COVERAGE + _COVERAGE * covered.get(document, 0.0) / whole
+        scores[document] *= 1 - _COVERAGE + _COVERAGE * shares.of(covered.get(document, 0))
 
-    for number in question.numbers:
-        for document in postings.numbered(number) & allowed:
-            scores[document] = scores.get(document, 0.0) + NUMBER
-    return scores
+    known = {document for number in question.numbers for document in postings.numbered(number) & allowed}
+    for document in known:
+        scores[document] = scores.get(document, 0.0) + NUMBER
+
+    every = (1 << len(concepts)) - 1
+    whole = known | {document for document, bits in fulfilled.items() if bits == every}
+    best_guesses = sorted(guessed, key=lambda text: -guessed[text])[:_GUESSES_TOLD]
+    return Ranked(scores, whole, tuple(best_guesses))
 
 
-def _rarity(term: str, postings: Postings) -> float:
-    """How much it says that a document holds the term: more for rare terms (inverse document frequency)."""
-    found = postings.frequency(term)
+class _Shares:
+    """The share of the query that a set of its characters makes up, by how much each says."""
+
+    def __init__(self, rarities: Mapping[int, float]) -> None:
+        self._rarities = rarities
+        self._whole = sum(rarities.values()) or 1.0
+        self._known: dict[int, float] = {}
+
+    def of(self, bits: int) -> float:
+        if bits not in self._known:
+            self._known[bits] = sum(worth for bit, worth in self._rarities.items() if bits & bit) / self._whole
+        return self._known[bits]
+
+
+def _held(terms: Sequence[str], postings: Postings, within: Collection[int]) -> list[tuple[int, float]]:
+    """The documents that hold every one of `terms`, with the weight of the one they hold least."""
+    if len(terms) == 1:
+        return [(document, weight) for document, weight in postings.weights(terms[0]) if document in within]
+    held: dict[int, float] | None = None
+    for term in sorted(terms, key=postings.frequency):
+        before = held
+        held = {
+            document: weight if before is None else min(weight, before[document])
+            for document, weight in postings.weights(term)
+            if document in (within if before is None else before)
+        }
+        if not held:
+            break
+    return list((held or {}).items())
+
+
+def _containing(phrase: str, postings: Postings, allowed: AbstractSet[int]) -> set[int]:
+    """The documents in which `phrase` stands letter by letter."""
+    holders: set[int] | None = None
+    for character in sorted(Analysis.characters(phrase), key=postings.frequency):
+        within = allowed if holders is None else holders
+        holders = {document for document, _ in postings.weights(character) if document in within}
+    return {document for document in holders or () if phrase in postings.text(document)}
+
+
+def _rarity(found: int, postings: Postings) -> float:
+    """How much it says that a document is one of `found`: more where they are few (inverse document frequency)."""
     return math.log(1 + (postings.documents - found + 0.5) / (found + 0.5))

@@ -18,25 +18,34 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import AsyncIterable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from whoosh import fields, formats, index
 from whoosh.analysis import IDAnalyzer
 from whoosh.codec.whoosh3 import W3Codec, W3FieldWriter
-from whoosh.columns import NumericColumn
+from whoosh.columns import NumericColumn, VarBytesColumn
 from whoosh.reading import SegmentReader
 from whoosh.util.filelock import FileLock, try_for
 
-from yetan.api import SearchDocument, SearchHit, SearchPage, SearchQuery, SearchUnavailable, reached
-from yetan_search import ranking
-from yetan_search.analysis import Analysis, Question, fold_number, simplified
+from yetan.api import Facet, SearchDocument, SearchHit, SearchPage, SearchQuery, SearchUnavailable, Vocabulary, reached
+from yetan_search import making, ranking
+from yetan_search.analysis import Analysis, fold, fold_number, simplified
+from yetan_search.concepts import concepts_of
+from yetan_search.documents import facets_of, text_of, weights_of, words_of
 from yetan_search.highlight import highlight
+from yetan_search.lexicon import Lexicon
+from yetan_search.making import Making, making_of
+from yetan_search.ranking import Ranked
+from yetan_search.synonyms import Synonyms, synonyms_with
 
 Result = TypeVar("Result")
 
@@ -56,15 +65,30 @@ BIG_SEGMENT = SEGMENTS_OF_A_SIZE**3
 
 _PREFIX = "generation-"
 _POINTER = "current"
+#: Beside a generation's own files: what it was made with, and its vocabulary.
+_MADE = "made.json"
+_WORDS = "words.tsv"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DATE = -(2**63)
+#: The Whoosh field of each facet.
+_FACET_FIELDS: Mapping[Facet, str] = {
+    "unit": "units",
+    "category": "categories",
+    "state": "state",
+    "kind": "kind",
+    "matter": "matter",
+    "year": "year",
+}
+#: How many words are looked at for a suggestion.
+_SUGGESTIONS_TRIED = 200
 
 
 def _schema() -> fields.Schema:
-    exact = {name: fields.KEYWORD() for name in ("kind", "numbers", "units", "categories", "state", "scopes")}
+    exact = {name: fields.KEYWORD() for name in ("numbers", "scopes", *_FACET_FIELDS.values())}
     raised_at = fields.COLUMN(NumericColumn("q", default=_NO_DATE))
+    text = fields.COLUMN(VarBytesColumn())
     key = fields.ID(stored=True, unique=True)
-    return fields.Schema(key=key, terms=_WeightedTerms(), raised_at=raised_at, **exact)
+    return fields.Schema(key=key, terms=_WeightedTerms(), raised_at=raised_at, text=text, **exact)
 
 
 class _WeightedTerms(fields.FieldType):  # type: ignore[misc]
@@ -98,11 +122,13 @@ class _Codec(W3Codec):  # type: ignore[misc]
 
 
 class WhooshBackend:
-    """A `SearchBackend` in the folder `directory`. `analysis` holds the town's own words, if it has any."""
+    """A `SearchBackend` in the folder `directory`."""
 
-    def __init__(self, directory: Path, analysis: Analysis | None = None) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._analysis = analysis or Analysis()
+        #: What an index is made with that is made now, and what the town calls the same.
+        self._making = making_of(())
+        self._synonyms = synonyms_with(())
         self._lock = FileLock(str(directory / "lock"))
         self._writing: ThreadPoolExecutor | None = None
         self._searching: ThreadPoolExecutor | None = None
@@ -110,6 +136,8 @@ class WhooshBackend:
         self._snapshots: dict[int, _Snapshot] = {}
         #: The rebuild under way. Touched by the writing thread alone.
         self._rebuild: _Rebuild | None = None
+        #: The vocabulary of the generation that serves, with its folder.
+        self._lexicon: tuple[Path, Lexicon] | None = None
 
     async def open(self) -> None:
         """Open the index, or make an empty one where there is none. A damaged one is left for `rebuild`."""
@@ -134,14 +162,23 @@ class WhooshBackend:
         if changes:
             await self._write(lambda: self._apply(changes))
 
+    def learn(self, vocabulary: Vocabulary) -> None:
+        """See `SearchBackend.learn`."""
+        self._making = making_of(vocabulary.words)
+        self._synonyms = synonyms_with(vocabulary.synonyms)
+
+    async def due(self) -> str:
+        """See `SearchBackend.due`."""
+        wanted = self._making
+        return await self._read(lambda snapshot: snapshot.made.due(wanted))
+
     async def search(self, query: SearchQuery) -> SearchPage:
         """Answer a query. Without anything to look for in `query.text` nothing is found."""
-        question = self._analysis.question(query.text)
-        if not question.characters:
-            return SearchPage((), 0)
-        hits, total = await self._read(lambda snapshot: snapshot.search(question, query))
-        folded = simplified(query.text)
-        return SearchPage(hits, total, also_searched=(folded,) if folded != query.text else ())
+        return await self._read(lambda snapshot: snapshot.search(query, self._synonyms))
+
+    async def suggest(self, start: str, scopes: frozenset[str], kinds: frozenset[str], limit: int) -> tuple[str, ...]:
+        """See `SearchBackend.suggest`."""
+        return await self._read(lambda snapshot: snapshot.suggest(start, SearchQuery("", scopes, kinds), limit))
 
     async def rebuild(
         self, documents: AsyncIterable[SearchDocument], progress: Callable[[int], None] | None = None
@@ -176,7 +213,7 @@ class WhooshBackend:
 
     def highlight(self, text: str, query: str, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
         """See `SearchBackend.highlight`."""
-        return highlight(text, self._analysis.question(query), length=length)
+        return highlight(text, self._making.analysis.question(query), length=length)
 
     # Threads
 
@@ -200,11 +237,17 @@ class WhooshBackend:
                 del self._snapshots[thread]
                 snapshot.close()
             try:
-                self._snapshots[thread] = _Snapshot(generation)
+                self._snapshots[thread] = _Snapshot(generation, self._lexicon_of(generation))
             except Exception:
                 # A rebuild may have moved the name, and removed this generation, since it was read.
                 if self._generation() == generation:
                     raise
+
+    def _lexicon_of(self, generation: Path) -> Lexicon:
+        """The vocabulary of a generation, read once for all threads."""
+        if self._lexicon is None or self._lexicon[0] != generation:
+            self._lexicon = generation, Lexicon(generation / _WORDS)
+        return self._lexicon[1]
 
     def _generation(self) -> Path:
         """The folder of the generation that serves."""
@@ -249,13 +292,16 @@ class WhooshBackend:
 
     def _commit(self, generation: Path, changes: Mapping[str, SearchDocument | None]) -> None:
         """Write documents under their keys, or remove those whose document is None."""
+        analysis = self._made(generation).analysis
+        upserts = [document for document in changes.values() if document]
+        self._lexicon_of(generation).add(set().union(*(words_of(document, analysis) for document in upserts)))
         writer = _writer(generation)
         try:
             with writer.searcher() as searcher:
                 for key in changes:
                     writer.delete_by_term("key", key, searcher=searcher)
-            for document in filter(None, changes.values()):
-                writer.add_document(**self._fields(document))
+            for document in upserts:
+                writer.add_document(**_fields(document, analysis))
             reached("index.written")
             writer.commit(mergetype=_merge_segments_of_a_size)
             reached("index.committed")
@@ -264,26 +310,13 @@ class WhooshBackend:
                 writer.cancel()
             raise
 
-    def _fields(self, document: SearchDocument) -> dict[str, Any]:
-        """What Whoosh is given of a document."""
-        return {
-            "key": document.key,
-            "kind": [document.kind],
-            "numbers": [folded for number in document.numbers if (folded := fold_number(number))],
-            "units": [str(unit) for unit in document.units],
-            "categories": [str(category) for category in document.categories],
-            "state": [document.state] if document.state else [],
-            "scopes": list(document.scopes),
-            "raised_at": _NO_DATE if document.raised_at is None else _microseconds(document.raised_at),
-            "terms": ranking.weigh(
-                {
-                    "title": self._analysis.terms(document.title, brief=True),
-                    "place": self._analysis.terms(document.place, brief=True),
-                    "text": self._analysis.terms(document.text),
-                    "reply": self._analysis.terms(document.reply),
-                }
-            ),
-        }
+    def _made(self, generation: Path) -> Making:
+        """What a generation is made with. One that holds nothing yet is made with what is known now."""
+        made = _making_in(generation)
+        if made != self._making and index.open_dir(str(generation)).is_empty():
+            made = self._making
+            (generation / _MADE).write_text(made.written(), encoding="utf-8")
+        return made
 
     def _begin_rebuild(self) -> None:
         if self._rebuild:
@@ -291,7 +324,7 @@ class WhooshBackend:
         self._take_lock(LOCK_TIMEOUT)
         try:
             path = self._new_generation()
-            self._rebuild = _Rebuild(path, _writer(path))
+            self._rebuild = _Rebuild(path, _writer(path), _making_in(path), Lexicon(path / _WORDS))
         except BaseException:
             self._lock.release()
             raise
@@ -304,10 +337,11 @@ class WhooshBackend:
     def _add(self, batch: Sequence[SearchDocument]) -> int:
         rebuild = self._rebuild
         assert rebuild, "A rebuild adds documents between its begin and its end."
+        rebuild.lexicon.add(set().union(*(words_of(document, rebuild.made.analysis) for document in batch)))
         for document in batch:
             if document.key not in rebuild.keys:
                 rebuild.keys.add(document.key)
-                rebuild.writer.add_document(**self._fields(document))
+                rebuild.writer.add_document(**_fields(document, rebuild.made.analysis))
                 if len(rebuild.keys) % SEGMENT == 0:
                     rebuild.writer.commit(merge=False)
                     rebuild.writer = _writer(rebuild.path)
@@ -336,6 +370,7 @@ class WhooshBackend:
 
     def _new_generation(self) -> Path:
         path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._directory)
+        (Path(path) / _MADE).write_text(self._making.written(), encoding="utf-8")
         index.create_in(path, _schema())
         return Path(path)
 
@@ -365,6 +400,8 @@ class _Rebuild:
 
     path: Path
     writer: Any
+    made: Making
+    lexicon: Lexicon
     keys: set[str] = field(default_factory=set)
     changes: dict[str, SearchDocument | None] = field(default_factory=dict)
 
@@ -372,14 +409,17 @@ class _Rebuild:
 class _Snapshot:
     """One thread's view of a generation as it was at one commit; what `ranking` reads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lexicon: Lexicon) -> None:
         self.path = path
+        self.made = _making_in(path)
+        self._lexicon = lexicon
         self._index = index.open_dir(str(path))
         self._commit = self._index.latest_generation()
         self._reader = self._index.reader()
         #: With those deleted since the last merge, which Whoosh counts among the holders of a term as well.
         self.documents: int = self._reader.doc_count_all()
         self._holders: dict[tuple[str, str], frozenset[int]] = {}
+        self._columns: dict[str, Any] = {}
 
     def is_up_to_date(self) -> bool:
         return bool(self._index.latest_generation() == self._commit)
@@ -394,13 +434,66 @@ class _Snapshot:
     def keys(self) -> frozenset[str]:
         return frozenset(stored["key"] for _, stored in self._reader.iter_docs())
 
-    def search(self, question: Question, query: SearchQuery) -> tuple[tuple[SearchHit, ...], int]:
-        """The hits of one page, and how many there are in all."""
-        scores = ranking.rank(question, self, self._allowed(query))
+    def search(self, query: SearchQuery, synonyms: Synonyms) -> SearchPage:
+        """The hits of one page, and what is told about them."""
+        analysis = self.made.analysis
+        question = analysis.question(query.text)
+        if not question.characters:
+            return SearchPage((), 0)
+        concepts = concepts_of(question, analysis, synonyms, self._lexicon.sounds(), self.frequency)
+        ranked = ranking.rank(question, concepts, self, self._allowed(query))
+        folded = simplified(query.text)
+        found = ranked.found(query.sort)
+        return SearchPage(
+            hits=tuple(
+                SearchHit(self._key(document), ranked.scores[document], partial=document not in ranked.whole)
+                for document in self._in_order(query, ranked, found)
+            ),
+            total=len(found),
+            whole=len(ranked.whole),
+            also_searched=(folded,) if folded != query.text else (),
+            guessed=ranked.guessed,
+            facets={facet: self._counts(facet, found) for facet in query.facets},
+        )
+
+    def suggest(self, start: str, query: SearchQuery, limit: int) -> tuple[str, ...]:
+        """The most frequent words that begin with `start`, among those that may be found."""
+        start = fold(start).strip()
+        if not start:
+            return ()
+        words = islice(dict.fromkeys(self._lexicon.sounds().beginning(start)), _SUGGESTIONS_TRIED)
+        allowed = self._allowed(query)
+        known = (word for word in sorted(words, key=lambda word: (-self.frequency(word), word)) if word != start)
+        held = (word for word in known if any(document in allowed for document, _ in self.weights(word)))
+        return tuple(islice(held, limit))
+
+    def _key(self, document: int) -> str:
+        return str(self._reader.stored_fields(document)["key"])
+
+    def _in_order(self, query: SearchQuery, ranked: Ranked, found: Collection[int]) -> list[int]:
+        """The documents of the page asked for."""
         end = query.offset + query.limit
-        best = heapq.nlargest(end, scores.items(), key=lambda item: (item[1], item[0]))[query.offset :]
-        hits = (SearchHit(self._reader.stored_fields(document)["key"], score) for document, score in best)
-        return tuple(hits), len(scores)
+        if query.sort == "relevance":
+            return heapq.nlargest(end, found, key=lambda each: (ranked.scores[each], each))[query.offset :]
+        raised_at = self._column("raised_at")
+        first = heapq.nlargest if query.sort == "newest" else heapq.nsmallest
+        return first(end, found, key=lambda each: (raised_at[each], each))[query.offset :]
+
+    def _counts(self, facet: Facet, found: AbstractSet[int]) -> Mapping[str, int]:
+        """How many of the documents `found` there are of each value."""
+        name = _FACET_FIELDS[facet]
+        values = [value.decode() for value in self._reader.lexicon(name)]
+        counts = {value: len(self._holding(name, value) & found) for value in values}
+        return {value: count for value, count in counts.items() if count}
+
+    def _column(self, name: str) -> Any:
+        if name not in self._columns:
+            self._columns[name] = self._reader.column_reader(name)
+        return self._columns[name]
+
+    def text(self, document: int) -> str:
+        """The folded text of a document."""
+        return zlib.decompress(self._column("text")[document]).decode()
 
     def frequency(self, term: str) -> int:
         """How many documents hold `term`."""
@@ -424,13 +517,20 @@ class _Snapshot:
         allowed = self._holding("scopes", *query.scopes)
         if query.kinds:
             allowed &= self._holding("kind", *query.kinds)
-        for name, value in (("units", query.unit), ("categories", query.category), ("state", query.state)):
+        wanted: Mapping[Facet, int | str | None] = {
+            "unit": query.unit,
+            "category": query.category,
+            "state": query.state,
+            "matter": query.matter,
+            "year": query.year,
+        }
+        for facet, value in wanted.items():
             if value is not None:
-                allowed &= self._holding(name, str(value))
+                allowed &= self._holding(_FACET_FIELDS[facet], str(value))
         if query.raised_from is not None or query.raised_until is not None:
             first = -math.inf if query.raised_from is None else _microseconds(query.raised_from)
             end = math.inf if query.raised_until is None else _microseconds(query.raised_until)
-            raised_at = self._reader.column_reader("raised_at")
+            raised_at = self._column("raised_at")
             allowed = frozenset(
                 document
                 for document in allowed
@@ -467,6 +567,28 @@ async def _run(executor: ThreadPoolExecutor | None, work: Callable[[], Result]) 
 
 def _writer(generation: Path) -> Any:
     return index.open_dir(str(generation)).writer(codec=_Codec(), limitmb=_MEMORY_LIMIT)
+
+
+def _making_in(generation: Path) -> Making:
+    """What a generation was made with; of one that does not say, nothing is known."""
+    try:
+        return making.read((generation / _MADE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return Making("", ())
+
+
+def _fields(document: SearchDocument, analysis: Analysis) -> dict[str, Any]:
+    """What Whoosh is given of a document."""
+    facets = facets_of(document)
+    return {
+        "key": document.key,
+        "numbers": [folded for number in document.numbers if (folded := fold_number(number))],
+        "scopes": list(document.scopes),
+        "raised_at": _NO_DATE if document.raised_at is None else _microseconds(document.raised_at),
+        "text": zlib.compress(text_of(document).encode()),
+        "terms": weights_of(document, analysis),
+        **{name: list(facets[facet]) for facet, name in _FACET_FIELDS.items()},
+    }
 
 
 def _merge_segments_of_a_size(writer: Any, segments: Sequence[Any]) -> list[Any]:

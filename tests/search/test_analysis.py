@@ -62,4 +62,49 @@ def test_only_the_beginning_of_a_pasted_text_is_asked() -> None:
 
 
 def test_punctuation_asks_for_nothing() -> None:
-    assert Analysis().question("？！ *** ()") == Question((), (), (), ())
+    assert Analysis().question("？！ *** ()") == Question("?! *** ()")
+
+
+def test_what_stands_apart_and_is_no_word_is_a_name() -> None:
+    assert Analysis().question("星沙 堵车").chunks == ("星沙",)
+    assert Analysis().question("路灯 堵车").chunks == ()
+
+
+def test_a_phrase_in_quotation_marks_is_asked_letter_by_letter() -> None:
+    for marks in ('"路灯不亮"', "“路灯不亮”", "「路燈不亮」"):
+        question = Analysis().question(f"东街 {marks}")
+        assert question.quoted == ("路灯不亮",)
+        assert {"东街", "路灯"} <= set(question.words) | set(question.chunks)
+
+
+def test_a_word_behind_a_minus_sign_is_left_out() -> None:
+    question = Analysis().question("噪音 -电梯 －ktv")
+    assert question.without == ("电梯", "ktv")
+    assert question.words == ("噪音",)
+
+
+@pytest.mark.parametrize("number", ["26-1183", "YT-2026-0012", "2026-05-06"])
+def test_a_hyphen_in_a_number_leaves_nothing_out(number: str) -> None:
+    assert Analysis().question(number).without == ()
+    assert fold(number) in Analysis().question(number).numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("路灯", {"路灯"}),
+        ("道路硬化", {"道路", "硬化"}),
+        ("泉塘", {"泉塘"}),
+        ("未安装", {"未", "安装"}),
+        ("a7号", {"a7号"}),
+    ],
+)
+def test_an_alternative_is_held_by_all_of_its_terms(text: str, terms: set[str]) -> None:
+    assert set(Analysis().asked(text)) == terms
+    assert terms <= set(Analysis().terms(f"据说{text}。"))
+
+
+def test_the_vocabulary_holds_words_and_the_unknown_names_of_titles() -> None:
+    assert {"路灯", "泉塘"} <= Analysis().vocabulary("泉塘的路灯", brief=True)
+    assert "泉塘" not in Analysis().vocabulary("泉塘的路灯")
+    assert not {"a7", "12"} & Analysis().vocabulary("a7栋12号", brief=True)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from yetan_search import ranking
-from yetan_search.analysis import Analysis
+from yetan_search.analysis import Analysis, fold
+from yetan_search.concepts import concepts_of
+from yetan_search.pinyin import Sounds, syllables
+from yetan_search.synonyms import Synonyms, parse
 
 ANALYSIS = Analysis()
 
@@ -15,6 +20,7 @@ class Texts:
 
     def __init__(self, *titles: str, text: str = "") -> None:
         self.documents = len(titles) + 1
+        self._texts = (*titles, text)
         self._weights = [
             ranking.weigh(
                 {
@@ -33,13 +39,24 @@ class Texts:
     def weights(self, term: str) -> Iterable[tuple[int, float]]:
         return [(number, held[term]) for number, held in enumerate(self._weights) if term in held]
 
+    def text(self, document: int) -> str:
+        return fold(self._texts[document])
+
     def numbered(self, number: str) -> frozenset[int]:
         return frozenset({0}) if number == "77" else frozenset()
 
 
-def ranked(query: str, *titles: str, text: str = "") -> list[int]:
-    texts = Texts(*titles, text=text)
-    scores = ranking.rank(ANALYSIS.question(query), texts, frozenset(range(texts.documents)))
+def ask(query: str, texts: Texts, *rings: str, allowed: frozenset[int] | None = None) -> ranking.Ranked:
+    """Rank `texts`, whose words are all known by their sound. `rings`: words that say the same."""
+    question = ANALYSIS.question(query)
+    words = {word for number in range(texts.documents) for word in ANALYSIS.vocabulary(texts.text(number), brief=True)}
+    sounds = Sounds((word, syllables(word)) for word in sorted(words))
+    concepts = concepts_of(question, ANALYSIS, Synonyms(parse("\n".join(rings))), sounds, texts.frequency)
+    return ranking.rank(question, concepts, texts, frozenset(range(texts.documents)) if allowed is None else allowed)
+
+
+def ranked(query: str, *titles: str, text: str = "", rings: tuple[str, ...] = ()) -> list[int]:
+    scores = ask(query, Texts(*titles, text=text), *rings).scores
     return sorted(scores, key=lambda number: -scores[number])
 
 
@@ -67,5 +84,91 @@ def test_single_characters_find_more_only_where_little_is_found() -> None:
 
 
 def test_what_may_not_be_found_is_not_scored() -> None:
-    texts = Texts("路灯77", "路灯")
-    assert ranking.rank(ANALYSIS.question("77路灯"), texts, frozenset({1})).keys() == {1}
+    assert ask("77路灯", Texts("路灯77", "路灯"), allowed=frozenset({1})).scores.keys() == {1}
+
+
+# What says the same
+
+
+def test_a_synonym_finds_what_the_word_does_not() -> None:
+    assert ranked("堵车", "路灯不亮", "早高峰交通拥堵", rings=("堵车 塞车 交通拥堵",)) == [1]
+
+
+def test_the_word_itself_comes_before_its_synonym() -> None:
+    assert ranked("堵车", "路口塞车", "路口堵车", rings=("堵车 塞车",)) == [1, 0]
+
+
+def test_a_concept_scores_once_however_many_of_its_words_a_document_has() -> None:
+    texts = Texts("堵车塞车拥堵", "堵车", "停水")
+    scores = ask("堵车", texts, "堵车 塞车 拥堵").scores
+    assert scores[0] < 1.1 * scores[1]
+
+
+def test_a_rare_synonym_does_not_outweigh_a_common_word() -> None:
+    titles = (*["堵车"] * 9, "塞车")
+    assert ranked("堵车", *titles, rings=("堵车 塞车",))[-1] == 9
+
+
+def test_a_synonym_of_several_words_needs_them_all() -> None:
+    assert ranked("修路", "东村硬化", "西村道路", "北村道路硬化", rings=("修路 道路硬化",))[0] == 2
+
+
+def test_holding_both_words_comes_before_holding_one_and_its_synonym() -> None:
+    found = ranked("星沙 堵车", "星沙塞车塞车", "星沙堵车", "星沙停水", rings=("堵车 塞车",))
+    assert found == [1, 0, 2]
+
+
+def test_only_some_of_the_words_is_told_apart_from_all_of_them() -> None:
+    result = ask("电梯 噪音", Texts("电梯坏了", "噪音扰民", "电梯有噪音"))
+    assert result.whole == {2}
+    assert result.scores.keys() == {0, 1, 2}
+
+
+# How it sounds
+
+
+@pytest.mark.parametrize("query", ["luohu", "LUOHU", "luo hu", "lh"])
+def test_pinyin_finds_words(query: str) -> None:
+    result = ask(query, Texts("新生儿落户", "停水"))
+    assert result.scores.keys() == {0}
+    assert result.guessed == ("落户",)
+
+
+def test_pinyin_run_together_finds_several_words() -> None:
+    assert ranked("tingcheshoufei", "停水", "小区停车收费", "收费站")[0] == 1
+
+
+def test_u_with_dots_may_be_typed_as_v_or_u() -> None:
+    assert ranked("lvhua", "绿化带") == ranked("luhua", "绿化带") == [0]
+
+
+def test_a_pinyin_word_has_synonyms_too() -> None:
+    assert ranked("duche", "停水", "路口堵车", "路口塞车", rings=("堵车 塞车",)) == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", ["红路灯", "亭水", "公基金", "权塘"])
+def test_a_wrong_character_of_the_right_sound_is_understood_and_told(wrong: str) -> None:
+    titles = ("路口没有红绿灯", "昨天停水", "公积金提取", "泉塘修渠", "亭子漆水")
+    result = ask(wrong, Texts(*titles))
+    [right] = {"红路灯": ["红绿灯"], "亭水": ["停水"], "公基金": ["公积金"], "权塘": ["泉塘"]}[wrong]
+    assert right in result.guessed
+    best = max(result.scores, key=lambda number: result.scores[number])
+    assert right in titles[best]
+
+
+def test_a_word_that_is_known_is_not_taken_for_another_that_sounds_like_it() -> None:
+    assert ask("油烟", Texts("油烟扰民", "由严处理")).guessed == ()
+
+
+# What is asked for precisely
+
+
+def test_a_quoted_phrase_stands_letter_by_letter() -> None:
+    titles = ("路灯坏了，灯不亮", "路灯不亮", "不亮的路灯")
+    assert ranked('"路灯不亮"', *titles) == [1]
+    assert ask("“路灯不亮”", Texts("停水", text="说过多次：路燈不亮。")).scores.keys() == {1}
+
+
+def test_what_is_left_out_is_not_found() -> None:
+    assert ranked("噪音 -电梯", "电梯噪音", "工地噪音") == [1]
+    assert ranked('噪音 -"工地的"', "工地噪音", "噪音是工地的") == [0]

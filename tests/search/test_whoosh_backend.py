@@ -27,12 +27,9 @@ from yetan.api import (
     unit_scope,
 )
 from yetan_search import whoosh_backend
-from yetan_search.analysis import Analysis
 from yetan_search.whoosh_backend import WhooshBackend
 
 Result = TypeVar("Result")
-#: Loading the dictionary takes a while, and nothing here changes it.
-ANALYSIS = Analysis()
 PUBLIC = frozenset({PUBLIC_SCOPE})
 RAISED = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
@@ -73,7 +70,7 @@ def with_backend(directory: Path, work: Callable[[WhooshBackend], Awaitable[Resu
     """Open the index in `directory`, do `work`, close it."""
 
     async def main() -> Result:
-        backend = WhooshBackend(directory, ANALYSIS)
+        backend = WhooshBackend(directory)
         await backend.open()
         try:
             return await work(backend)
@@ -237,7 +234,7 @@ def test_many_small_changes_keep_every_document_and_few_segments(tmp_path: Path)
 
 def test_another_process_sees_changes_and_rebuilds(directory: Path) -> None:
     async def work(backend: WhooshBackend) -> None:
-        other = WhooshBackend(directory, ANALYSIS)
+        other = WhooshBackend(directory)
         await other.open()
         query = SearchQuery("路灯", PUBLIC)
         assert (await other.search(query)).hits[0].id == 1
@@ -385,7 +382,7 @@ def test_another_process_cannot_write_during_a_rebuild(directory: Path, monkeypa
     monkeypatch.setattr(whoosh_backend, "LOCK_TIMEOUT", 0.0)
 
     async def work(backend: WhooshBackend) -> None:
-        other = WhooshBackend(directory, ANALYSIS)
+        other = WhooshBackend(directory)
 
         async def documents() -> AsyncIterator[SearchDocument]:
             yield LAMP_TITLE
@@ -449,7 +446,7 @@ def test_a_folder_open_to_others_is_closed(tmp_path: Path) -> None:
 
 def test_a_closed_index_is_unavailable_and_opens_again(directory: Path) -> None:
     async def main() -> None:
-        backend = WhooshBackend(directory, ANALYSIS)
+        backend = WhooshBackend(directory)
         with pytest.raises(SearchUnavailable):
             await backend.count()
         await backend.open()
