@@ -1,10 +1,11 @@
 # The two commands of the README, and what stands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format clean
+.PHONY: help install demo test previous check format clean
 
 CITY ?= sanming
 PORT ?= 8000
 LEDGER ?=
+TESTS ?= tests/core
 PYTHON ?= python3
 
 VENV := .venv
@@ -28,6 +29,16 @@ demo: install ## A city with data at http://127.0.0.1:8000 (PORT=, CITY=, LEDGER
 
 test: install ## The whole test suite.
 	@$(BIN)/python -m pytest -n auto
+
+previous: install ## The last version's core tests on the schema of this one (TESTS=tests/core).
+	@tag=$$(git describe --tags --abbrev=0 HEAD^ 2>/dev/null) \
+		|| { echo "No earlier version is tagged yet: there is no suite to run."; exit 0; }; \
+	folder=$$(mktemp -d) && trap 'git worktree remove --force "$$folder"' EXIT && \
+	git worktree add --quiet --detach "$$folder" "$$tag" && \
+	$(MAKE) --no-print-directory -C "$$folder" install && \
+	echo "The tests of $$tag on the schema of this version:" && \
+	(cd "$$folder" && YETAN_TEST_UPGRADE_WITH="$(CURDIR)/$(BIN)/python" \
+		$(BIN)/python -m pytest -n auto $(TESTS) --ignore-glob='*/test_database_*')
 
 check: install ## Format, lint, types, import rules, then the tests.
 	$(BIN)/ruff format --check .

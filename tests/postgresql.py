@@ -17,12 +17,16 @@ plugin's tables overrides the fixture `database_applications`.
 
 Without PostgreSQL's programs the tests marked `postgresql` are skipped, and the summary says so; with
 YETAN_REQUIRE_POSTGRESQL=1 in the environment the run fails instead.
+
+With YETAN_TEST_UPGRADE_WITH=/path/to/another/python the migrated databases have the schema of the version that is
+installed there: `make previous` runs the last version's tests so, on the schema of this one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import pwd
 import secrets
@@ -246,11 +250,33 @@ def migrated_template(
                 name = f"template_{next(_numbers)}"
                 execute(cluster, f'CREATE DATABASE "{name}"')
                 url = database_of(cluster, name)
-            asyncio.run(upgrade(configuration_for(url, folder), applications, lambda line: None))
+            _migrate(url, folder, applications)
             made[wanted] = url
         return made[wanted]
 
     return template
+
+
+def _migrate(url: str, folder: Path, applications: Sequence[Application]) -> None:
+    """Bring a database up to this version; or to the one whose Python YETAN_TEST_UPGRADE_WITH names (F06)."""
+    newer = os.environ.get("YETAN_TEST_UPGRADE_WITH")
+    if not newer:
+        asyncio.run(upgrade(configuration_for(url, folder), applications, lambda line: None))
+        return
+    plugins = [each.label.removeprefix("yetan_") for each in applications if each != CORE_APPLICATION]
+    (folder / "yetan.toml").write_text(
+        f'plugins = {json.dumps(plugins)}\nsecret_key = "{secrets.token_hex()}"\n'
+        '[city]\nname = "测试市"\n[unit_kinds.city]\nlabel = "市"\n',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [newer, "-m", "yetan", "db", "upgrade", "--config", "yetan.toml"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "YETAN_DATABASE_URL": url, "PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, f"{newer} cannot upgrade {url}:\n{done.stdout}{done.stderr}"
 
 
 @pytest.fixture
