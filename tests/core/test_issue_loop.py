@@ -13,7 +13,9 @@ from yetan.events.service import emit
 from yetan.issues import acceptance
 from yetan.issues.models import Acceptance, Issue, IssueLink, IssueScope, Rating
 from yetan.issues.service import RaiserInput, add_progress, assign, get_visible, options, report_issue, transition_issue
+from yetan.publication.models import PublicIssue
 from yetan.publication.projection import PROJECTED
+from yetan.publication.service import approve
 from yetan.testing import Town
 
 
@@ -226,6 +228,24 @@ def test_a_merged_issue_brings_its_raisers_along(town: Town) -> None:
     assert len(town.raisers_of(first)) == 2
     with pytest.raises(Invalid, match="没有找到要并入"):
         town.move(town.report(text="另一件事，完全不同的内容。"), "merge", by="clerk", into="99-9999")
+
+
+def test_the_board_counts_those_who_came_with_a_merged_issue(town: Town) -> None:
+    first = town.report()
+    second = town.report(raisers=[RaiserInput("邻居甲", "13800005678")], text="和上次是同一件事，别处再说一遍。")
+
+    async def publish() -> None:
+        await approve(await town.act("clerk"), first.id)
+
+    town.do(publish)
+    town.run_worker()
+    town.move(second, "merge", by="clerk", into=first.number)
+    town.run_worker()
+
+    async def shown() -> int:
+        return (await PublicIssue.get(issue_id=first.id)).raisers
+
+    assert town.do(shown) == 2
 
 
 def test_the_same_words_and_the_same_person_are_linked(town: Town) -> None:

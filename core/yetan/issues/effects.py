@@ -9,6 +9,7 @@ from typing import Any
 from yetan.access.scope import visible
 from yetan.act import Act
 from yetan.errors import Invalid, Refused
+from yetan.events.service import emit
 from yetan.issues.models import Issue, IssueLink, Raiser
 from yetan.issues.numbers import normal_number
 from yetan.people.models import Account
@@ -104,6 +105,14 @@ async def _reconsider(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict
     return {"responsible_unit_id": issue.unit_id, "owner_id": None, "deadline": None}
 
 
+async def join(act: Act, issue: Issue, person_id: int, *, at: datetime) -> None:
+    """Make a person, who spoke up at `at`, one of those who raise the issue. Doing it twice changes nothing."""
+    _, added = await Raiser.get_or_create(issue_id=issue.id, person_id=person_id, defaults={"at": at})
+    if added:
+        # The board counts the raisers, and its row follows events alone.
+        await emit(act, "issue.raiser_added", ("issue", issue.id), audience="parties", data={"person_id": person_id})
+
+
 async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:
     target = await visible(Issue, act).get_or_none(number=normal_number(values["into"]))
     if target is None or target.id == issue.id:
@@ -111,7 +120,7 @@ async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str,
     if current().registry.states[target.state].category not in ("open", "awaiting"):
         raise Invalid.field("into", "那一件已经办完了，不能再并进去。请先重新办理那一件。")
     for raiser in await Raiser.filter(issue_id=issue.id):
-        await Raiser.get_or_create(issue_id=target.id, person_id=raiser.person_id, defaults={"at": raiser.at})
+        await join(act, target, raiser.person_id, at=raiser.at)
     await IssueLink.get_or_create(issue_id=issue.id, other_id=target.id, kind="merged", defaults={"at": act.now})
     return {"owner_id": None, "deadline": None}
 

@@ -16,7 +16,7 @@ from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
 from yetan.issues import events
-from yetan.issues.effects import EFFECTS, check_owner
+from yetan.issues.effects import EFFECTS, check_owner, join
 from yetan.issues.fingerprint import fingerprint_of
 from yetan.issues.lifecycle import REPORTED
 from yetan.issues.models import Category, Issue, IssueLink, Raiser, Remark
@@ -381,9 +381,7 @@ async def add_raiser(act: Act, issue_id: int, raiser: RaiserInput) -> Issue:
     issue = await get_visible(act, issue_id)
     await require(act, "issue.register", [issue.unit_id])
     person = await find_or_add_person(act, raiser.name, raiser.phone, issue.unit_id, raiser.person_id)
-    _, added = await Raiser.get_or_create(issue_id=issue.id, person_id=person.id, defaults={"at": act.now})
-    if added:
-        await emit(act, "issue.raiser_added", ("issue", issue.id), audience="parties", data={"person_id": person.id})
+    await join(act, issue, person.id, at=act.now)
     return issue
 
 
