@@ -7,8 +7,10 @@ fails: everything that task asks afterwards goes to the dead connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import asyncpg
@@ -27,22 +29,43 @@ from tortoise.exceptions import DBConnectionError
 #: Seconds to undo a transaction or to clean a connection for the next user. One that takes longer is closed, which
 #: undoes as well.
 _TIDYING = 1.0
+#: Seconds that count as not waiting.
+_AT_ONCE = 0.05
+
+
+#: What is left of the seconds that the running request may wait for connections; None outside of requests.
+_left: ContextVar[list[float] | None] = ContextVar("yetan_waiting_left", default=None)
+
+
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Let all questions of the block together wait so long for connections, not each of them."""
+    token = _left.set([seconds])
+    try:
+        yield
+    finally:
+        _left.reset(token)
 
 
 async def _acquire(client: AsyncpgDBClient) -> Any:
     """A connection of the pool. Raises `DBConnectionError` where there is none to be had in time."""
+    left = _left.get()
+    began = time.monotonic()
     try:
         if client._pool is None:
             async with client._pool_init_lock:
                 if client._pool is None:
                     await client.create_connection(with_db=True)
         assert client._pool is not None
-        return await client._pool.acquire(timeout=client.extra["timeout"])
+        return await client._pool.acquire(timeout=max(left[0], _AT_ONCE) if left else client.extra["timeout"])
     except TimeoutError as error:
         raise DBConnectionError("no connection to the database became free in time") from error
     except OSError as error:
         # Not ConnectionError alone: a host of two addresses is refused with a plain OSError.
         raise DBConnectionError(f"the database cannot be reached: {error}") from error
+    finally:
+        if left:
+            left[0] -= time.monotonic() - began
 
 
 async def _release(client: AsyncpgDBClient, connection: Any) -> None:
@@ -62,8 +85,11 @@ class Connection(PoolConnectionWrapper[Any]):
         self.connection = await _acquire(self.client)
         return self.connection
 
-    async def __aexit__(self, *error: object) -> None:
-        await _release(self.client, self.connection)
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        connection: Any = self.connection
+        if kind is not None and issubclass(kind, TimeoutError):
+            connection.terminate()
+        await _release(self.client, connection)
 
 
 class PooledTransaction(TransactionContextPooled):

@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from yetan.db.connection import is_postgres
+from yetan.db.failures import database_is_away
 from yetan.db.statements import fetch
 from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
 from yetan.events.due import sweep
@@ -50,7 +52,9 @@ LEASE = EXTERNAL_LIMIT + timedelta(minutes=1)
 
 #: Seconds between looks at the database when nothing is to be done, and at most when it cannot be reached.
 _IDLE = 0.5
-_UNREACHABLE = 30.0
+_UNREACHABLE = 4.0
+#: Seconds a restart of the database may take, for what has to be written after it.
+_RESTART = 20.0
 
 # The earliest of a subject is looked up row by row: as NOT EXISTS, PostgreSQL may join every pending row with every
 # other one while it has no statistics.
@@ -135,9 +139,7 @@ class Worker:
         while not stop.is_set():
             woken = self._woken
             try:
-                # In a task of its own: a transaction that could not begin leaves its connection behind in the
-                # context of its task.
-                settled = await bounded(asyncio.create_task(step()), None)
+                settled = await bounded(step(), None)
             except Exception:
                 failures += 1
                 logger.exception("worker: %s failed %s times in a row", name, failures)
@@ -198,7 +200,7 @@ class Worker:
         except Exception as error:
             return await self._failed(subscription, batch, error)
         reached("deliveries.handled")
-        await _pending(batch).update(state="done", lease_until=None, error="")
+        await _noted(lambda: _pending(batch).update(state="done", lease_until=None, error=""))
         reached("deliveries.marked")
         return len(batch)
 
@@ -225,6 +227,21 @@ class Worker:
             lease_until=None,
             error=describe(error),
         )
+
+
+async def _noted(write: Callable[[], Awaitable[int]]) -> int:
+    """Write how it went with a lease in hand, and wait for a database that is just being restarted.
+
+    Given up, the deliveries would lie still until the lease runs out, and then be made again.
+    """
+    end = time.monotonic() + _RESTART
+    while True:
+        try:
+            return await write()
+        except Exception as error:
+            if not database_is_away(error) or time.monotonic() > end:
+                raise
+        await asyncio.sleep(_IDLE)
 
 
 async def _sweep() -> int:

@@ -17,7 +17,9 @@ from starlette.requests import Request as AnyRequest
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from yetan.db.connection import SERVING
 from yetan.db.failures import database_is_away, disk_is_full
+from yetan.db.postgresql import waiting_at_most
 from yetan.errors import TooMany, YetanError
 from yetan.files.storage import StorageUnavailable
 from yetan.i18n import translate
@@ -175,7 +177,8 @@ class ErrorPages:
             await send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            with waiting_at_most(SERVING.connection):
+                await self.app(scope, receive, watched)
         except ClientDisconnect:
             return
         except Exception as error:
