@@ -8,6 +8,7 @@ from yetan.access.sessions import forget_expired
 from yetan.access.throttle import forget_ended
 from yetan.act import Act
 from yetan.events.models import RequestKey
+from yetan.files.orphans import sweep
 from yetan.files.uploads import forget_old
 from yetan.plugins.declarations import Job
 
@@ -16,11 +17,13 @@ KEYS_KEPT = timedelta(days=7)
 
 
 async def forget(act: Act) -> None:
-    """Remove expired sessions, ended throttle windows, old idempotency keys and uploads nobody confirmed."""
+    """Remove expired sessions, ended throttle windows, old idempotency keys, uploads nobody confirmed and
+    files no row names."""
     await forget_expired(act.now)
     await forget_ended(act.now)
     await RequestKey.filter(at__lt=act.now - KEYS_KEPT).delete()
     forget_old(act.now)
+    await sweep(act)
 
 
 JOBS = (Job("core.forget", "day", forget, at_hour=4),)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from yetan.cli import audit, database, demonstration, exporting, importing, inspection, people, searching, serving
+from yetan.cli import (
+    audit,
+    backup,
+    database,
+    demonstration,
+    exporting,
+    importing,
+    inspection,
+    people,
+    searching,
+    serving,
+)
 from yetan.cli.console import fail
 from yetan.db.upgrade import UpgradeFailed
 from yetan.errors import ConfigurationError, YetanError
@@ -18,7 +29,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (serving, demonstration, inspection):
+for module in (serving, demonstration, inspection, backup):
     module.register(application)
 application.add_typer(audit.commands, name="audit")
 application.add_typer(database.commands, name="db")

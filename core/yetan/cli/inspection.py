@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +14,12 @@ import typer
 from yetan.app import assemble
 from yetan.cli.console import CONFIG, ConfigOption, fail, in_city
 from yetan.config import Configuration, load_configuration
-from yetan.db.comparison import compare
 from yetan.errors import ConfigurationError
 from yetan.events.replay import dead_letters, replay
-from yetan.health import checks
+from yetan.health import inspect, repair
 from yetan.issues.graph import draw_graph
 from yetan.layers import layers
-from yetan.publication.projection import rebuild
+from yetan.plugins.declarations import Health
 from yetan.runtime import Runtime
 
 _STARTER = """\
@@ -97,25 +99,39 @@ def write_secret(configuration: Configuration) -> bool:
 
 def check(
     config: ConfigOption = CONFIG,
-    repair: Annotated[bool, typer.Option("--repair", help="First rebuild the board and its figures.")] = False,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="First mend what can be computed anew: board, figures, visibility, index.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")] = False,
 ) -> None:
-    """Check the configuration, the database's schema, deliveries, the board, the calendar and the footer."""
+    """Go over everything: schema, references, histories, deliveries, board, figures, index, uploads, audit, calendar.
 
-    async def work(city: Runtime) -> bool:
-        if repair:
-            typer.echo(f"公开板已按批准的稿子重建：{await rebuild()} 件。")
-        differences = await compare()
-        lines = [*(await checks(city))]
-        for line in differences:
-            typer.echo(f"FAIL  schema: {line}; run `yetan db upgrade`")
-        for each in lines:
-            typer.echo(f"{'ok   ' if each.ok else 'FAIL '} {each.name}: {each.message}")
-            if not each.ok and each.remedy:
-                typer.echo(f"      {each.remedy}")
-        return not differences and all(each.ok for each in lines)
+    May run while the city works. Exit code 0: all is well; 1: something needs mending; 2: the city cannot start.
+    """
 
-    if not in_city(config, work):
-        fail("Something needs mending, see above.")
+    async def work(city: Runtime) -> int:
+        if mend:
+            await repair(city, lambda line: typer.echo(line, err=as_json))
+        return await report_on(city, as_json=as_json)
+
+    sys.exit(in_city(config, work))
+
+
+async def report_on(city: Runtime, *, as_json: bool = False) -> int:
+    """Print everything `yetan check` finds; the exit code that goes with it."""
+    found = await inspect(city, lambda line: None if as_json else _tell(line))
+    well = all(each.ok for each in found)
+    if as_json:
+        typer.echo(json.dumps({"ok": well, "checks": [asdict(each) for each in found]}, ensure_ascii=False, indent=1))
+    elif not well:
+        typer.echo("有要处理的地方，见上面的 FAIL。", err=True)
+    return 0 if well else 1
+
+
+def _tell(line: Health) -> None:
+    typer.echo(f"{'ok   ' if line.ok else 'FAIL '} {line.name}: {line.message}")
+    if not line.ok and line.remedy:
+        typer.echo(f"      {line.remedy}")
 
 
 _issues = typer.Typer(help="The issue lifecycle.", no_args_is_help=True)

@@ -1,0 +1,87 @@
+"""Whether the public board says what was approved, and its figures what the board says."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import AsyncIterator
+from typing import Any
+
+from yetan.db.statements import fetch
+from yetan.events.models import Delivery
+from yetan.health.findings import Findings
+from yetan.issues.models import Issue
+from yetan.plugins.declarations import Health
+from yetan.publication.models import PublicIssue
+from yetan.publication.projection import CHUNK, stale
+from yetan.statistics.models import Counter
+
+#: The subscriber that keeps the board; what waits for it is not damage.
+_KEEPER = "core.board"
+
+
+async def rows() -> Health:
+    """Every row of the board is what approval, issue and events give now, and nothing else is there."""
+    found, waiting = Findings(), 0
+    async for ids in stale_chunks():
+        coming = Delivery.filter(subscriber=_KEEPER, state="pending", subject_kind="issue", subject_id__in=ids)
+        pending = {row["subject_id"] for row in await coming.values("subject_id")}
+        waiting += len(pending)
+        damaged = [each for each in ids if each not in pending]
+        numbers = dict(await Issue.filter(id__in=damaged).values_list("id", "number"))
+        found.extend(numbers.get(each, f"事项 id {each}") for each in damaged)
+    behind = f"，{waiting} 件等着更新" if waiting else ""
+    shown = await PublicIssue.all().count()
+    return found.health(
+        "board", f"公开 {shown} 件，内容都对{behind}", "公开板上 {} 件对不上", "请运行 yetan check --repair"
+    )
+
+
+async def stale_chunks() -> AsyncIterator[list[int]]:
+    """The ids of issues whose rows on the board are not what they should be, in chunks."""
+    last = 0
+    while ids := await _published_or_shown(last):
+        if found := await stale(ids):
+            yield found
+        last = ids[-1]
+
+
+async def _published_or_shown(after: int) -> list[int]:
+    found = await fetch(
+        f"""SELECT id FROM (
+            SELECT subject_id AS id FROM yetan_publication WHERE subject_kind = 'issue' AND state = 'approved'
+            UNION SELECT issue_id FROM yetan_public_issue
+        ) ids WHERE id > ? ORDER BY id LIMIT {CHUNK}""",  # noqa: S608 - a number of our own
+        [after],
+    )
+    return [row["id"] for row in found]
+
+
+async def figures() -> Health:
+    """Every counter is what counting the board's rows gives."""
+    found = Findings()
+    wrong = await wrong_figures()
+    found.extend(
+        f"{metric} 单位 {unit} 类别 {category} {period or '全部'} 差 {difference}"
+        for (metric, unit, category, period), difference in sorted(wrong.items())
+    )
+    return found.health("figures", "和公开板一致", "{} 个数字对不上", "请运行 yetan check --repair")
+
+
+async def wrong_figures() -> Tally[tuple[Any, ...]]:
+    """By counter that is wrong: what has to be added to it. Read it in a snapshot, since both change together."""
+    counted: Tally[tuple[Any, ...]] = Tally()
+    last = 0
+    while (
+        rows := await PublicIssue.filter(issue_id__gt=last)
+        .order_by("issue_id")
+        .limit(CHUNK)
+        .only("issue_id", "counted")
+    ):
+        for row in rows:
+            counted.update(tuple(key) for key in row.counted)
+        last = rows[-1].issue_id
+    last = 0
+    while kept := await Counter.filter(id__gt=last).order_by("id").limit(10 * CHUNK):
+        counted.subtract({(row.metric, row.unit_id, row.category_id, row.period): row.value for row in kept})
+        last = kept[-1].id
+    return Tally({key: difference for key, difference in counted.items() if difference})
