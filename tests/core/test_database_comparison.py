@@ -10,10 +10,14 @@ from contextlib import closing
 
 import pytest
 from tests.postgresql import execute
+from tortoise.transactions import in_transaction
 
-from yetan.db.comparison import compare
+from yetan.db.comparison import compare, tables_of_no_model
 from yetan.db.connection import CORE_APPLICATION, connected, is_postgres, sqlite_path
+from yetan.db.statements import execute as execute_here
 from yetan.db.statements import fetch
+from yetan.testing.town import Town
+from yetan.units.models import Unit
 
 
 def differences(url: str) -> list[str]:
@@ -129,6 +133,7 @@ def test_a_unique_index_is_as_good_as_a_constraint(database_url: str) -> None:
         ('"name" VARCHAR(30) NOT NULL', "TYPE varchar(30)", "VARCHAR(30) NOT NULL"),
         ('"name" VARCHAR(80)', "DROP NOT NULL", "VARCHAR(80)"),
         ("\"name\" VARCHAR(80) NOT NULL DEFAULT 'x'", "SET DEFAULT 'x'", "VARCHAR(80) NOT NULL DEFAULT 'x'"),
+        ('"name" TEXT NOT NULL', "TYPE text", "TEXT NOT NULL"),
     ],
 )
 def test_a_changed_column_is_noticed(database_url: str, definition: str, type_change: str, expected: str) -> None:
@@ -139,7 +144,7 @@ def test_a_changed_column_is_noticed(database_url: str, definition: str, type_ch
         postgresql=f'ALTER COLUMN "name" {type_change}',
     )
     (line,) = differences(database_url)
-    said = line.replace("character varying", "VARCHAR").replace("::VARCHAR", "")
+    said = line.replace("character varying", "VARCHAR").replace("::VARCHAR", "").replace(" text ", " TEXT ")
     assert said == f"yetan_unit：列 name 是 {expected}，应当是 VARCHAR(80) NOT NULL"
 
 
@@ -217,3 +222,55 @@ def test_comparing_changes_nothing(database_url: str) -> None:
             return int(rows[0]["count"])
 
     assert asyncio.run(run()) == 0
+
+
+def test_a_foreign_key_to_another_table_is_noticed(database_url: str) -> None:
+    name = ""
+    if database_url.startswith("postgresql"):
+        name = postgresql_constraint(database_url, "yetan_issue_scope", "f", "unit_id")
+    alter(
+        database_url,
+        "yetan_issue_scope",
+        sqlite=lambda sql: sql.replace('"yetan_unit" ("id") ON DELETE', '"yetan_person" ("id") ON DELETE'),
+        postgresql=f'DROP CONSTRAINT "{name}", '
+        "ADD FOREIGN KEY (unit_id) REFERENCES yetan_person (id) ON DELETE RESTRICT",
+    )
+    assert differences(database_url) == [
+        "yetan_issue_scope：缺少外键 (unit_id) → yetan_unit (id) ON DELETE RESTRICT",
+        "yetan_issue_scope：多出外键 (unit_id) → yetan_person (id) ON DELETE RESTRICT",
+    ]
+
+
+def test_a_rule_too_many_is_noticed(database_url: str) -> None:
+    """A unique index nobody declared refuses what the application takes for right."""
+    run_statement(database_url, "CREATE UNIQUE INDEX one_name ON yetan_unit (name)")
+    run_statement(database_url, "CREATE INDEX by_kind ON yetan_unit (kind)")
+    assert differences(database_url) == ["yetan_unit：多出唯一约束 (name)", "yetan_unit：多出索引 (kind)"]
+
+
+def test_tables_of_no_model_are_named_apart(database_url: str) -> None:
+    run_statement(database_url, "CREATE TABLE mayors_list (id INT)")
+
+    async def run() -> list[str]:
+        async with connected(database_url, [CORE_APPLICATION]):
+            return await tables_of_no_model()
+
+    assert asyncio.run(run()) == ["mayors_list"]
+
+
+def test_a_running_city_may_be_compared(town: Town) -> None:
+    """`yetan check` asks while the city serves; within somebody's transaction it sees what that did."""
+
+    async def drop_and_compare() -> list[str]:
+        async with in_transaction():
+            await execute_here("DROP INDEX yetan_event_subject")
+            return await compare()
+
+    async def together() -> list[list[str]]:
+        return list(await asyncio.gather(compare(), compare(), _browse()))
+
+    async def _browse() -> list[str]:
+        return [] if await Unit.all().count() else ["no units"]
+
+    assert town.do(together) == [[], [], []]
+    assert town.do(drop_and_compare) == ["yetan_event：缺少索引 (subject_kind, subject_id, id)"]
