@@ -39,7 +39,7 @@ class Sending:
     fields: Mapping[str, Field]
 
 
-def _sendings(scene: Scene) -> Iterator[Sending]:
+def sendings(scene: Scene) -> Iterator[Sending]:
     """Every form, with what has to have happened before. Between two of them the site is put back."""
     site = scene.site
     before = site.copy()
@@ -72,7 +72,7 @@ def test_undeclared_fields_change_nothing(scene: Scene) -> None:
     """Every column of every table, sent along with every form, leaves the rows as the form alone would."""
     models = all_models(current().registry).values()
     columns = {name for model in models for name in (*column_names(model), *model._meta.fields_db_projection)}
-    for sending in _sendings(scene):
+    for sending in sendings(scene):
         extra = dict.fromkeys(sorted(columns - sending.fields.keys()), "7")
         assert len(extra) + len(sending.body) < MAXIMUM_FIELDS, (
             "More columns than a form may have fields; send them in parts."
@@ -114,7 +114,7 @@ def _but(places: set[tuple[str, int, int]], rows: Rows) -> dict[str, list[list[A
 
 
 def test_no_field_of_a_form_comes_twice(scene: Scene) -> None:
-    for sending in _sendings(scene):
+    for sending in sendings(scene):
         site, path, visitor = scene.site, sending.question.path, sending.visitor
         before = site.rows(without=_NOTED)
         names = [name for name, field in sending.fields.items() if field.kind != "photos"]
@@ -144,7 +144,7 @@ def test_no_field_of_an_address_comes_twice(scene: Scene) -> None:
 
 def test_a_form_counts_only_from_our_own_pages(scene: Scene) -> None:
     """Without the session's token, or from another site, nothing is done."""
-    for sending in _sendings(scene):
+    for sending in sendings(scene):
         site, path, visitor = scene.site, sending.question.path, sending.visitor
         before = site.rows(without=_NOTED)
         elsewhere = {"Origin": "http://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
