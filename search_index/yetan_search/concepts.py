@@ -28,11 +28,12 @@ _HAN_RUN = re.compile("[㐀-鿿]+")
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to hold a concept: a document has all of `terms`. `text` is what it is called."""
+    """One way to hold a concept: a document has all of `terms`. A `guess` is told to the asker as `text`."""
 
     text: str
     terms: tuple[str, ...]
     worth: float
+    guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,11 @@ class Concept:
     text: str
     characters: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
-    #: Not asked for in so many words: the asker is told.
-    guessed: bool = False
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether it was not asked for in so many words."""
+        return any(alternative.guess for alternative in self.alternatives)
 
 
 def concepts_of(
@@ -64,8 +68,8 @@ def concepts_of(
     for stretch, heard in _misheard(question, sounds, frequency):
         if stretch not in question.words:
             itself = found[stretch].alternatives if stretch in found else ()
-            others = (_alternative(word, SOUNDING, analysis) for word in heard)
-            found[stretch] = Concept(stretch, analysis.characters(stretch), (*itself, *others), guessed=True)
+            others = (_alternative(word, SOUNDING, analysis, guess=True) for word in heard)
+            found[stretch] = Concept(stretch, analysis.characters(stretch), (*itself, *others))
     return tuple(found.values())
 
 
@@ -74,8 +78,8 @@ def _word(word: str, analysis: Analysis, synonyms: Synonyms) -> Concept:
     return Concept(word, analysis.characters(word), (_alternative(word, 1.0, analysis), *others))
 
 
-def _alternative(text: str, worth: float, analysis: Analysis) -> Alternative:
-    return Alternative(text, analysis.asked(text), worth)
+def _alternative(text: str, worth: float, analysis: Analysis, *, guess: bool = False) -> Alternative:
+    return Alternative(text, analysis.asked(text), worth, guess)
 
 
 def _spellings(text: str, sounds: Sounds) -> Iterator[str]:
@@ -95,13 +99,13 @@ def _spelt(
 ) -> Concept | None:
     """What letters spell: a word in full, or by its initials."""
     full = _frequent(sounds.spelt(letters), frequency)
-    alternatives = [_alternative(word, SPELT, analysis) for word in full]
+    alternatives = [_alternative(word, SPELT, analysis, guess=True) for word in full]
     alternatives += [_alternative(each, SYNONYM, analysis) for word in full[:1] for each in synonyms.of(word)]
     short = _frequent(sounds.abbreviated(letters), frequency)
-    alternatives += [_alternative(word, ABBREVIATED, analysis) for word in short]
+    alternatives += [_alternative(word, ABBREVIATED, analysis, guess=True) for word in short]
     if not alternatives:
         return None
-    return Concept(letters, (letters,), (_alternative(letters, 1.0, analysis), *alternatives), guessed=True)
+    return Concept(letters, (letters,), (_alternative(letters, 1.0, analysis), *alternatives))
 
 
 def _misheard(

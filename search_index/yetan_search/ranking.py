@@ -100,7 +100,7 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings, al
                 value = alternative.worth * weight / (weight + _DAMPING)
                 if value > best.get(document, 0.0):
                     best[document] = value
-            if concept.guessed and held and alternative.text != concept.text:
+            if alternative.guess and held:
                 guessed[alternative.text] = max(guessed.get(alternative.text, 0), len(held))
         rarity = _rarity(len(best), postings)
         bits, bit = sum(places.get(character, 0) for character in concept.characters), 1 << number
@@ -117,8 +117,8 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings, al
     # Single characters order what was found; they find more only where that is little.
     within = scores.keys() if len(scores) >= ENOUGH else allowed
     rarities = {bit: _rarity(postings.frequency(character), postings) for character, bit in places.items()}
-    meant = {each for concept in concepts if not concept.guessed for each in concept.characters}
-    mistaken = {each for concept in concepts if concept.guessed for each in concept.characters} - meant
+    meant = {each for concept in concepts if not concept.is_guess for each in concept.characters}
+    mistaken = {each for concept in concepts if concept.is_guess for each in concept.characters} - meant
     for character, bit in places.items():
         # The rare documents that happen to hold a wrong character are not what was meant.
         worth = (MISTAKEN if character in mistaken else CHARACTER) * rarities[bit]
@@ -134,10 +134,20 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings, al
     for document in known:
         scores[document] = scores.get(document, 0.0) + NUMBER
 
-    every = (1 << len(concepts)) - 1
-    whole = known | {document for document, bits in fulfilled.items() if bits == every}
+    needed = _needed(concepts)
+    whole = known | {document for document, bits in fulfilled.items() if bits & needed == needed}
     best_guesses = sorted(guessed, key=lambda text: -guessed[text])[:_GUESSES_TOLD]
     return Ranked(scores, whole, tuple(best_guesses))
+
+
+def _needed(concepts: Sequence[Concept]) -> int:
+    """The bits of the concepts that a document holds which holds the whole question.
+
+    A word inside another ("公积金" in "住房公积金", "路灯" in "红路灯") is part of it, and not asked for beside it.
+    """
+    texts = [concept.text for concept in concepts]
+    inner = {text for text in texts for other in texts if text != other and text in other}
+    return sum(1 << number for number, text in enumerate(texts) if text not in inner)
 
 
 class _Shares:
