@@ -54,6 +54,7 @@ from yetan.search import (
     FACETS,
     PUBLIC_SCOPE,
     Facet,
+    IndexDamaged,
     SearchBackend,
     SearchDocument,
     SearchHit,
@@ -63,6 +64,7 @@ from yetan.search import (
     SearchUnavailable,
     Vocabulary,
     person_scope,
+    rings_in,
     unit_scope,
 )
 from yetan.units.models import Unit
@@ -92,6 +94,7 @@ __all__ = [
     "Form",
     "Guard",
     "Household",
+    "IndexDamaged",
     "Invalid",
     "Issue",
     "Job",
@@ -144,6 +147,7 @@ __all__ = [
     "reached",
     "record",
     "require",
+    "rings_in",
     "set_due",
     "subtree_of",
     "unit_scope",

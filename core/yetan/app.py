@@ -34,6 +34,8 @@ from yetan.plugins.registry import Registry, build_registry
 from yetan.rules import service as rules
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
+from yetan.searching.mending import mending
+from yetan.searching.vocabulary import learn
 from yetan.web.endpoint import Site, routes_of
 from yetan.web.errors import ErrorPages, handle_http_exception
 from yetan.web.headers import Gate
@@ -120,7 +122,7 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(configuration, clock, registry=registry, patience=SERVING):
+        async with running(configuration, clock, registry=registry, patience=SERVING), mending():
             if not worker:
                 yield
                 return
@@ -190,6 +192,7 @@ async def _open_search(city: Runtime) -> None:
     """A damaged index does not keep the city from running: pages answer from the database and say so."""
     if city.search is None:
         return
+    await learn()
     try:
         await city.search.open()
     except SearchUnavailable as error:

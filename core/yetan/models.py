@@ -20,6 +20,7 @@ from yetan.people.models import Account, Household, HouseholdMember, Link, Perso
 from yetan.plugins.models import EnabledPlugin
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.rules.models import RuleDocument, RuleValue
+from yetan.searching.models import SearchedText, SynonymChange, SynonymRing
 from yetan.statistics.models import Counter
 from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
 
@@ -55,9 +56,12 @@ __all__ = [
     "RequestKey",
     "RuleDocument",
     "RuleValue",
+    "SearchedText",
     "Sequence",
     "Session",
     "SignInLink",
+    "SynonymChange",
+    "SynonymRing",
     "Throttle",
     "Unit",
     "UnitAncestor",

@@ -127,6 +127,12 @@ class Vocabulary:
     synonyms: tuple[tuple[str, ...], ...] = ()
 
 
+def rings_in(text: str) -> tuple[tuple[str, ...], ...]:
+    """The rings of a file of synonyms: one a line, its words apart by spaces. A line that begins with # is a remark."""
+    rings = (tuple(dict.fromkeys(line.split())) for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return tuple(ring for ring in rings if len(ring) > 1)
+
+
 class SearchUnavailable(Exception):  # noqa: N818 - a state of the service, told to the reader as such
     """The index is missing, damaged or locked; the caller answers from the database and says so."""
 
@@ -146,6 +152,9 @@ class SearchBackend(Protocol):
 
     def learn(self, vocabulary: Vocabulary) -> None:
         """Take up what the town calls things. Synonyms hold from the next search on, words from the next rebuild."""
+
+    def same_as(self, word: str) -> tuple[str, ...]:
+        """What else is searched for a word: the engine's own synonyms and the town's."""
 
     async def due(self) -> str:
         """Why the index should be rebuilt (another analysis, another dictionary), in Chinese; "" where it need not.

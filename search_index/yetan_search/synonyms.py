@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 
+from yetan.api import rings_in
 from yetan_search.analysis import fold
 
 Ring = tuple[str, ...]
@@ -14,18 +15,10 @@ Ring = tuple[str, ...]
 LONGEST = 12
 
 
-def parse(text: str) -> Iterator[Ring]:
-    """The rings of a file: one a line, its words apart by spaces. A line that begins with # is a remark."""
-    for line in text.splitlines():
-        words = tuple(dict.fromkeys(fold(word) for word in line.split()))
-        if len(words) > 1 and not line.startswith("#"):
-            yield words
-
-
 @cache
 def shipped() -> tuple[Ring, ...]:
     """The rings of synonyms.txt: what residents everywhere call what the administration calls otherwise."""
-    return tuple(parse(resources.files("yetan_search").joinpath("synonyms.txt").read_text(encoding="utf-8")))
+    return rings_in(resources.files("yetan_search").joinpath("synonyms.txt").read_text(encoding="utf-8"))
 
 
 def synonyms_with(own: Iterable[Ring]) -> Synonyms:

@@ -177,6 +177,10 @@ class WhooshBackend:
         self._making = making_of(vocabulary.words)
         self._synonyms = synonyms_with(vocabulary.synonyms)
 
+    def same_as(self, word: str) -> tuple[str, ...]:
+        """See `SearchBackend.same_as`."""
+        return tuple(self._synonyms.of(fold(word)))
+
     async def due(self) -> str:
         """See `SearchBackend.due`."""
         wanted = self._making

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from yetan.api import rings_in
 from yetan_search import ranking
 from yetan_search.analysis import Analysis, fold
 from yetan_search.concepts import concepts_of
 from yetan_search.pinyin import Sounds, syllables
-from yetan_search.synonyms import Synonyms, parse
+from yetan_search.synonyms import Synonyms
 
 ANALYSIS = Analysis()
 
@@ -51,7 +52,7 @@ def ask(query: str, texts: Texts, *rings: str, allowed: frozenset[int] | None = 
     question = ANALYSIS.question(query)
     words = {word for number in range(texts.documents) for word in ANALYSIS.vocabulary(texts.text(number), brief=True)}
     sounds = Sounds((word, syllables(word)) for word in sorted(words))
-    concepts = concepts_of(question, ANALYSIS, Synonyms(parse("\n".join(rings))), sounds, texts.frequency)
+    concepts = concepts_of(question, ANALYSIS, Synonyms(rings_in("\n".join(rings))), sounds, texts.frequency)
     return ranking.rank(question, concepts, texts, frozenset(range(texts.documents)) if allowed is None else allowed)
 
 

@@ -38,6 +38,7 @@ PERMISSIONS = (
     Permission("category.manage", "管理类别", _ADMINISTRATOR, whole_city=True),
     Permission("account.manage", "管理账号和岗位", _ADMINISTRATOR),
     Permission("rule.manage", "管理规则", _ADMINISTRATOR),
+    Permission("synonym.manage", "管理同义词", _ADMINISTRATOR, whole_city=True),
     Permission("import.run", "导入台账", _ADMINISTRATOR | _CLERK),
     Permission("event.replay", "重发通知", _ADMINISTRATOR, whole_city=True),
     Permission("system.view", "查看系统状况", _ADMINISTRATOR, whole_city=True),

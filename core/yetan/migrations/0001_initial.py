@@ -219,6 +219,17 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='SearchedText',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('text', fields.CharField(max_length=20)),
+                ('week', fields.DateField()),
+                ('times', fields.IntField(default=0)),
+            ],
+            options={'table': 'yetan_searched_text', 'app': 'yetan', 'unique_together': (('text', 'week'),), 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='Sequence',
             fields=[
                 ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
@@ -226,6 +237,17 @@ class Migration(migrations.Migration):
                 ('value', fields.IntField(default=0)),
             ],
             options={'table': 'yetan_sequence', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='SynonymRing',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('words', fields.CharField(max_length=300)),
+                ('active', fields.BooleanField(default=True)),
+                ('version', fields.IntField(default=1)),
+            ],
+            options={'table': 'yetan_synonym_ring', 'app': 'yetan', 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(
@@ -555,6 +577,20 @@ class Migration(migrations.Migration):
                 ('used_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'yetan_sign_in_link', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='SynonymChange',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('ring', fields.ForeignKeyField('yetan.SynonymRing', source_field='ring_id', db_index=True, db_constraint=True, to_field='id', related_name='changes', on_delete=OnDelete.CASCADE)),
+                ('version', fields.IntField()),
+                ('words', fields.CharField(max_length=300)),
+                ('active', fields.BooleanField()),
+                ('changed_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('changed_by', fields.ForeignKeyField('yetan.Account', source_field='changed_by_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name='synonym_changes', on_delete=OnDelete.SET_NULL)),
+            ],
+            options={'table': 'yetan_synonym_change', 'app': 'yetan', 'unique_together': (('ring', 'version'),), 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from yetan.events.models import Event
 from yetan.runtime import current
-from yetan.search import SearchDocument, SearchUnavailable
+from yetan.search import IndexDamaged, SearchDocument, SearchUnavailable
+from yetan.searching.mending import damage_met
 
 _CHUNK = 200
 
@@ -29,7 +30,11 @@ async def follow_events(events: Sequence[Event]) -> None:
         upserts += documents
         deletes += sorted({f"{kind}:{each}" for each in ids} - {document.key for document in documents})
     if upserts or deletes:
-        await runtime.search.apply(upserts, deletes)
+        try:
+            await runtime.search.apply(upserts, deletes)
+        except IndexDamaged:
+            damage_met()
+            raise
 
 
 def _matches(pattern: str, event_type: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,14 @@ from yetan.log import log
 from yetan.publication.models import PublicIssue
 from yetan.publication.search import KIND as PUBLIC_ISSUE
 from yetan.runtime import current
-from yetan.search import PUBLIC_SCOPE, SearchPage, SearchQuery, SearchUnavailable
+from yetan.search import PUBLIC_SCOPE, IndexDamaged, SearchPage, SearchQuery, SearchUnavailable
+from yetan.searching.mending import damage_met, is_hollow
 from yetan.units.service import subtree_of
+
+#: Seconds the index may take for an answer; then the database is asked.
+_PATIENCE = 3.0
+#: The largest id the databases hold.
+_LARGEST_ID = 2**31
 
 Runs = tuple[tuple[str, bool], ...]
 
@@ -97,7 +104,28 @@ async def _ask(query: SearchQuery) -> SearchPage:
     backend = current().search
     if backend is None:
         raise SearchUnavailable("no search backend is configured")
-    return await backend.search(query)
+    if is_hollow():
+        raise SearchUnavailable("the index was lost and is being filled")
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            page = await backend.search(query)
+        _check(page)
+    except TimeoutError:
+        raise SearchUnavailable(f"the index did not answer in {_PATIENCE} s") from None
+    except IndexDamaged:
+        damage_met()
+        raise
+    return page
+
+
+def _check(page: SearchPage) -> None:
+    """Whether every hit names a row, as those of an index do whose stored fields are whole. Raises `IndexDamaged`."""
+    try:
+        for hit in page.hits:
+            if not 0 < hit.id < _LARGEST_ID:
+                raise ValueError(hit.key)
+    except ValueError as error:
+        raise IndexDamaged(f"a hit names no row: {error}") from error
 
 
 def _results(page: SearchPage, rows: dict[int, Any], text: str, limit: int, offset: int) -> Results:
