@@ -137,6 +137,10 @@ class SearchUnavailable(Exception):  # noqa: N818 - a state of the service, told
     """The index is missing, damaged or locked; the caller answers from the database and says so."""
 
 
+class IndexDamaged(SearchUnavailable):
+    """The index is missing or cannot be understood: only a rebuild helps, which the city then does by itself (F24)."""
+
+
 @runtime_checkable
 class SearchBackend(Protocol):
     """An engine behind the product's search. All calls are awaited in the event loop and never block it.

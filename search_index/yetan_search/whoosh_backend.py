@@ -12,6 +12,7 @@ the folder is closed to other users, and no index from elsewhere may be put ther
 from __future__ import annotations
 
 import asyncio
+import errno
 import heapq
 import math
 import os
@@ -38,7 +39,17 @@ from whoosh.columns import NumericColumn, VarBytesColumn
 from whoosh.reading import SegmentReader
 from whoosh.util.filelock import FileLock, try_for
 
-from yetan.api import Facet, SearchDocument, SearchHit, SearchPage, SearchQuery, SearchUnavailable, Vocabulary, reached
+from yetan.api import (
+    Facet,
+    IndexDamaged,
+    SearchDocument,
+    SearchHit,
+    SearchPage,
+    SearchQuery,
+    SearchUnavailable,
+    Vocabulary,
+    reached,
+)
 from yetan_search import making, ranking
 from yetan_search.analysis import Analysis, fold, fold_number, simplified
 from yetan_search.concepts import concepts_of
@@ -68,6 +79,8 @@ BIG_SEGMENT = SEGMENTS_OF_A_SIZE**3
 #: So many postings are kept in memory, 8 bytes each.
 POSTINGS_HELD = 2_000_000
 
+#: What the system says of files that are not there.
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _PREFIX = "generation-"
 _POINTER = "current"
 #: Beside a generation's own files: what it was made with, and its vocabulary.
@@ -267,7 +280,7 @@ class WhooshBackend:
         """The folder of the generation that serves."""
         name = (self._directory / _POINTER).read_text(encoding="ascii")
         if not name.startswith(_PREFIX) or Path(name).name != name:
-            raise SearchUnavailable(f"{_POINTER!r} does not name a generation of the index")
+            raise IndexDamaged(f"{_POINTER!r} does not name a generation of the index")
         return self._directory / name
 
     # In the writing thread
@@ -335,6 +348,8 @@ class WhooshBackend:
     def _begin_rebuild(self) -> None:
         if self._rebuild:
             raise SearchUnavailable("the search index is being rebuilt already")
+        # The folder itself may be what was lost.
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_lock(LOCK_TIMEOUT)
         try:
             path = self._new_generation()
@@ -620,8 +635,11 @@ async def _run(executor: ThreadPoolExecutor | None, work: Callable[[], Result]) 
         except SearchUnavailable:
             raise
         except Exception as error:
-            # Damaged files raise almost anything: EOFError, TypeError, struct.error, zlib.error...
-            raise SearchUnavailable(f"the search index cannot be read or written: {error!r}") from error
+            # Damaged files raise almost anything: EOFError, TypeError, struct.error, zlib.error... What the system
+            # refuses, a full disk for one, is no damage: a rebuild would meet it as well.
+            refused = isinstance(error, OSError) and error.errno not in (None, *_GONE)
+            kind = SearchUnavailable if refused else IndexDamaged
+            raise kind(f"the search index cannot be read or written: {error!r}") from error
 
     return await asyncio.get_running_loop().run_in_executor(executor, guarded)
 
