@@ -62,7 +62,8 @@ class _Mender:
         for source in city.registry.search_sources.values():
             if await source.ids(0, 1):
                 self.hollow = True
-                return self.begin()
+        if self.hollow:
+            self.begin()
 
 
 _mender: _Mender | None = None
@@ -70,7 +71,7 @@ _mender: _Mender | None = None
 
 @asynccontextmanager
 async def mending() -> AsyncIterator[None]:
-    """While the block runs, a damaged index is rebuilt. A rebuild under way at its end is given up; the old one stays."""
+    """While the block runs, a damaged index is rebuilt. A rebuild not done by its end is dropped; the old one stays."""
     global _mender
     _mender = mender = _Mender()
     try:
