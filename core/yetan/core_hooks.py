@@ -58,7 +58,6 @@ from yetan.rules.pages import NAVIGATION as RULE_NAVIGATION
 from yetan.rules.pages import PAGES as RULE_PAGES
 from yetan.rules.service import CORE_RULES
 from yetan.search import SearchSource
-from yetan.searching import feed
 from yetan.statistics.service import CORE_METRICS
 from yetan.units.pages import NAVIGATION as UNIT_NAVIGATION
 from yetan.units.pages import PAGES as UNIT_PAGES
@@ -156,9 +155,8 @@ def yetan_event_types() -> Sequence[EventType]:
 @hookimpl
 def yetan_subscriptions() -> Sequence[Subscription]:
     return (
-        Subscription("core.board", ("*",), projection.follow_events, historical=True),
+        projection.SUBSCRIPTION,
         Subscription("core.notices", NOTICE_EVENTS, tell),
-        Subscription("core.search", ("*",), feed.follow_events, mode="external", historical=True),
     )
 
 

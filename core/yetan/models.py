@@ -2,7 +2,7 @@
 
 from yetan.access.models import Session, SignInLink, Throttle
 from yetan.audit.models import AuditChain, AuditRecord
-from yetan.events.models import Delivery, Due, Event, JobRun, RequestKey, Sequence
+from yetan.events.models import Delivery, Due, Event, JobRun, RequestKey, Sequence, Subject
 from yetan.files.models import Attachment
 from yetan.issues.models import (
     Acceptance,
@@ -60,6 +60,7 @@ __all__ = [
     "Sequence",
     "Session",
     "SignInLink",
+    "Subject",
     "SynonymChange",
     "SynonymRing",
     "Throttle",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from yetan.access.sessions import forget_expired
 from yetan.access.throttle import forget_ended
 from yetan.act import Act
+from yetan.events.jobs import forget_runs
 from yetan.events.models import RequestKey
 from yetan.files.orphans import sweep
 from yetan.files.uploads import forget_old
@@ -17,11 +18,12 @@ KEYS_KEPT = timedelta(days=7)
 
 
 async def forget(act: Act) -> None:
-    """Remove expired sessions, ended throttle windows, old idempotency keys, uploads nobody confirmed and
+    """Remove expired sessions, ended throttle windows, old idempotency keys and job runs, uploads nobody confirmed and
     files no row names."""
     await forget_expired(act.now)
     await forget_ended(act.now)
     await RequestKey.filter(at__lt=act.now - KEYS_KEPT).delete()
+    await forget_runs(act.now)
     forget_old(act.now)
     await sweep(act)
 

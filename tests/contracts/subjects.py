@@ -403,6 +403,7 @@ ASKS: Mapping[str, Ask] = {
         lambda s: {"unit": s.unit, "title": "新的通知", "issued_on": s.day()}, over_unit=True
     ),
     "admin.deliveries.replay": Ask(),
+    "admin.deliveries.history": Ask(lambda s: {"subscriber": "core.board"}),
     "admin.categories.submit": Ask(lambda s: {"file": TABLES["categories"]}),
     "admin.categories.switch": Ask(lambda s: {"category": s.town.category, "active": ""}),
     "admin.import.submit": Ask(lambda s: {"file": TABLES["issues"], "unit": s.unit}, over_unit=True),

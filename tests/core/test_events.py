@@ -291,6 +291,54 @@ async def test_an_external_subscriber_runs_under_a_lease_and_no_transaction(data
 
 
 @scenario
+async def test_one_poisoned_event_of_a_hundred_costs_the_others_nothing(database_url: str) -> None:
+    async def handle(events: Sequence[Event]) -> None:
+        await enter(events)
+        if any(event.id == poison for event in events):
+            raise ValueError("cannot be read")
+
+    async with city(database_url, subscriptions=[subscribe(handle)]) as clock:
+        ids = await raise_events(*range(90), *range(1, 11))
+        poison = ids[0]
+        for _ in range(3):
+            await new_worker().run_once()
+            clock.forward(hours=1)
+        assert await ledger() == ids[1:]
+        assert (await Delivery.get(event_id=poison)).attempts == 3
+
+
+@scenario
+async def test_a_worker_whose_lease_ran_out_takes_nothing_down_as_done(database_url: str) -> None:
+    started, taken_over, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    sent: list[int] = []
+
+    async def handle(events: Sequence[Event]) -> None:
+        sent.extend(event.id for event in events)
+        if not started.is_set():
+            started.set()
+            await taken_over.wait()
+            return
+        taken_over.set()
+        await ended.wait()
+        raise OSError("refused")
+
+    async with city(database_url, subscriptions=[subscribe(handle, "external")]) as clock:
+        [first] = await raise_events(1)
+        slow = asyncio.create_task(new_worker().run_once())
+        await started.wait()
+        clock.forward(seconds=LEASE.total_seconds())
+        [second] = await raise_events(1)
+        other = asyncio.create_task(new_worker().run_once())
+        await slow
+        assert await states() == ["pending", "pending"]
+        assert sent == [first, first, second], "nobody else takes what the second worker has"
+        ended.set()
+        await other
+        delivery = await Delivery.get(event_id=first)
+        assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 1, "OSError: refused")
+
+
+@scenario
 async def test_a_worker_whose_lease_ran_out_changes_nothing_any_more(database_url: str) -> None:
     started, taken_over, release = asyncio.Event(), asyncio.Event(), asyncio.Event()
 

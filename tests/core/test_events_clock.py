@@ -149,6 +149,53 @@ async def test_after_three_days_down_a_job_catches_up_once(database_url: str) ->
 
 
 @scenario
+async def test_two_schedulers_run_a_period_once_though_the_clock_jumps_far_ahead_and_back(database_url: str) -> None:
+    runs: list[str] = []
+
+    async def run(act: Act) -> None:
+        await asyncio.sleep(0)
+        runs.append(act.now.date().isoformat())
+
+    async def both() -> None:
+        await asyncio.gather(new_worker().run_once(), new_worker().run_once())
+
+    async with city(database_url, scheduled=[Job("tidy", "day", run)]) as clock:
+        await both()
+        clock.forward(days=40)
+        await both()
+        assert runs == ["2026-05-06", "2026-06-15"], "one catch-up for forty days"
+        clock.now = MORNING
+        await both()
+        assert len(runs) == 2
+        for _ in range(42):
+            clock.forward(days=1)
+            await both()
+        assert runs[2:41] == [f"{MORNING + timedelta(days=number):%Y-%m-%d}" for number in range(1, 40)]
+        assert runs[41:] == ["2026-06-16", "2026-06-17"], "the day that was run ahead is not run again"
+        assert len(await JobRun.all()) == len(runs)
+
+
+@scenario
+async def test_runs_are_remembered_longer_than_any_period_and_then_forgotten(database_url: str) -> None:
+    runs: list[datetime] = []
+
+    async def run(act: Act) -> None:
+        runs.append(act.now)
+
+    async with city(database_url, scheduled=[Job("tidy", "month", run)]) as clock:
+        await new_worker().run_once()
+        clock.forward(days=jobs.REMEMBERED.days)
+        await jobs.forget_runs(clock.now)
+        assert await JobRun.all().count() == 1
+        clock.forward(seconds=1)
+        await new_worker().run_once()
+        await jobs.forget_runs(clock.now)
+        assert [each.started_at for each in await JobRun.all()] == [clock.now]
+        await new_worker().run_once()
+        assert len(runs) == 2
+
+
+@scenario
 async def test_a_failed_job_is_tried_three_times_more_in_its_period(database_url: str) -> None:
     runs: list[datetime] = []
 

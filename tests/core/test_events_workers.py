@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextvars
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
+from asyncpg.exceptions import DeadlockDetectedError
 from tests.core.event_city import (
     MODES,
     Mode,
@@ -18,18 +22,20 @@ from tests.core.event_city import (
     noting,
     raise_events,
     scenario,
-    states,
     subscribe,
 )
+from tortoise.transactions import in_transaction
 
 from yetan.act import Act
 from yetan.db.statements import fetch
 from yetan.events import worker
 from yetan.events.models import Delivery, Event, JobRun
-from yetan.events.replay import replay
+from yetan.events.replay import dead_letters, replay, replay_history
 from yetan.events.worker import Worker
 from yetan.plugins.declarations import Job
 from yetan.runtime import current
+
+T = TypeVar("T")
 
 
 @MODES
@@ -165,6 +171,61 @@ async def test_nobody_takes_a_second_attempt_somebody_is_at(database_url: str) -
         assert attempts == 2
 
 
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@scenario
+async def test_events_of_a_subject_commit_in_their_order_though_its_row_is_not_changed_first(
+    database_url: str,
+) -> None:
+    done: list[int] = []
+    async with city(database_url, subscriptions=[subscribe(noting(done))]):
+        for _ in ("a subject nobody told of before", "one that is known"):
+            done.clear()
+            async with in_transaction():
+                [first] = await raise_events(1)
+                second = asyncio.create_task(outside(raise_events(1)))
+                [other] = await outside(raise_events(2))
+                await asyncio.sleep(0.1)
+                assert not second.done()
+                await outside(new_worker().run_once())
+                assert done == [other]
+            await second
+            await new_worker().run_once()
+            assert done == [other, first, *second.result()]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@scenario
+async def test_two_that_tell_of_the_same_subjects_the_other_way_round_do_not_break_their_order(
+    database_url: str,
+) -> None:
+    done: list[int] = []
+    both = asyncio.Barrier(2)
+
+    async def tell(*subjects: int) -> list[int]:
+        async with in_transaction():
+            ids = await raise_events(subjects[0])
+            await both.wait()
+            return [*ids, *await raise_events(subjects[1])]
+
+    async with city(database_url, subscriptions=[subscribe(noting(done))]):
+        told = await asyncio.gather(tell(1, 2), tell(2, 1), return_exceptions=True)
+        [lost] = [each for each in told if isinstance(each, Exception)]
+        assert isinstance(lost, DeadlockDetectedError)
+        [kept] = [each for each in told if not isinstance(each, BaseException)]
+        await new_worker().run_once()
+        assert done == kept
+
+
+async def outside(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` as somebody else would: with a connection of its own, whatever transaction is open here."""
+    return await asyncio.create_task(work, context=_NO_TRANSACTION.copy())
+
+
+_NO_TRANSACTION = contextvars.Context()
+
+
 @asynccontextmanager
 async def working() -> AsyncIterator[Worker]:
     """A worker at work while the block runs, which must then stop by itself."""
@@ -183,15 +244,64 @@ async def working() -> AsyncIterator[Worker]:
 
 @MODES
 @scenario
-async def test_a_woken_worker_looks_at_once(database_url: str, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_commit_wakes_the_worker_and_nothing_does_before_it(
+    database_url: str, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker, "_IDLE", 1000.0)
+    given: list[int] = []
 
-    async with city(database_url, subscriptions=[subscribe(noting([]), mode)]), working() as own:
-        await raise_events(1)
-        await asyncio.sleep(0.1)
-        assert await states() == ["pending"]
-        own.wake()
-        await eventually(lambda: done(1))
+    async with city(database_url, subscriptions=[subscribe(noting(given), mode)]), working():
+        with suppress(ValueError):
+            async with in_transaction():
+                await raise_events(1)
+                await asyncio.sleep(0.1)
+                raise ValueError
+        async with in_transaction():
+            ids = await raise_events(1, 2)
+            await asyncio.sleep(0.1)
+            assert given == []
+        await eventually(lambda: done(2))
+        assert given == ids
+
+
+@scenario
+async def test_what_is_sent_again_wakes_the_worker(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_IDLE", 1000.0)
+    async with city(database_url):
+        [early] = await raise_events(1)
+    given: list[int] = []
+    async with city(database_url, subscriptions=[subscribe(noting(given))]):
+        [dead] = await raise_events(2)
+        await Delivery.filter(event_id=dead).update(state="dead")
+        async with working():
+            await replay(current().system_act(), [each.id for each in await dead_letters()])
+            await eventually(lambda: done(1))
+            await replay_history(current().system_act(), "reader")
+            await eventually(lambda: done(2))
+        assert given == [dead, early]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@scenario
+async def test_a_worker_that_lost_its_connections_is_woken_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_IDLE", 1000.0)
+    async with city(database_url, subscriptions=[subscribe(noting([]))]), working():
+        for count in (1, 2, 3):
+            await _disconnect_everybody()
+            await asyncio.sleep(0.2)
+            await raise_events(1)
+            await eventually(partial(done, count))
+
+
+async def _disconnect_everybody() -> None:
+    with suppress(Exception):
+        await fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() ORDER BY pid = pg_backend_pid()"
+        )
 
 
 async def done(count: int) -> bool:
@@ -266,11 +376,7 @@ async def test_a_worker_survives_the_loss_of_its_connections(database_url: str) 
         ids = []
         for _ in range(5):
             ids += await raise_events(1, 2)
-            with suppress(Exception):
-                await fetch(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() ORDER BY pid = pg_backend_pid()"
-                )
+            await _disconnect_everybody()
             await asyncio.sleep(0.1)
         await eventually(lambda: done(len(ids)))
         assert await ledger() == ids

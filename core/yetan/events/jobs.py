@@ -21,6 +21,14 @@ RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 #: A run has this long. One that has not finished by then was cut off, or its process died.
 RUN_LIMIT = timedelta(hours=1)
 
+#: How long runs are remembered: longer than any period is, and than a clock is likely to be wrong.
+REMEMBERED = timedelta(days=400)
+
+
+async def forget_runs(now: datetime) -> None:
+    """Remove the rows of runs begun longer ago than `REMEMBERED`."""
+    await JobRun.filter(started_at__lt=now - REMEMBERED).delete()
+
 
 async def run_due_jobs() -> int:
     """Run every job whose latest period that has come has not been run; returns how many runs were made.

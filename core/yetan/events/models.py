@@ -1,11 +1,11 @@
-"""Events, their deliveries, due dates, job runs and the keys of repeated requests."""
+"""Events, what they are about, their deliveries, due dates, job runs and the keys of repeated requests."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from tortoise import fields
-from tortoise.indexes import Index
+from tortoise.indexes import Index, PartialIndex
 
 from yetan.db.model import Record
 from yetan.privacy import Privacy
@@ -32,6 +32,21 @@ class Event(Record):
         app = "yetan"
         table = "yetan_event"
         indexes = [Index(fields=("subject_kind", "subject_id", "id"), name="yetan_event_subject")]
+
+
+class Subject(Record):
+    """What events are about. On PostgreSQL its row is what two transactions that tell of it queue for."""
+
+    privacy: ClassVar[Privacy] = Privacy(internal="subject_kind subject_id")
+
+    id = fields.BigIntField(primary_key=True)
+    subject_kind = fields.CharField(max_length=40)
+    subject_id = fields.IntField()
+
+    class Meta:
+        app = "yetan"
+        table = "yetan_subject"
+        unique_together = (("subject_kind", "subject_id"),)
 
 
 class Delivery(Record):
@@ -62,9 +77,11 @@ class Delivery(Record):
         table = "yetan_delivery"
         unique_together = (("event", "subscriber"),)
         indexes = [
-            Index(fields=("state", "due_at", "id"), name="yetan_delivery_due"),
-            Index(
-                fields=("subscriber", "subject_kind", "subject_id", "state", "event_id"), name="yetan_delivery_order"
+            Index(fields=("state", "subscriber", "due_at", "id"), name="yetan_delivery_due"),
+            PartialIndex(
+                fields=("subscriber", "subject_kind", "subject_id", "event_id"),
+                name="yetan_delivery_order",
+                condition={"state": "pending"},
             ),
         ]
 

@@ -1,4 +1,9 @@
-"""Telling what happened: an event, and one delivery per subscriber, in the transaction of the change."""
+"""Telling what happened: an event, and one delivery per subscriber, in the transaction of the change.
+
+Order. Events of one subject commit in the order of their ids, whatever services do and in whatever order they do it:
+before it takes an id, an event takes its subject's row in `yetan_subject`, and keeps it to the end of the transaction.
+Two transactions that hold a row and the order of a subject the other way round end as a deadlock, not in disorder.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from tortoise.transactions import in_transaction
+
 from yetan.act import Act
 from yetan.db.bulk import insert_all
+from yetan.db.connection import is_postgres
+from yetan.db.statements import fetch
 from yetan.events.models import Delivery, Due, Event
+from yetan.events.wakeup import wake_workers
 from yetan.runtime import current
 
 Audience = Literal["public", "parties", "staff"]
@@ -47,23 +57,43 @@ async def emit(
     data: Mapping[str, Any] | None = None,
     at: datetime | None = None,
 ) -> Event:
-    """Write an event and its deliveries. Call it inside the transaction of the change itself."""
+    """Write an event and its deliveries. Call it inside the transaction of the change itself, as its last step."""
     event = new_event(act, kind, subject, audience=audience, data=data, at=at)
-    await event.save()
-    await Delivery.bulk_create(deliveries_of(event, act.now))
+    async with in_transaction():
+        await _take_order([event])
+        await event.save()
+        await _deliver(act, [event])
     return event
 
 
 async def emit_many(act: Act, events: Sequence[Event]) -> None:
     """Write many events and their deliveries set-wise. Call it inside the transaction of the change itself."""
-    await insert_all(events)
-    await Delivery.bulk_create(
-        [delivery for event in events for delivery in deliveries_of(event, act.now)], batch_size=_CHUNK
-    )
+    async with in_transaction():
+        await _take_order(events)
+        await insert_all(events)
+        await _deliver(act, events)
+
+
+async def _take_order(events: Sequence[Event]) -> None:
+    """Let whoever else tells of these subjects wait for the end of the transaction. With SQLite everybody does."""
+    if is_postgres():
+        subjects = sorted({(event.subject_kind, event.subject_id) for event in events})
+        await fetch(
+            "INSERT INTO yetan_subject (subject_kind, subject_id) SELECT * FROM unnest(?::text[], ?::int[]) "
+            "ON CONFLICT (subject_kind, subject_id) DO UPDATE SET subject_id = excluded.subject_id",
+            [[kind for kind, _ in subjects], [number for _, number in subjects]],
+        )
+
+
+async def _deliver(act: Act, events: Sequence[Event]) -> None:
+    deliveries = [delivery for event in events for delivery in deliveries_of(event, act.now)]
+    if deliveries:
+        await Delivery.bulk_create(deliveries, batch_size=_CHUNK)
+        await wake_workers()
 
 
 def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:
-    """One delivery for each subscriber to the event's type; imported history goes only to those that want it."""
+    """One delivery for each subscriber that hears of such events; imported history goes only to those that want it."""
     return [
         Delivery(
             event_id=event.id,
@@ -72,7 +102,7 @@ def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:
             subject_id=event.subject_id,
             due_at=due_at,
         )
-        for subscription in current().registry.subscribers_to(event.type)
+        for subscription in current().registry.subscribers_to(event.type, event.subject_kind)
         if subscription.historical or not event.historical
     ]
 

@@ -7,8 +7,12 @@ follows them. Where several workers run, the row lock on the head (or, while an 
 work, its lease) is therefore the lock on the subject: whoever finds it taken passes on to another subject,
 and whoever comes a moment late finds, once it has the lock, that the row is no longer pending and due. A
 delivery that failed stays the head, so that nothing overtakes it; a dead one no longer counts.
-Earlier means a lower event id. Services change a subject's row before they emit, so that two changes of one
-subject commit in the order of their events' ids.
+Earlier means a lower event id; `emit` sees to it that a subject's events commit in the order of their ids.
+
+Leases. An external subscriber works with no transaction open, so that its worker may be overtaken: by the end of its
+lease it has been cut off, and whatever it says after that is not taken down, since the mark asks for its own lease.
+
+Promptness. A commit wakes the workers (see `yetan.events.wakeup`); looking twice a second is for what was missed.
 """
 
 from __future__ import annotations
@@ -23,7 +27,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
@@ -34,6 +37,7 @@ from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_aft
 from yetan.events.due import sweep
 from yetan.events.jobs import run_due_jobs
 from yetan.events.models import Delivery
+from yetan.events.wakeup import listen
 from yetan.faults import reached
 from yetan.plugins.declarations import Subscription
 from yetan.runtime import current
@@ -56,32 +60,44 @@ _UNREACHABLE = 4.0
 #: Seconds a restart of the database may take, for what has to be written after it.
 _RESTART = 20.0
 
-# The earliest of a subject is looked up row by row: as NOT EXISTS, PostgreSQL may join every pending row with every
-# other one while it has no statistics.
+# PostgreSQL has no statistics yet of what was written in bulk a moment ago, and takes thousands of rows for one. So
+# the oldest are read first, in the order of an index and as many as the window says; all else is looked up from them
+# row by row. What is asked of the head itself is asked again once it is locked.
 _WAITING = """
 subscriber = ? AND state = 'pending' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"""
 _HEADS = f"""
-SELECT id FROM yetan_delivery head
-WHERE {_WAITING} AND id = (
+WITH oldest AS MATERIALIZED (
+    SELECT id, subscriber, subject_kind, subject_id, due_at FROM yetan_delivery
+    WHERE {_WAITING} {{which}} ORDER BY due_at, id LIMIT ?
+)
+SELECT head.id FROM oldest JOIN yetan_delivery head ON head.id = oldest.id
+WHERE head.state = 'pending' AND head.due_at <= ? AND (head.lease_until IS NULL OR head.lease_until <= ?)
+AND oldest.id = (
     SELECT earliest.id FROM yetan_delivery earliest
-    WHERE earliest.subscriber = head.subscriber AND earliest.subject_kind = head.subject_kind
-    AND earliest.subject_id = head.subject_id AND earliest.state = 'pending'
+    WHERE earliest.subscriber = oldest.subscriber AND earliest.subject_kind = oldest.subject_kind
+    AND earliest.subject_id = oldest.subject_id AND earliest.state = 'pending'
     ORDER BY earliest.event_id LIMIT 1
-)"""  # noqa: S608 - nothing but the constant above
-_ONE_HEAD = f"{_HEADS} AND id = ?"
-_OLDEST_HEADS = f"""{_HEADS} AND id IN (
-    SELECT id FROM yetan_delivery WHERE {_WAITING} ORDER BY due_at, id LIMIT ?
-) ORDER BY due_at, id LIMIT {BATCH}"""  # noqa: S608 - as above
+)
+ORDER BY oldest.due_at, oldest.id LIMIT {BATCH}"""  # noqa: S608 - nothing but the constants above
+_OLDEST_HEADS = _HEADS.format(which="")
+_ONE_HEAD = _HEADS.format(which="AND id = ?")
 
 #: Among how many of the oldest waiting deliveries heads are looked for: few, so that a long backlog costs little
 #: per batch; should all of those be held up or taken, then all.
 _WINDOWS = (10 * BATCH, 2**31)
 
 _FOLLOWING = """
-SELECT delivery.id FROM yetan_delivery head CROSS JOIN yetan_delivery delivery
-WHERE head.id IN ({heads}) AND delivery.subscriber = head.subscriber
-AND delivery.subject_kind = head.subject_kind AND delivery.subject_id = head.subject_id
-AND delivery.state = 'pending' ORDER BY delivery.event_id LIMIT {limit}"""
+WITH subject AS MATERIALIZED (
+    SELECT subscriber, subject_kind, subject_id FROM yetan_delivery WHERE id IN ({heads})
+)
+SELECT delivery.id FROM subject JOIN yetan_delivery delivery ON delivery.subscriber = subject.subscriber
+AND delivery.subject_kind = subject.subject_kind AND delivery.subject_id = subject.subject_id
+WHERE delivery.state = 'pending' ORDER BY delivery.event_id LIMIT {limit}"""
+
+#: Which of some subscribers have something waiting: one look into the index for each, however much there is.
+_SUBSCRIBERS_WAITING = f"""
+SELECT wanted.column1 AS name FROM (VALUES {{names}}) AS wanted
+WHERE EXISTS (SELECT 1 FROM yetan_delivery WHERE subscriber = wanted.column1 AND {_WAITING.partition(" AND ")[2]})"""  # noqa: S608
 
 Step = Callable[[], Coroutine[Any, Any, int]]
 
@@ -97,7 +113,7 @@ class Worker:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look now. Called in the worker's event loop after a change is committed, it saves half a second."""
+        """Look now. To be called in the worker's event loop."""
         self._woken.set()
         self._woken = asyncio.Event()
 
@@ -118,9 +134,11 @@ class Worker:
             if each.mode == "external":
                 steps[f"deliveries to {each.name}"] = partial(self._deliver_to, [each])
         async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._repeat("listening", self._listen, stop), name="worker: listening")
             for name, step in steps.items():
                 group.create_task(self._repeat(name, step, stop), name=f"worker: {name}")
             await stop.wait()
+            listening.cancel()
             self.wake()
 
     async def run_once(self) -> int:
@@ -151,15 +169,19 @@ class Worker:
                 async with asyncio.timeout(pause):
                     await woken.wait()
 
+    async def _listen(self) -> int:
+        """Be woken by commits until the connection is lost, and then at once again."""
+        await listen(self.wake)
+        return 1
+
     async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
         """A batch for each subscriber that has something waiting; returns how many were settled."""
+        if not subscriptions:
+            return 0
         now = current().clock()
-        waiting: list[Any] = (
-            await Delivery.filter(Q(lease_until=None) | Q(lease_until__lte=now))
-            .filter(state="pending", due_at__lte=now, subscriber__in=[each.name for each in subscriptions])
-            .distinct()
-            .values_list("subscriber", flat=True)
-        )
+        names = ", ".join("(?)" for _ in subscriptions)
+        values = [*(each.name for each in subscriptions), now, now]
+        waiting = {row["name"] for row in await fetch(_SUBSCRIBERS_WAITING.format(names=names), values)}
         return sum([await self._deliver(each) for each in subscriptions if each.name in waiting])
 
     async def _deliver(self, subscription: Subscription, only: int | None = None) -> int:
@@ -200,9 +222,12 @@ class Worker:
         except Exception as error:
             return await self._failed(subscription, batch, error)
         reached("deliveries.handled")
-        await _noted(lambda: _pending(batch).update(state="done", lease_until=None, error=""))
+        settled = await _noted(lambda: _own(batch).update(state="done", lease_until=None, error=""))
+        if settled < len(batch):
+            message = "subscriber %s outlived its lease: %s of %s events are done again by another worker"
+            logger.error(message, subscription.name, len(batch) - settled, len(batch))
         reached("deliveries.marked")
-        return len(batch)
+        return settled
 
     async def _failed(self, subscription: Subscription, batch: Sequence[Delivery], error: Exception) -> int:
         """Try each of several by itself, so that only the bad one waits; put a single one off or give it up.
@@ -210,7 +235,7 @@ class Worker:
         Nothing is written to a delivery that another worker has taken since.
         """
         first = batch[0]
-        own = _pending(batch).filter(attempts=first.attempts, lease_until=first.lease_until)
+        own = _own(batch)
         if len(batch) > 1:
             message = "subscriber %s failed %s events together, now each by itself: %s"
             logger.warning(message, subscription.name, len(batch), describe(error))
@@ -252,6 +277,11 @@ def _pending(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
     return Delivery.filter(id__in=[each.id for each in batch], state="pending")
 
 
+def _own(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
+    """Those of `batch`, taken together, that no other worker has taken since. A later lease ends later, always."""
+    return _pending(batch).filter(attempts=batch[0].attempts, lease_until=batch[0].lease_until)
+
+
 async def _take(subscription: Subscription, now: datetime, only: int | None) -> list[Delivery]:
     """The next deliveries of `subscription`, in order, with their events; or `only`, if it is a head.
 
@@ -260,7 +290,7 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
     """
     waiting = [subscription.name, now, now]
     if only is not None:
-        ids = await _locked(_ONE_HEAD, [*waiting, only], "head", skip=True)
+        ids = await _locked(_ONE_HEAD, [*waiting, only, 1, now, now], "head", skip=True)
     else:
         ids = await _batch(waiting)
     rows = await Delivery.filter(id__in=ids).select_related("event").order_by("event_id")
@@ -270,7 +300,7 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
 async def _batch(waiting: Sequence[Any]) -> list[int]:
     """The ids of heads and of what follows them; `waiting` are the values of the condition of that name."""
     for window in _WINDOWS:
-        if heads := await _locked(_OLDEST_HEADS, [*waiting, *waiting, window], "head", skip=True):
+        if heads := await _locked(_OLDEST_HEADS, [*waiting, window, *waiting[1:]], "head", skip=True):
             following = _FOLLOWING.format(heads=", ".join("?" * len(heads)), limit=BATCH)
             return await _locked(following, heads, "delivery", skip=False)
     return []

@@ -4,7 +4,7 @@ import functools
 from json import dumps, loads
 from tortoise.fields.base import OnDelete
 from tortoise import fields
-from tortoise.indexes import Index
+from tortoise.indexes import Index, PartialIndex
 
 class Migration(migrations.Migration):
     initial = True
@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 ('lease_until', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('error', fields.TextField(default='', unique=False)),
             ],
-            options={'table': 'yetan_delivery', 'app': 'yetan', 'unique_together': (('event', 'subscriber'),), 'indexes': [Index(fields=['state', 'due_at', 'id'], name='yetan_delivery_due'), Index(fields=['subscriber', 'subject_kind', 'subject_id', 'state', 'event_id'], name='yetan_delivery_order')], 'pk_attr': 'id'},
+            options={'table': 'yetan_delivery', 'app': 'yetan', 'unique_together': (('event', 'subscriber'),), 'indexes': [Index(fields=['state', 'subscriber', 'due_at', 'id'], name='yetan_delivery_due'), PartialIndex(fields=['subscriber', 'subject_kind', 'subject_id', 'event_id'], name='yetan_delivery_order', condition={'state': 'pending'})], 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(
@@ -237,6 +237,16 @@ class Migration(migrations.Migration):
                 ('value', fields.IntField(default=0)),
             ],
             options={'table': 'yetan_sequence', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='Subject',
+            fields=[
+                ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('subject_kind', fields.CharField(max_length=40)),
+                ('subject_id', fields.IntField()),
+            ],
+            options={'table': 'yetan_subject', 'app': 'yetan', 'unique_together': (('subject_kind', 'subject_id'),), 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

@@ -152,6 +152,9 @@ class Subscription:
 
     transactional: touches only the database; its work and its done mark commit together.
     external: talks to something else; takes a lease, runs, then is marked done, with key "event:subscriber".
+
+    `events` and `without` are types of events, or patterns such as "issue.*" and "*". Every event that is heard costs
+    a row and a call, so name what is wanted.
     """
 
     name: str
@@ -160,6 +163,23 @@ class Subscription:
     mode: Literal["transactional", "external"] = "transactional"
     #: Whether imported history is delivered too (boards, figures, search: yes; notices, points: no).
     historical: bool = False
+    #: Which of those are not wanted after all.
+    without: tuple[str, ...] = ()
+    #: The kinds of subjects it wants to hear of, as in ("issue",); all of them unless given.
+    subjects: tuple[str, ...] = ()
+
+    def hears(self, event_type: str, subject_kind: str) -> bool:
+        """Whether such an event is delivered to it."""
+        return (
+            any(matches(pattern, event_type) for pattern in self.events)
+            and not any(matches(pattern, event_type) for pattern in self.without)
+            and (not self.subjects or subject_kind in self.subjects)
+        )
+
+
+def matches(pattern: str, event_type: str) -> bool:
+    """Whether an event type is what a pattern names; a * at its end stands for anything."""
+    return event_type.startswith(pattern[:-1]) if pattern.endswith("*") else event_type == pattern
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from yetan.plugins.declarations import (
     Visibility,
 )
 from yetan.search import SearchBackend, SearchSource
+from yetan.searching import feed
 
 #: The version plugins state a range of in `requires_api`.
 API_VERSION = "0.1"
@@ -74,9 +75,9 @@ class Registry:
     theme: Theme | None = None
     search_backend: SearchBackend | None = None
 
-    def subscribers_to(self, event_type: str) -> list[Subscription]:
-        """The subscriptions to an event type; a subscription to "*" hears everything."""
-        return [each for each in self.subscriptions.values() if event_type in each.events or "*" in each.events]
+    def subscribers_to(self, event_type: str, subject_kind: str) -> list[Subscription]:
+        """The subscriptions that hear of such events."""
+        return [each for each in self.subscriptions.values() if each.hears(event_type, subject_kind)]
 
     @property
     def applications(self) -> tuple[Application, ...]:
@@ -234,6 +235,9 @@ def _choose_search(
         return
     if registry.search_backend is None:
         problems.append(f"search: plugin {configuration.search!r} offers no search backend")
+        return
+    feeding = feed.subscription(registry.search_sources.values())
+    registry.subscriptions = {**registry.subscriptions, feeding.name: feeding}
 
 
 def check_registry(registry: Registry) -> list[str]:

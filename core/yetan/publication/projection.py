@@ -14,6 +14,7 @@ from yetan.events.service import emit_many, new_event
 from yetan.faults import reached
 from yetan.files.models import Attachment
 from yetan.issues.models import Category, Issue, Raiser, Rating, Remark
+from yetan.plugins.declarations import Subscription
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.runtime import current
 from yetan.statistics.service import add_to_counters, figures_of
@@ -23,8 +24,10 @@ from yetan.units.service import ancestors_of
 #: Events of the publication itself: no part of the issue's own story.
 OWN_EVENTS = "publication."
 
-#: Told after each projection: the row is there, or gone.
+#: Told after each projection: the row is there, or gone. It is about the row, which has the number of its issue:
+#: whoever changes the issue itself does not wait for the board.
 PROJECTED = "publication.projected"
+SUBJECT = "public_issue"
 
 #: Issues projected in one go: all their rows are read in a handful of queries.
 CHUNK = 200
@@ -90,7 +93,7 @@ async def _project_chunk(ids: Sequence[int], *, anew: bool) -> None:
     await PublicIssueScope.bulk_create(scopes, batch_size=CHUNK)
     await add_to_counters(change)
     act = current().system_act()
-    await emit_many(act, [new_event(act, PROJECTED, ("issue", each)) for each in changed])
+    await emit_many(act, [new_event(act, PROJECTED, (SUBJECT, each)) for each in changed])
     reached("projection.chunk")
 
 
@@ -207,9 +210,11 @@ async def follow_events(events: Sequence[Event]) -> None:
     """Subscriber: what happened to issues shows on the board, and new words wait for a reviewer."""
     from yetan.publication.service import renew_drafts
 
-    events = [event for event in events if event.subject_kind == "issue" and not event.type.startswith(OWN_EVENTS)]
-    if not events:
-        return
     fresh = {event.subject_id for event in events if not event.historical}
     await renew_drafts(current().system_act(), await Issue.filter(id__in=fresh).order_by("id"))
     await project({event.subject_id for event in events})
+
+
+SUBSCRIPTION = Subscription(
+    "core.board", ("*",), follow_events, historical=True, without=(f"{OWN_EVENTS}*",), subjects=("issue",)
+)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from yetan.events.models import Event
+from yetan.plugins.declarations import Subscription, matches
 from yetan.runtime import current
-from yetan.search import IndexDamaged, SearchDocument, SearchUnavailable
+from yetan.search import IndexDamaged, SearchDocument, SearchSource, SearchUnavailable
 from yetan.searching.mending import damage_met
 
 _CHUNK = 200
+
+
+def subscription(sources: Iterable[SearchSource]) -> Subscription:
+    """The index's own: it hears what its sources name, no more."""
+    events = tuple(sorted({pattern for source in sources for pattern in source.events}))
+    return Subscription("core.search", events, follow_events, mode="external", historical=True)
 
 
 async def follow_events(events: Sequence[Event]) -> None:
@@ -21,7 +28,7 @@ async def follow_events(events: Sequence[Event]) -> None:
     wanted: dict[str, set[int]] = defaultdict(set)
     for event in events:
         for source in runtime.registry.search_sources.values():
-            if any(_matches(pattern, event.type) for pattern in source.events):
+            if any(matches(pattern, event.type) for pattern in source.events):
                 wanted[source.kind].add(event.subject_id)
     upserts: list[SearchDocument] = []
     deletes: list[str] = []
@@ -35,10 +42,6 @@ async def follow_events(events: Sequence[Event]) -> None:
         except IndexDamaged:
             damage_met()
             raise
-
-
-def _matches(pattern: str, event_type: str) -> bool:
-    return event_type.startswith(pattern[:-1]) if pattern.endswith("*") else event_type == pattern
 
 
 async def every_document() -> AsyncIterator[SearchDocument]:
