@@ -264,6 +264,20 @@ def test_dead_letters_are_tried_again(run: Command, city: Path) -> None:
     assert held(city, "SELECT count(*) FROM yetan_delivery WHERE state = 'dead'") == [(0,)]
 
 
+def test_a_subscriber_that_came_late_is_sent_what_it_missed_once(run: Command, city: Path) -> None:
+    run("import", "issues", ledger(city, GOOD), "--config", city)
+    change(city, "DELETE FROM yetan_delivery WHERE subscriber = 'core.board'")
+    assert "core.board：正在路上 0 条，送不到 0 条" in run("events", "list", "--config", city).out
+    assert "有 2 件" in run("events", "history", "core.board", "--dry-run", "--config", city).out
+    assert "2 件会送给" in run("events", "history", "core.board", "--config", city).out
+    assert "core.board：正在路上 2 条，送不到 0 条" in run("events", "list", "--config", city).out
+    again = run("events", "history", "core.board", "--since", "2020-01-01", "--config", city)
+    assert "0 件会送给" in again.out
+    unknown = run("events", "history", "core.bord", "--config", city)
+    assert unknown.code == 1
+    assert "core.bord" in unknown.err
+
+
 # Importing
 
 

@@ -8,6 +8,7 @@ from yetan.cli import (
     audit,
     backup,
     database,
+    delivering,
     demonstration,
     exporting,
     importing,
@@ -33,6 +34,7 @@ for module in (serving, demonstration, inspection, backup):
     module.register(application)
 application.add_typer(audit.commands, name="audit")
 application.add_typer(database.commands, name="db")
+application.add_typer(delivering.commands, name="events")
 application.add_typer(importing.commands, name="import")
 application.add_typer(exporting.commands, name="person")
 application.add_typer(people.commands, name="user")

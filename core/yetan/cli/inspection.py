@@ -1,4 +1,4 @@
-"""`yetan init`, `check`, `issues graph`, `templates which`, `plugin list`, `events replay`: looking at a deployment."""
+"""`yetan init`, `check`, `issues graph`, `templates which`, `plugin list`: looking at a deployment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from yetan.app import assemble
 from yetan.cli.console import CONFIG, ConfigOption, fail, in_city
 from yetan.config import Configuration, load_configuration
 from yetan.errors import ConfigurationError
-from yetan.events.replay import dead_letters, replay
 from yetan.health import inspect, repair
 from yetan.issues.graph import draw_graph
 from yetan.layers import layers
@@ -63,7 +62,6 @@ def register(application: typer.Typer) -> None:
         ("issues", _issues),
         ("templates", _templates),
         ("plugin", _plugin),
-        ("events", _events),
     ):
         application.add_typer(commands, name=name)
 
@@ -189,25 +187,3 @@ def plugin_list(config: ConfigOption = CONFIG) -> None:
     for each in assemble(load_configuration(config)).plugins:
         needs = f", after {', '.join(each.depends_on)}" if each.depends_on else ""
         typer.echo(f"{each.name} {each.version}  {each.title}  (yetan.api {each.requires_api}{needs})")
-
-
-_events = typer.Typer(help="Events and their deliveries.", no_args_is_help=True)
-
-
-@_events.callback()
-def events() -> None:
-    """Events and their deliveries."""
-
-
-@_events.command("replay")
-def replay_dead(config: ConfigOption = CONFIG) -> None:
-    """Try again what was given up after many failures."""
-
-    async def work(city: Runtime) -> None:
-        dead = await dead_letters()
-        for delivery in dead:
-            typer.echo(f"{delivery.subscriber} event {delivery.event_id}: {delivery.error}")
-        count = await replay(city.system_act(), [delivery.id for delivery in dead])
-        typer.echo(f"{count} deliveries will be tried again.")
-
-    in_city(config, work)

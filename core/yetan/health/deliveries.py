@@ -8,24 +8,28 @@ from yetan.health.findings import Findings
 from yetan.plugins.declarations import Health
 from yetan.runtime import Runtime
 
-# A plugin's subscriber may have been off when something happened; the core's never are.
+# A plugin's subscriber may have been off when something happened, and the index's may have come late (it has a check
+# of its own); the others of the core never are.
 _CORE = "core."
 
 
 async def undelivered(city: Runtime) -> Health:
     """Each event has its delivery for each subscriber of the core: both are written in one transaction."""
     found = Findings()
+    told = [
+        (row["type"], row["subject_kind"]) for row in await fetch("SELECT DISTINCT type, subject_kind FROM yetan_event")
+    ]
     for subscription in city.registry.subscriptions.values():
-        if not subscription.name.startswith(_CORE):
+        heard = [each for each in told if subscription.hears(*each)]
+        if not subscription.name.startswith(_CORE) or subscription.mode == "external" or not heard:
             continue
-        wanted = "TRUE" if "*" in subscription.events else f"type IN ({', '.join('?' * len(subscription.events))})"
-        types = [] if "*" in subscription.events else list(subscription.events)
         missing = (
             "FROM yetan_event event WHERE NOT EXISTS (SELECT 1 FROM yetan_delivery delivery "  # noqa: S608 - constants
-            f"WHERE delivery.event_id = event.id AND delivery.subscriber = ?) AND {wanted}"
+            "WHERE delivery.event_id = event.id AND delivery.subscriber = ?) "
+            f"AND (event.type, event.subject_kind) IN (VALUES {', '.join(['(?, ?)'] * len(heard))})"
         )
         missing += "" if subscription.historical else " AND NOT historical"
-        values = [subscription.name, *types]
+        values = [subscription.name, *(part for each in heard for part in each)]
         (counted,) = await fetch(f"SELECT count(*) AS count {missing}", values)
         if counted["count"]:
             found.extend(
