@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from yetan.audit.sealing import verify
 from yetan.db.comparison import compare
 from yetan.health import board, deliveries, index, quick, records, uploads
-from yetan.health.snapshot import snapshot
+from yetan.health.snapshot import apart, snapshot
+from yetan.log import log
 from yetan.plugins.declarations import Health
 from yetan.runtime import Runtime
 
@@ -21,38 +22,55 @@ async def inspect(city: Runtime, tell: Tell = lambda line: None) -> list[Health]
     """
     found: list[Health] = []
 
-    async def look(*checks: Callable[[], Awaitable[Health | Sequence[Health]]]) -> None:
-        for check in checks:
-            result = await check()
-            for line in [result] if isinstance(result, Health) else result:
-                found.append(line)
-                tell(line)
+    async def look(**checks: Callable[[], Awaitable[Health]]) -> None:
+        for name, check in checks.items():
+            line = await _guarded(name.replace("_", " "), check)
+            found.append(line)
+            tell(line)
 
     async with snapshot():
         await look(
-            _schema,
-            records.foreign_keys,
-            records.references,
-            quick.units,
-            records.unit_tree,
-            lambda: quick.states(city),
-            records.history,
-            records.scopes,
-            records.request_keys,
-            lambda: deliveries.undelivered(city),
-            quick.dead_deliveries,
-            lambda: quick.late_deliveries(city),
-            lambda: deliveries.switched_off(city),
-            board.rows,
-            board.figures,
-            _audit,
+            schema=_schema,
+            foreign_keys=records.foreign_keys,
+            references=records.references,
+            units=quick.units,
+            unit_tree=records.unit_tree,
+            states=lambda: quick.states(city),
+            history=records.history,
+            visibility=records.scopes,
+            idempotency_keys=records.request_keys,
+            events=lambda: deliveries.undelivered(city),
+            dead_deliveries=quick.dead_deliveries,
+            late_deliveries=lambda: quick.late_deliveries(city),
+            deliveries_to_plugins_switched_off=lambda: deliveries.switched_off(city),
+            board=board.rows,
+            figures=board.figures,
+            audit_chain=_audit,
         )
     # These compare the database with something that no snapshot holds still.
-    await look(lambda: index.keys(city), lambda: uploads.lost(city), lambda: uploads.left(city))
-    for line in (quick.calendar(city), quick.footer(city)):
-        found.append(line)
-        tell(line)
+    await look(
+        search_index=lambda: index.keys(city),
+        uploads=lambda: uploads.lost(city),
+        uploads_left_behind=lambda: uploads.left(city),
+        calendar=lambda: quick.calendar(city),
+        footer=lambda: quick.footer(city),
+    )
     return found
+
+
+async def _guarded(name: str, check: Callable[[], Awaitable[Health]]) -> Health:
+    """The check's line. Of a badly damaged city as much is told as can be."""
+    try:
+        async with apart():
+            return await check()
+    except Exception as error:
+        log.exception("the check %s broke off", name)
+        return Health(
+            name,
+            False,
+            f"查到一半查不下去了（{type(error).__name__}）",
+            "多半是上面说到的损坏引起的：先处理那些，再查一次。详细原因在日志里",
+        )
 
 
 async def _schema() -> Health:

@@ -26,8 +26,8 @@ async def checks(city: Runtime) -> list[Health]:
         await late_deliveries(city),
         await _board(),
         await _index(city),
-        calendar(city),
-        footer(city),
+        await calendar(city),
+        await footer(city),
     ]
 
 
@@ -96,7 +96,7 @@ async def _index(city: Runtime) -> Health:
     return Health("search index", held >= wanted, f"索引里 {held} 条，应有 {wanted} 条", "请运行 yetan search rebuild")
 
 
-def calendar(city: Runtime) -> Health:
+async def calendar(city: Runtime) -> Health:
     """The holidays of the next weeks are known."""
     today: date = city.calendar.local_date(city.clock())
     gaps = city.calendar.gaps(today, today + KNOWN_AHEAD)
@@ -108,7 +108,7 @@ def calendar(city: Runtime) -> Health:
     )
 
 
-def footer(city: Runtime) -> Health:
+async def footer(city: Runtime) -> Health:
     """What a government site's footer must carry is filled in."""
     empty = [name for name in _FOOTER if not getattr(city.configuration.city, name)]
     return Health(

@@ -84,11 +84,11 @@ async def unit_tree() -> Health:
     parents = {row["id"]: row["parent_id"] for row in await Unit.all().values("id", "parent_id")}
     kept: dict[int, dict[int, int]] = {unit: {} for unit in parents}
     for row in await UnitAncestor.all().values("unit_id", "ancestor_id", "depth"):
-        kept[row["unit_id"]][row["ancestor_id"]] = row["depth"]
-    for unit in parents:
+        kept.setdefault(row["unit_id"], {})[row["ancestor_id"]] = row["depth"]
+    for unit in kept:
         line: dict[int, int] = {}
         each: int | None = unit
-        while each is not None and each not in line:
+        while each is not None and each in parents and each not in line:
             line[each] = len(line)
             each = parents[each]
         if line != kept[unit]:

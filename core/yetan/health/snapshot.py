@@ -25,3 +25,13 @@ async def snapshot() -> AsyncIterator[None]:
         yield
     finally:
         await execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def apart() -> AsyncIterator[None]:
+    """A part of a snapshot that may fail by itself: on PostgreSQL, a failed statement would end all of it."""
+    if is_postgres():
+        async with in_transaction():
+            yield
+    else:
+        yield
