@@ -250,14 +250,14 @@ def migrated_template(
                 name = f"template_{next(_numbers)}"
                 execute(cluster, f'CREATE DATABASE "{name}"')
                 url = database_of(cluster, name)
-            _migrate(url, folder, applications)
+            migrate(url, folder, applications)
             made[wanted] = url
         return made[wanted]
 
     return template
 
 
-def _migrate(url: str, folder: Path, applications: Sequence[Application]) -> None:
+def migrate(url: str, folder: Path, applications: Sequence[Application]) -> None:
     """Bring a database up to this version; or to the one whose Python YETAN_TEST_UPGRADE_WITH names (F06)."""
     newer = os.environ.get("YETAN_TEST_UPGRADE_WITH")
     if not newer:

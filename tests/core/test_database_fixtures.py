@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.postgresql import migrate
 
 from yetan.db.comparison import compare
-from yetan.db.connection import CORE_APPLICATION, connected, is_postgres
+from yetan.db.connection import CORE_APPLICATION, Application, connected, is_postgres
 from yetan.people.models import Person
 
 
@@ -17,3 +22,19 @@ def test_a_fresh_database_has_exactly_the_models_schema(database_url: str) -> No
             return await compare()
 
     assert asyncio.run(run()) == []
+
+
+def test_another_version_can_make_the_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `make previous` stands on: the last version's tests on the schema of the next (F06)."""
+    newer = tmp_path / "python"
+    newer.write_text('#!/bin/sh\necho "$@" "$YETAN_DATABASE_URL" > said\necho "the disk is full" >&2\nexit $ENDS\n')
+    newer.chmod(0o700)
+    monkeypatch.setenv("YETAN_TEST_UPGRADE_WITH", str(newer))
+    monkeypatch.setenv("ENDS", "0")
+    plugin = Application("yetan_supervision", "not.here", "not.here")
+    migrate("sqlite:///nowhere", tmp_path, [CORE_APPLICATION, plugin])
+    assert (tmp_path / "said").read_text() == "-m yetan db upgrade --config yetan.toml sqlite:///nowhere\n"
+    assert tomllib.loads((tmp_path / "yetan.toml").read_text())["plugins"] == ["supervision"]
+    monkeypatch.setenv("ENDS", "1")
+    with pytest.raises(AssertionError, match=r"(?s)cannot upgrade sqlite:///nowhere:.*the disk is full"):
+        migrate("sqlite:///nowhere", tmp_path, [CORE_APPLICATION])
