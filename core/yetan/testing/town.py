@@ -21,7 +21,7 @@ from tortoise.models import Model
 
 from yetan.access.sessions import actor_of, open_session
 from yetan.act import SYSTEM, Act, Actor
-from yetan.app import build_app
+from yetan.app import application, assemble
 from yetan.config import City, Configuration, Role, Server, UnitKind
 from yetan.events.worker import Worker
 from yetan.issues.classification import load_categories
@@ -29,6 +29,7 @@ from yetan.issues.models import Category, Issue, Raiser
 from yetan.issues.service import RaiserInput, report_issue, transition_issue
 from yetan.people.models import Account, Person, Post
 from yetan.people.service import add_account
+from yetan.plugins.registry import Registry
 from yetan.runtime import current
 from yetan.units.models import Unit
 from yetan.units.service import load_units
@@ -149,9 +150,10 @@ class Town:
         )
 
     @contextmanager
-    def open(self) -> Iterator[Town]:
-        """The running town, with its units, officials and one resident."""
-        self.app = build_app(self.configuration, self.clock, worker=False)
+    def open(self, registry: Registry | None = None) -> Iterator[Town]:
+        """The running town, with its units, officials and one resident; `registry` stands for its plugins' own."""
+        registry = registry or assemble(self.configuration)
+        self.app = application(self.configuration, registry, self.clock, worker=False, site="all")
         with Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False) as client:
             self._client = client
             self.do(self.arrive)
