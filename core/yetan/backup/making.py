@@ -36,6 +36,7 @@ from yetan.backup.manifest import (
 )
 from yetan.config import Configuration
 from yetan.db.connection import sqlite_path
+from yetan.searching.vocabulary import FILE as SYNONYMS
 
 #: The folders beside yetan.toml that a city's look is read from (see `yetan.layers`).
 _FOLDERS = ("templates", "static", "locale")
@@ -164,7 +165,7 @@ def _keep_configuration(configuration: Configuration, configuration_file: Path, 
     """Copy yetan.toml and what Yetan reads beside it."""
     _copy(configuration_file, folder / CONFIGURATION_FILE)
     city = configuration.city
-    named = [configuration.folder / each for each in (city.units, city.categories, city.calendar) if each]
+    named = [configuration.folder / each for each in (city.units, city.categories, city.calendar, SYNONYMS) if each]
     trees = [path for name in _FOLDERS for path in sorted((configuration.folder / name).rglob("*"))]
     for path in (*named, *trees):
         if path.is_file() and path.is_relative_to(configuration.folder):
