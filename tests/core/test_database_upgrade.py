@@ -9,6 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +23,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, SqliteSchemaE
 
 from yetan.config import Configuration
 from yetan.db import upgrade as upgrade_module
-from yetan.db.connection import CORE_APPLICATION, is_postgres, sqlite_path
+from yetan.db.connection import CORE_APPLICATION, Patience, connected, is_postgres, sqlite_path
 from yetan.db.statements import fetch
 from yetan.db.upgrade import UpgradeFailed, UpgradeReport, pending, upgrade
 from yetan.errors import ConfigurationError
@@ -345,6 +347,35 @@ def test_an_upgrade_killed_half_way_can_be_run_again(configuration: Configuratio
     assert on_database(configuration, lamps.application, rows) == before
     assert run_upgrade(configuration, lamps.application).applied == ("lamps.0002_wider_names",)
     assert on_database(configuration, lamps.application, rows) == before
+
+
+def test_a_table_in_use_is_given_up_and_said(
+    configuration: Configuration, lamps: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of the old version that is at it for long does not keep the upgrade waiting for good."""
+    run_upgrade(configuration, lamps.application)
+    lamps.change(WIDER, "0002_wider_names")
+    hurried = Patience(connection=5, lock=0.2, statement=0, idle=0)
+    monkeypatch.setattr(upgrade_module, "connected", partial(connected, patience=hurried))
+
+    async def while_somebody_reads() -> None:
+        connection = await asyncpg.connect(configuration.database_url)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT * FROM lamps_street")
+                await upgrade(configuration, [lamps.application], lambda line: None)
+        finally:
+            await connection.close()
+
+    if configuration.is_sqlite:
+        with closing(sqlite3.connect(sqlite_path(configuration.database_url))) as database:
+            database.execute("BEGIN IMMEDIATE")
+            with pytest.raises(ConfigurationError, match=r"database is locked。.*如果有程序占着数据库，请先停下它"):
+                run_upgrade(configuration, lamps.application)
+    else:
+        with pytest.raises(UpgradeFailed, match=r"(?s)lock timeout.*请停下 yetan serve 和 yetan worker.*没有任何改动"):
+            asyncio.run(while_somebody_reads())
+    assert run_upgrade(configuration, lamps.application).applied == ("lamps.0002_wider_names",)
 
 
 def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
