@@ -26,6 +26,14 @@ def person_scope(person_id: int) -> str:
     return f"person:{person_id}"
 
 
+def contact_number(unit_id: int, contact: str) -> str:
+    """A raiser's phone or name as a number of a document: found only by those who ask for it under that unit (C46).
+
+    Finding an issue by a phone tells whose it is, which not everybody may know who may see the issue.
+    """
+    return f"{unit_id}/{contact}"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchDocument:
     """One thing that can be found.
@@ -67,6 +75,8 @@ class SearchQuery:
 
     text: str
     scopes: frozenset[str]
+    #: Numbers looked for besides those in the text; see `contact_number`.
+    numbers: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     unit: int | None = None
     category: int | None = None

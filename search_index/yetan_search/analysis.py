@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 
@@ -116,6 +116,10 @@ class Question:
     numbers: tuple[str, ...] = ()
     quoted: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+
+    def with_numbers(self, numbers: Iterable[str]) -> Question:
+        """The same question, with further numbers that lead to a document."""
+        return replace(self, numbers=(*self.numbers, *map(fold_number, numbers)))
 
 
 class Analysis:

@@ -474,7 +474,7 @@ class _Snapshot:
     def search(self, query: SearchQuery, synonyms: Synonyms) -> SearchPage:
         """The hits of one page, and what is told about them."""
         analysis = self.made.analysis
-        question = analysis.question(query.text)
+        question = analysis.question(query.text).with_numbers(query.numbers)
         if not question.characters:
             return SearchPage((), 0)
         concepts = concepts_of(question, analysis, synonyms, self._lexicon.sounds(), self.frequency)

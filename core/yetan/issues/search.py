@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from yetan.issues.models import Issue, IssueScope, Raiser
 from yetan.publication.search import category_lines
-from yetan.search import SearchDocument, SearchSource, person_scope, unit_scope
+from yetan.runtime import current
+from yetan.search import SearchDocument, SearchSource, contact_number, person_scope, unit_scope
 from yetan.units.models import Unit
 
 KIND = "issue"
@@ -32,15 +33,22 @@ async def load(ids: Sequence[int]) -> list[SearchDocument]:
             text=issue.text,
             reply="\n".join(each for each in (issue.measures, issue.outcome) if each),
             place=f"{names[issue.unit_id]} {issue.place}".strip(),
-            numbers=tuple(
-                each
-                for each in (issue.number, issue.source_number, *(phone for _, _, phone in people[issue.id]))
-                if each
+            numbers=(
+                *(each for each in (issue.number, issue.source_number) if each),
+                *(
+                    contact_number(unit, contact)
+                    for unit in scopes[issue.id]
+                    for _, name, phone in people[issue.id]
+                    for contact in (name, phone)
+                    if contact
+                ),
             ),
             units=tuple(scopes[issue.id]),
             categories=paths.get(issue.category_id or 0, ()),
             state=issue.state,
+            matter=issue.kind,
             raised_at=issue.raised_at,
+            year=current().calendar.local_date(issue.raised_at).year,
             scopes=frozenset(unit_scope(unit) for unit in scopes[issue.id])
             | frozenset(person_scope(person) for person, _, _ in people[issue.id]),
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from yetan.issues.models import Category
 from yetan.publication.models import PublicIssue
+from yetan.runtime import current
 from yetan.search import PUBLIC_SCOPE, SearchDocument, SearchSource
 from yetan.units.models import UnitName
 from yetan.units.service import ancestors_of
@@ -31,7 +32,9 @@ async def load(ids: Sequence[int]) -> list[SearchDocument]:
             units=lines[row.unit_id],
             categories=paths.get(row.category_id or 0, ()),
             state=row.state,
+            matter=row.kind,
             raised_at=row.raised_at,
+            year=current().calendar.local_date(row.raised_at).year,
             scopes=frozenset({PUBLIC_SCOPE}),
         )
         for row in rows

@@ -10,6 +10,7 @@ from yetan.plugins.declarations import Subscription, matches
 from yetan.runtime import current
 from yetan.search import IndexDamaged, SearchDocument, SearchSource, SearchUnavailable
 from yetan.searching.mending import damage_met
+from yetan.searching.vocabulary import learn
 
 _CHUNK = 200
 
@@ -38,6 +39,9 @@ async def follow_events(events: Sequence[Event]) -> None:
         deletes += sorted({f"{kind}:{each}" for each in ids} - {document.key for document in documents})
     if upserts or deletes:
         try:
+            if not await runtime.search.count():
+                # An index that holds nothing yet is made with the names there are by now.
+                await learn()
             await runtime.search.apply(upserts, deletes)
         except IndexDamaged:
             damage_met()
@@ -59,4 +63,5 @@ async def rebuild(progress: Callable[[int], None] | None = None) -> int:
     backend = current().search
     if backend is None:
         raise SearchUnavailable("No search backend is configured; set `search` in yetan.toml.")
+    await learn()
     return await backend.rebuild(every_document(), progress)

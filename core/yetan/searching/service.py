@@ -3,42 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from tortoise.expressions import Q
 
-from yetan.access.scope import search_scopes, visible
+from yetan.access.scope import granted_units, search_scopes, visible
 from yetan.act import Act
-from yetan.issues.models import Issue
+from yetan.issues.models import Category, Issue
 from yetan.issues.search import KIND as ISSUE
 from yetan.log import log
 from yetan.publication.models import PublicIssue
 from yetan.publication.search import KIND as PUBLIC_ISSUE
 from yetan.runtime import current
-from yetan.search import PUBLIC_SCOPE, IndexDamaged, SearchPage, SearchQuery, SearchUnavailable
+from yetan.search import (
+    FACETS,
+    PUBLIC_SCOPE,
+    Facet,
+    IndexDamaged,
+    SearchPage,
+    SearchQuery,
+    SearchUnavailable,
+    contact_number,
+)
 from yetan.searching.mending import damage_met, is_hollow
-from yetan.units.service import subtree_of
+from yetan.searching.popular import popular
+from yetan.searching.vocabulary import learn_changes
+from yetan.units.models import Unit
+from yetan.units.service import root, subtree_of
 
 #: Seconds the index may take for an answer; then the database is asked.
 _PATIENCE = 3.0
 #: The largest id the databases hold.
 _LARGEST_ID = 2**31
 
+#: How many parts of a query may each be somebody's name or phone.
+_CHUNKS = 8
+#: The kinds of issues, as the facet names them.
+MATTERS = (("problem", "问题"), ("suggestion", "建议"))
+
+Sort = Literal["relevance", "newest", "oldest"]
 Runs = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a search is narrowed to; None or "" leaves it open."""
+    """What a search is narrowed to, None or "" leaves it open; and the order it comes in."""
 
     unit: int | None = None
     category: int | None = None
     state: str = ""
+    matter: str = ""
+    year: int | None = None
     raised_from: datetime | None = None
     raised_until: datetime | None = None
+    sort: Sort = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +70,19 @@ class Found:
     row: Any
     title: Runs
     snippet: Runs
+    #: It holds only some of the words.
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many results a further narrowing leaves: to a unit (by its id), a category, a state, a matter, a year."""
+
+    value: str
+    label: str
+    count: int
+    #: The code of a unit, by which the public pages call it.
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +94,11 @@ class Results:
     more: bool
     degraded: bool = False
     also_searched: tuple[str, ...] = ()
+    #: How many hold all of the words.
+    whole: int = 0
+    #: What was taken for pinyin or for a wrong character.
+    guessed: tuple[str, ...] = ()
+    facets: Mapping[Facet, tuple[Counted, ...]] = field(default_factory=dict)
 
 
 async def search_board(text: str, filters: Filters, *, limit: int = 20, offset: int = 0) -> Results:
@@ -70,19 +110,41 @@ async def search_board(text: str, filters: Filters, *, limit: int = 20, offset: 
         log.warning("search index unavailable, answering from the database: %s", error)
         return await _from_database(PublicIssue.all(), "issue_id", text, filters, limit, offset)
     rows = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=[hit.id for hit in page.hits])}
-    return _results(page, rows, text, limit, offset)
+    return await _results(page, rows, query)
 
 
 async def search_desk(act: Act, text: str, filters: Filters, *, limit: int = 20, offset: int = 0) -> Results:
     """Search every issue the actor may see."""
-    query = _query(text, filters, search_scopes(act), ISSUE, limit, offset)
+    query = replace(
+        _query(text, filters, search_scopes(act), ISSUE, limit, offset),
+        numbers=frozenset(
+            contact_number(unit, chunk)
+            for unit in granted_units(act.actor, "issue.contacts")
+            for chunk in text.split()[:_CHUNKS]
+        ),
+    )
     try:
         page = await _ask(query)
     except SearchUnavailable as error:
         log.warning("search index unavailable, answering from the database: %s", error)
         return await _from_database(visible(Issue, act), "id", text, filters, limit, offset)
     rows = {row.id: row for row in await visible(Issue, act).filter(id__in=[hit.id for hit in page.hits])}
-    return _results(page, rows, text, limit, offset)
+    return await _results(page, rows, query)
+
+
+async def suggestions(act: Act, start: str, limit: int = 10) -> list[str]:
+    """What may be meant by the beginning of a query: what others search, and words of published issues."""
+    start = " ".join(start.split())
+    if not start:
+        return await popular(act, limit=limit)
+    offered = await popular(act, start, limit)
+    backend = current().search
+    before, _, last = start.rpartition(" ")
+    if backend is not None:
+        with suppress(SearchUnavailable):
+            words = await backend.suggest(last, frozenset({PUBLIC_SCOPE}), frozenset({PUBLIC_ISSUE}), limit)
+            offered += [f"{before} {word}".strip() for word in words]
+    return list(dict.fromkeys(each for each in offered if each != start))[:limit]
 
 
 def _query(text: str, filters: Filters, scopes: frozenset[str], kind: str, limit: int, offset: int) -> SearchQuery:
@@ -93,8 +155,12 @@ def _query(text: str, filters: Filters, scopes: frozenset[str], kind: str, limit
         unit=filters.unit,
         category=filters.category,
         state=filters.state or None,
+        matter=filters.matter or None,
+        year=filters.year,
         raised_from=filters.raised_from,
         raised_until=filters.raised_until,
+        sort=filters.sort,
+        facets=frozenset(FACETS),
         limit=limit,
         offset=offset,
     )
@@ -108,6 +174,7 @@ async def _ask(query: SearchQuery) -> SearchPage:
         raise SearchUnavailable("the index was lost and is being filled")
     try:
         async with asyncio.timeout(_PATIENCE):
+            await learn_changes()
             page = await backend.search(query)
         _check(page)
     except TimeoutError:
@@ -128,16 +195,45 @@ def _check(page: SearchPage) -> None:
         raise IndexDamaged(f"a hit names no row: {error}") from error
 
 
-def _results(page: SearchPage, rows: dict[int, Any], text: str, limit: int, offset: int) -> Results:
-    found = tuple(_found(rows[hit.id], text) for hit in page.hits if hit.id in rows)
-    return Results(found, page.total, page.total > offset + limit, also_searched=page.also_searched)
+async def _results(page: SearchPage, rows: dict[int, Any], query: SearchQuery) -> Results:
+    found = tuple(_found(rows[hit.id], query.text, hit.partial) for hit in page.hits if hit.id in rows)
+    return Results(
+        found,
+        page.total,
+        page.total > query.offset + query.limit,
+        also_searched=page.also_searched,
+        whole=page.whole,
+        guessed=page.guessed,
+        facets=await _counted(page, query),
+    )
 
 
-def _found(row: Any, text: str) -> Found:
+def _found(row: Any, text: str, partial: bool = False) -> Found:
     backend = current().search
     if backend is None:
         return Found(row, ((row.title, False),), ((row.text[:160], False),))
-    return Found(row, backend.highlight(row.title, text, length=0), backend.highlight(row.text, text))
+    return Found(row, backend.highlight(row.title, text, length=0), backend.highlight(row.text, text), partial)
+
+
+async def _counted(page: SearchPage, query: SearchQuery) -> dict[Facet, tuple[Counted, ...]]:
+    """The narrowings that leave something, in the order people know; of units and categories the next step down."""
+    units, categories, states, matters, years = (
+        page.facets.get(facet, {}) for facet in ("unit", "category", "state", "matter", "year")
+    )
+    parent = query.unit if query.unit is not None or not units else (await root()).id
+    below = await Unit.filter(parent_id=parent, id__in=[int(each) for each in units]).order_by("position", "id")
+    next_step = Category.filter(parent_id=query.category, id__in=[int(each) for each in categories])
+    known = current().registry.states
+    return {
+        "unit": tuple(Counted(str(each.id), each.name, units[str(each.id)], each.code) for each in below),
+        "category": tuple(
+            Counted(str(each.id), each.name, categories[str(each.id)])
+            for each in await next_step.order_by("position", "id")
+        ),
+        "state": tuple(Counted(name, known[name].label, states[name]) for name in known if name in states),
+        "matter": tuple(Counted(name, label, matters[name]) for name, label in MATTERS if name in matters),
+        "year": tuple(Counted(year, year, years[year]) for year in sorted(years, reverse=True)),
+    }
 
 
 async def _from_database(rows: Any, key: str, text: str, filters: Filters, limit: int, offset: int) -> Results:
@@ -150,11 +246,18 @@ async def _from_database(rows: Any, key: str, text: str, filters: Filters, limit
         rows = rows.filter(category_id__in=await _below(filters.category))
     if filters.state:
         rows = rows.filter(state=filters.state)
+    if filters.matter:
+        rows = rows.filter(kind=filters.matter)
+    if filters.year is not None:
+        zone = current().configuration.city.zone
+        first, end = (datetime(filters.year + each, 1, 1, tzinfo=zone) for each in (0, 1))
+        rows = rows.filter(raised_at__gte=first, raised_at__lt=end)
     if filters.raised_from is not None:
         rows = rows.filter(raised_at__gte=filters.raised_from)
     if filters.raised_until is not None:
         rows = rows.filter(raised_at__lt=filters.raised_until)
-    page: Sequence[Any] = await rows.order_by("-raised_at", f"-{key}").offset(offset).limit(limit + 1)
+    order = ("raised_at", key) if filters.sort == "oldest" else ("-raised_at", f"-{key}")
+    page: Sequence[Any] = await rows.order_by(*order).offset(offset).limit(limit + 1)
     found = tuple(_found(row, text) for row in page[:limit])
     return Results(found, offset + len(found), len(page) > limit, degraded=True)
 
