@@ -14,7 +14,7 @@ from functools import partial
 import httpx2
 from tests.faults.served import Process, ServedTown, until
 
-READERS, DESKS = ("/", "/issues", "/search?word=路灯"), ("/desk", "/desk/register")
+READERS, DESKS = ("/", "/issues", "/search?q=路灯"), ("/desk", "/desk/register")
 PEOPLE = 6
 #: Seconds somebody waits who was told to come again; a tenth of what they are told.
 WAIT = 0.5

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+import logging.handlers
 import os
+import queue
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -25,12 +29,18 @@ from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.log import log
 from yetan.runtime import Runtime
+from yetan.searching.mending import mending
 from yetan.web.endpoint import Site
 
 #: The child's exit code for a configuration that cannot start: starting it again would not help.
 _CANNOT_START = 78
 #: Seconds a child must have lived for its end to count as a new trouble, not the old one.
 _SETTLED = 60.0
+#: Seconds from the wish to end: requests under way have the first, then the worker finishes what is in hand. What is
+#: not done by the last is cut off, as a power failure would, which loses nothing acknowledged (F37).
+_DRAIN, _GRACE = 25, 45
+#: Log lines that may wait for whoever reads them; more are dropped rather than let a request wait (F12).
+_LINES_WAITING = 10_000
 
 
 def register(application: typer.Typer) -> None:
@@ -78,7 +88,10 @@ def require_port(host: str, port: int) -> None:
 
 
 def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    _log_without_waiting()
+    _end_with_parent()
+    # As uvicorn leaves it behind after draining; the default would end the process before its last lines are out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
     app = build_app(load_configuration(config), worker=worker, site=checked)
     server = uvicorn.Server(
@@ -89,44 +102,91 @@ def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> 
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=25,
+            timeout_graceful_shutdown=_DRAIN,
             h11_max_incomplete_event_size=64 * 1024,
             proxy_headers=False,
         )
     )
     try:
         server.run()
-    except SystemExit:  # uvicorn's own, when the port is taken
-        sys.exit(_CANNOT_START)
+    except SystemExit as ended:  # uvicorn's own when the port is taken, ours after draining
+        sys.exit(ended.code if server.started else _CANNOT_START)
     if not server.started:
         sys.exit(_CANNOT_START)
 
 
+def _log_without_waiting() -> None:
+    """Log to stderr from a thread of its own: one that is full, closed or not read stops nobody (F12)."""
+    logging.raiseExceptions = False
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_LINES_WAITING)
+    stream = logging.StreamHandler()
+    stream.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+
+    def write() -> None:
+        while True:
+            stream.handle(lines.get())
+
+    def write_the_last() -> None:
+        end = time.monotonic() + 1
+        while not lines.empty() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    threading.Thread(target=write, name="log", daemon=True).start()
+    atexit.register(write_the_last)
+    logging.basicConfig(level=logging.INFO, handlers=[logging.handlers.QueueHandler(lines)])
+
+
+def _end_with_parent() -> None:
+    """End when the supervising parent does, however it ended: it holds the other end of stdin."""
+
+    def watch() -> None:
+        with suppress(OSError, ValueError):
+            sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def _supervise() -> int:
-    """Keep a serving child alive; pass on the signals to end. Returns the exit code of the command."""
+    """Keep a serving child alive; pass on the wish to end. Returns the exit code of the command.
+
+    The first SIGTERM or Ctrl-C lets it drain, the second ends it at once.
+    """
     command = [sys.executable, "-m", "yetan", *sys.argv[1:], "--supervised"]
     stopping = False
     child: subprocess.Popen[bytes] | None = None
 
     def stop(number: int, frame: object) -> None:
         nonlocal stopping
-        stopping = True
+        at_once, stopping = stopping or number == signal.SIGALRM, True
+        signal.alarm(_GRACE)
         if child is not None:
             with suppress(ProcessLookupError):
-                child.send_signal(signal.SIGTERM)
+                child.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, stop)
     pause = 0.5
-    while True:
+    while not stopping:
         started = time.monotonic()
-        child = subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # noqa: S603 - our own command
+        # In a session of its own, so that a Ctrl-C reaches it from here alone, once.
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.PIPE, start_new_session=True
+        )
+        if stopping:
+            child.terminate()
         code = child.wait()
-        if stopping or code in (0, 2, _CANNOT_START):
-            return 0 if stopping else code
-        pause = 0.5 if time.monotonic() - started > _SETTLED else min(pause * 2, 30.0)
-        log.error("the serving process ended with %s; starting another in %.1f s", code, pause)
-        time.sleep(pause)
+        if not stopping and code in (0, 2, _CANNOT_START):
+            return code
+        if not stopping:
+            pause = 0.5 if time.monotonic() - started > _SETTLED else min(pause * 2, 30.0)
+            log.error("the serving process ended with %s; starting another in %.1f s", code, pause)
+        end = time.monotonic() + pause
+        while not stopping and time.monotonic() < end:
+            time.sleep(0.1)
+    return 0
 
 
 def worker(config: ConfigOption = CONFIG) -> None:
@@ -134,13 +194,19 @@ def worker(config: ConfigOption = CONFIG) -> None:
     configuration = load_configuration(config)
     if configuration.is_sqlite:
         raise ConfigurationError(["worker: with SQLite the worker runs beside the site; use `yetan serve`"])
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    _log_without_waiting()
 
     async def go() -> None:
         stop = asyncio.Event()
+
+        def end() -> None:
+            if stop.is_set():  # asked twice
+                os._exit(1)
+            stop.set()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with running(configuration, patience=SERVING):
+            asyncio.get_running_loop().add_signal_handler(number, end)
+        async with running(configuration, patience=SERVING), mending():
             await Worker().run(stop)
 
     asyncio.run(go())
