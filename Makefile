@@ -40,6 +40,10 @@ previous: install ## The last version's core tests on the schema of this one (TE
 	(cd "$$folder" && YETAN_TEST_UPGRADE_WITH="$(CURDIR)/$(BIN)/python" \
 		$(BIN)/python -m pytest -n auto $(TESTS) --ignore-glob='*/test_database_*')
 
+SEED ?= 1
+soak: install ## Kill a city a thousand times, race in it, and keep the figures in docs/soak.json.
+	@$(BIN)/python -m tests.soak all --seed "$(SEED)"
+
 check: install ## Format, lint, types, import rules, then the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

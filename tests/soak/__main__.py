@@ -1,0 +1,136 @@
+"""`python -m tests.soak`: a city killed over and over, raced in and crowded, and the figures of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.soak.city import DATABASES, towns
+from tests.soak.crowd import crowd, write_much
+from tests.soak.kills import kill, points
+from tests.soak.races import race
+from tests.soak.workers import kill_workers
+
+ROOT = Path(__file__).parents[2]
+#: The figures that are kept, and the commit they belong to.
+FIGURES = ROOT / "docs" / "soak.json"
+
+Given = argparse.Namespace
+Figures = Mapping[str, Any]
+
+
+def _kills(given: Given) -> Figures:
+    with towns(given.database, _folder(), given.cluster) as new_town:
+        told = kill(given.database, new_town, given.kills, given.seed, given.point)
+    return _unless_lost(told.figures(), told.losses)
+
+
+def _workers(given: Given) -> Figures:
+    with towns("postgresql", _folder(), given.cluster) as new_town:
+        told = kill_workers(new_town, given.kills, given.seed)
+    return _unless_lost(told.figures(), told.losses)
+
+
+def _races(given: Given) -> Figures:
+    with towns("postgresql", _folder(), given.cluster) as new_town:
+        told = race(new_town, given.rounds)
+    return _unless_lost(told.figures, told.losses)
+
+
+def _crowd(given: Given) -> Figures:
+    with towns(given.database, _folder(), given.cluster) as new_town:
+        return {"database": given.database, **crowd(new_town, given.processes, given.steps, given.seed)}
+
+
+def _writes(given: Given) -> Figures:
+    with towns(given.database, _folder(), given.cluster) as new_town:
+        return {"database": given.database, **write_much(new_town, given.processes, given.writes)}
+
+
+def _all(given: Given) -> Figures:
+    """All of it at length, one after the other; the figures are kept in FIGURES."""
+    runs: dict[str, tuple[str, ...]] = {
+        "kills_sqlite": ("kills", "--database", "sqlite", "--kills", str(given.kills)),
+        "kills_postgresql": ("kills", "--database", "postgresql", "--kills", str(given.kills)),
+        "workers_killed": ("workers", "--kills", "50"),
+        "races": ("races", "--rounds", "100"),
+        "crowd_postgresql": ("crowd", "--database", "postgresql", "--processes", "4", "--steps", "60"),
+        "crowd_sqlite": ("crowd", "--database", "sqlite", "--processes", "2", "--steps", "60"),
+        "writes_sqlite": ("writes", "--processes", "2", "--writes", "10000"),
+    }
+    figures: dict[str, Any] = {
+        "commit": _git("rev-parse", "HEAD"),
+        "changed_since": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": f"make soak SEED={given.seed}",
+    }
+    began = time.monotonic()
+    for name, arguments in runs.items():
+        command = [sys.executable, "-m", "tests.soak", *arguments, "--seed", str(given.seed)]
+        print(f"{name}: python {' '.join(command[1:])}", flush=True)
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{name} found a loss, see above.")
+        figures[name] = json.loads(done.stdout)
+    figures["seconds"] = round(time.monotonic() - began)
+    FIGURES.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="yetan-soak-"))
+
+
+def _unless_lost(figures: Figures, losses: list[str]) -> Figures:
+    assert not losses, "\n".join([json.dumps(figures, ensure_ascii=False), *losses])
+    return figures
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    """Run what the arguments say, print its figures as JSON, and end with 1 if anything was lost."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runs: Mapping[str, tuple[str, Callable[[Given], Figures]]] = {
+        "kills": ("kill a city over and over", _kills),
+        "workers": ("kill three workers of a PostgreSQL city over and over", _workers),
+        "races": ("four processes want the same", _races),
+        "crowd": ("several processes work on the same issues", _crowd),
+        "writes": ("several processes write as fast as they can", _writes),
+        "all": ("everything at length; keeps the figures", _all),
+    }
+    for name, (description, run) in runs.items():
+        command = commands.add_parser(name, help=description)
+        command.set_defaults(run=run)
+        command.add_argument("--cluster", default="", help="URL of a PostgreSQL cluster; default: a throw-away one")
+        command.add_argument("--database", choices=DATABASES, default="sqlite")
+        command.add_argument("--seed", type=int, default=1)
+        command.add_argument("--kills", type=int, default=500 if name == "all" else 20)
+        command.add_argument("--point", action="append", default=[], choices=points(), help="kill there alone")
+        command.add_argument("--rounds", type=int, default=5)
+        command.add_argument("--processes", type=int, default=2)
+        command.add_argument("--steps", type=int, default=20)
+        command.add_argument("--writes", type=int, default=300)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        figures = given.run(given)
+    except AssertionError as loss:
+        sys.exit(str(loss))
+    print(json.dumps(figures, ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    main()

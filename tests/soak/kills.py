@@ -1,0 +1,201 @@
+"""Killing a city over and over, at named points and between any two statements, and looking what is left of it.
+
+One process forks one life after the other at the same city and never opens it itself. Each life recovers as
+people and operators would (the last request is sent again under its key, the worker finishes), verifies everything,
+arms a fault and goes on working until it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import aiosqlite
+import asyncpg.connection
+from tests.soak.city import NewTown, at_work, registry_of
+from tests.soak.journal import Journal
+from tests.soak.processes import in_fork
+from tests.soak.verification import settle, verify, verify_at_length
+from tests.soak.workload import play, send
+
+from yetan import faults
+from yetan.plugins.registry import Registry
+from yetan.testing import Town
+
+#: Lives in one city; then a new one, so that the full verification stays quick.
+LIVES = 20
+#: Steps in a life that no fault ends.
+STEPS = 30
+#: Not a point of the code: the moment before any statement, or any commit, goes to the database.
+STATEMENT = "any statement"
+
+#: The latest arrival that is drawn for a point, and the step that leads there.
+_ARRIVALS = {STATEMENT: 300, "change": 15, "deliveries": 12, "projection": 6, "files": 2, "index.switched": 1}
+_LEADS = {
+    "import": "import",
+    "index.switched": "rebuild_index",
+    "index": "work",
+    "deliveries": "work",
+    "projection": "publish",
+    "publication": "publish",
+    "files": "raise",
+    "audit": "seal",
+}
+
+
+#: Points that only commands reach, run while the city stands still; their own tests kill those.
+_COMMANDS = ("upgrade", "backup", "restore")
+
+
+def points() -> list[str]:
+    """Where a working city is killed."""
+    return [*(point for point in faults.POINTS if point.partition(".")[0] not in _COMMANDS), STATEMENT]
+
+
+@dataclass
+class Kills:
+    """What came of a run."""
+
+    database: str
+    seed: int
+    points: Tally[str] = field(default_factory=Tally)
+    survived: int = 0
+    acknowledged: int = 0
+    interrupted: int = 0
+    told_again: int = 0
+    losses: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def kills(self) -> int:
+        """How many deaths there were."""
+        return self.points.total()
+
+    def figures(self) -> dict[str, Any]:
+        """For the record."""
+        return {
+            "database": self.database,
+            "seed": self.seed,
+            "kills": self.kills,
+            "by_point": dict(sorted(self.points.items())),
+            "lives_without_a_death": self.survived,
+            "acknowledged": self.acknowledged,
+            "interrupted_and_sent_again": self.interrupted,
+            "told_the_outside_world_again": self.told_again,
+            "losses": len(self.losses),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def kill(database: str, new_town: NewTown, wanted: int, seed: int, only: Sequence[str] = ()) -> Kills:
+    """Kill cities `wanted` times, at each point in turn. Stops at the first loss. The n-th city has seed `seed + n`."""
+    told = Kills(database, seed)
+    began = time.monotonic()
+    while told.kills < wanted and not told.losses:
+        _one_city(told, new_town(), seed, min(wanted - told.kills, LIVES), only)
+        seed += 1
+    told.seconds = time.monotonic() - began
+    return told
+
+
+def _one_city(told: Kills, town: Town, seed: int, wanted: int, only: Sequence[str]) -> None:
+    registry = registry_of(town)
+    before, life = told.kills, 0
+    while True:
+        last = told.kills - before >= wanted
+        rng = Random(f"{seed}:{life}")
+        fault = draw_fault(rng, seed * LIVES + life, only)
+        journal = Journal.read(town.folder / "journal")
+        told.interrupted += len(journal.unanswered)
+        status = in_fork(lambda: _live(town, registry, rng, life, None if last else fault))  # noqa: B023 - run at once
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not last:
+            told.points[fault[0]] += 1
+        elif status:
+            command = f"python -m tests.soak kills --database {told.database} --seed {seed} --kills {wanted}"
+            points = "".join(f" --point '{each}'" for each in only)
+            how = "hangs" if os.WIFSIGNALED(status) else "fails"
+            told.losses.append(f"life {life} after {told.points.total()} kills {how}; again: {command}{points}")
+        else:
+            told.survived += not last
+        if last or told.losses:
+            told.acknowledged += len(Journal.read(town.folder / "journal").answers)
+            return
+        life += 1
+
+
+def draw_fault(rng: Random, turn: int, only: Sequence[str] = ()) -> tuple[str, int]:
+    """The point whose turn it is, of all or of those in `only`, and the arrival at which to die there."""
+    among = only or points()
+    point = among[turn % len(among)]
+    most = _ARRIVALS.get(point) or _ARRIVALS.get(point.partition(".")[0], 2)
+    return point, rng.randint(1, most)
+
+
+def _live(town: Town, registry: Registry, rng: Random, life: int, fault: tuple[str, int] | None) -> None:
+    asyncio.run(_life(town, registry, rng, life, fault))
+
+
+async def _life(town: Town, registry: Registry, rng: Random, life: int, fault: tuple[str, int] | None) -> None:
+    """Recover, verify, and work until the fault strikes; without one, look at everything at length."""
+    journal = Journal.read(town.folder / "journal")
+    town.clock.now = (journal.now or town.clock.now) + timedelta(minutes=10)
+    # Some die while they recover.
+    early = rng.random() < 0.2
+    if fault and early:
+        arm(*fault)
+    async with at_work(town, registry):
+        for request in journal.unanswered:
+            await send(town, journal, request)
+        await settle(town)
+        journal.clock(town.clock())
+        found = await verify(town, journal)
+        if fault is None:
+            found += await verify_at_length(town)
+        assert not found, "\n".join(["LOST:", *found])
+        if fault:
+            if not early:
+                arm(*fault)
+            await play(town, journal, rng, life, _plan(rng, fault[0]))
+
+
+def _plan(rng: Random, point: str) -> list[str]:
+    """A few steps of any kind, then more and more often the one that leads to the point."""
+    leads = _LEADS.get(point) or _LEADS.get(point.partition(".")[0], "")
+    return [leads if number >= 3 and number % 2 else "" for number in range(rng.randint(0, 2), STEPS)]
+
+
+def arm(point: str, arrival: int) -> None:
+    """Make this process die at that arrival at a fault point, or before that statement."""
+    if point == STATEMENT:
+        _die_before_statement(arrival)
+    else:
+        faults.arm(point, arrival)
+
+
+def _die_before_statement(number: int) -> None:
+    """Die before the `number`-th thing that is sent to the database from now on."""
+    left = number
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return await function(*args, **kwargs)
+
+        return call
+
+    # Everything goes through these, transactions' beginnings and ends too.
+    aiosqlite.Connection._execute = counted(aiosqlite.Connection._execute)  # type: ignore[method-assign]
+    server = asyncpg.connection.Connection
+    for name in ("execute", "_execute", "_executemany"):
+        setattr(server, name, counted(getattr(server, name)))
