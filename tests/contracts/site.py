@@ -10,14 +10,14 @@ import asyncio
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 from urllib.parse import urlencode
 
@@ -100,19 +100,77 @@ class Answer:
         return self.headers.get("location", "")
 
 
+class Database(Protocol):
+    """The town's database, past the application: to be read, copied and put back as a whole."""
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, in order."""
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives."""
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table, in the order of its rows."""
+
+    def copy(self) -> DatabaseCopy:
+        """All of it as it stands."""
+
+
+class DatabaseCopy(Protocol):
+    """A database at one moment."""
+
+    def put_back(self) -> None:
+        """Make the database what it was."""
+
+    def close(self) -> None:
+        """Let go of the copy."""
+
+
+class SqliteDatabase:
+    """An SQLite file, by a connection of the tests' own."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        tables = self.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        names = [name for (name,) in tables if not name.startswith("sqlite_")]
+        return {name: self.execute(f'SELECT * FROM "{name}" ORDER BY 1') for name in names}
+
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement).fetchall()
+
+    def columns(self, table: str) -> list[str]:
+        return [row[1] for row in self.execute(f'PRAGMA table_info("{table}")')]
+
+    def copy(self) -> DatabaseCopy:
+        return _SqliteCopy(self._connection)
+
+
+class _SqliteCopy:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.backup(self._rows)
+
+    def put_back(self) -> None:
+        self._rows.backup(self._connection)
+
+    def close(self) -> None:
+        self._rows.close()
+
+
 class Copy:
     """The town's database and uploads at one moment, put back as often as needed."""
 
-    def __init__(self, connection: sqlite3.Connection, uploads: Path) -> None:
-        self._connection, self._uploads = connection, uploads
-        self._rows = sqlite3.connect(":memory:", check_same_thread=False)
-        connection.backup(self._rows)
+    def __init__(self, database: Database, uploads: Path) -> None:
+        self._rows, self._uploads = database.copy(), uploads
         files = [path for path in uploads.rglob("*") if path.is_file()]
         self._files = {path: path.read_bytes() for path in files}
 
     def put_back(self) -> None:
         """Make the town what it was."""
-        self._rows.backup(self._connection)
+        self._rows.put_back()
         shutil.rmtree(self._uploads, ignore_errors=True)
         for path, content in self._files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,9 +194,9 @@ class OpenTown(Town):
 class Site:
     """The running town with an official of every role in every relation to HOME, and the residents beside them."""
 
-    def __init__(self, town: Town, connection: sqlite3.Connection) -> None:
+    def __init__(self, town: Town, database: Database) -> None:
         self.town = town
-        self.database = connection
+        self.database = database
         self.visitors: dict[str, Visitor] = {}
 
     @property
@@ -206,6 +264,19 @@ class Site:
 
         Values that are lists are sent once for each element, a `File` as an upload.
         """
+        return self.town.do(self._asking(visitor, path, body, headers))
+
+    def ask_at_once(self, visitor: Visitor, path: str, body: Mapping[str, Any], times: int) -> list[Answer]:
+        """POST the same form several times at the same moment."""
+
+        async def go() -> list[Answer]:
+            return await asyncio.gather(*(self._asking(visitor, path, body, None)() for _ in range(times)))
+
+        return self.town.do(go)
+
+    def _asking(
+        self, visitor: Visitor, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> Callable[[], Coroutine[Any, Any, Answer]]:
         method = "GET" if body is None else "POST"
         sent = {"Host": HOST, **(SAME_ORIGIN if body is not None else {}), **(headers or {})}
         if visitor.cookies:
@@ -215,7 +286,7 @@ class Site:
             token = {"_token": visitor.token} if visitor.token else {}
             sent["Content-Type"], content = _encoded({**token, **body})
             sent["Content-Length"] = str(len(content))
-        return self.town.do(lambda: _asked(self.town.app, method, path, sent, content))
+        return lambda: _asked(self.town.app, method, path, sent, content)
 
     # Looking at the database
 
@@ -225,13 +296,11 @@ class Site:
 
     def rows(self, *, without: Collection[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, but those of the tables `without`."""
-        tables = self.database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        names = [name for (name,) in tables if name not in without and not name.startswith("sqlite_")]
-        return {name: self.database.execute(f'SELECT * FROM "{name}" ORDER BY 1').fetchall() for name in names}
+        return {name: rows for name, rows in self.database.rows().items() if name not in without}
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table, in the order of its rows."""
-        return [row[1] for row in self.database.execute(f'PRAGMA table_info("{table}")')]
+        return self.database.columns(table)
 
 
 @contextmanager
@@ -258,19 +327,25 @@ def own_plugins() -> tuple[str, ...]:
 def open_site(folder: Path) -> Iterator[Site]:
     """A site in `folder`, on SQLite, with every plugin of the package enabled."""
     url = f"sqlite://{folder}/town.sqlite3"
-    town = OpenTown(url, folder, plugins=own_plugins(), search="whoosh", theme="lantern")
-    asyncio.run(upgrade(town.configuration, assemble(town.configuration).applications, lambda line: None))
-    with _in_a_hurry(), town.open(), closing(sqlite3.connect(sqlite_path(url), check_same_thread=False)) as connection:
+    town = upgraded_town(url, folder)
+    with in_a_hurry(), town.open(), closing(sqlite3.connect(sqlite_path(url), check_same_thread=False)) as connection:
         # What a power cut would do to this database does not matter.
         connection.execute("PRAGMA synchronous = OFF")
         town.run(fetch("PRAGMA synchronous = OFF"))
-        site = Site(town, connection)
+        site = Site(town, SqliteDatabase(connection))
         site.found()
         yield site
 
 
+def upgraded_town(url: str, folder: Path) -> OpenTown:
+    """A town with every plugin of the package enabled, not open yet, on a database that has all their tables."""
+    town = OpenTown(url, folder, plugins=own_plugins(), search="whoosh", theme="lantern")
+    asyncio.run(upgrade(town.configuration, assemble(town.configuration).applications, lambda line: None))
+    return town
+
+
 @contextmanager
-def _in_a_hurry() -> Iterator[None]:
+def in_a_hurry() -> Iterator[None]:
     """Statements run where they are asked for, not in a thread: waking it takes longer than they do. Cheap hashes."""
 
     async def at_once(self: aiosqlite.Connection, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

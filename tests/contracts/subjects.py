@@ -49,10 +49,10 @@ TABLES = {
 }
 
 
-def picture() -> File:
+def picture(colour: tuple[int, int, int] = (120, 160, 200)) -> File:
     """A photo as a phone would send it."""
     content = io.BytesIO()
-    Image.new("RGB", (40, 30), (120, 160, 200)).save(content, "JPEG")
+    Image.new("RGB", (40, 30), colour).save(content, "JPEG")
     return File("lamp.jpg", content.getvalue())
 
 

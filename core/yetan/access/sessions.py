@@ -139,10 +139,16 @@ async def change_password(act: Act, account: Account, present: str, new: str) ->
 # One-time links
 
 
-async def issue_link(account: Account, now: datetime, *, valid: timedelta = timedelta(hours=24)) -> str:
-    """A token whose link signs `account` in once, until `valid` is over. Only its hash is stored."""
-    token = new_token()
-    await SignInLink.create(token_hash=_link_hash(token), account=account, expires_at=now + valid)
+async def issue_link(
+    account: Account, now: datetime, *, valid: timedelta = timedelta(hours=24), key: str = ""
+) -> str:
+    """A token whose link signs `account` in once, until `valid` is over. Only its hash is stored.
+
+    With the idempotency `key` of a form a repeat gets the same link, not a second one (C54).
+    """
+    token = keyed_hash("sign_in_link.key", f"{account.id}:{key}") if key else new_token()
+    values = {"account": account, "expires_at": now + valid}
+    await SignInLink.get_or_create(token_hash=_link_hash(token), defaults=values)
     return token
 
 

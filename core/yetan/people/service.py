@@ -201,7 +201,7 @@ async def invite(act: Act, account_id: int) -> str:
     await require_over(act, account)
     if not account.active:
         raise Refused("这个账号已经停用。请先恢复它，再发登录链接。")
-    return await issue_link(account, act.now)
+    return await issue_link(account, act.now, key=act.key)
 
 
 @change(Post)

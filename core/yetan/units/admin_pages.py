@@ -200,6 +200,8 @@ async def preview(request: Request) -> Response:
     """What the table would add and change, or what is wrong with it. Nothing is written."""
     await _require_city(request)
     kept = find(request.act, request.path_params["upload"], _KIND)
+    if kept.outcome is not None:
+        return request.redirect("admin.units")
     parsed = await _parsed(await kept.read())
     added, changed = await compare_units(parsed.units)
     return request.render(
@@ -215,13 +217,16 @@ async def preview(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Load the table, as it was previewed."""
+    """Load the table, as it was previewed; once, however often it is confirmed."""
     kept = find(request.act, request.path_params["upload"], _KIND)
+    if kept.outcome is not None:
+        return request.redirect("admin.units")
     if (await _parsed(await kept.read())).problems:
         return request.redirect("admin.units.preview", upload=kept.token)
     async with kept.claimed() as table:
-        await load_units(request.act, (await _parsed(table)).units)
-    kept.discard()
+        units = (await _parsed(table)).units
+        await load_units(request.act, units)
+    kept.finish(loaded=len(units))
     return request.redirect("admin.units")
 
 
