@@ -72,3 +72,24 @@ def test_without_an_engine_nothing_waits_for_the_index(town: Town) -> None:
 
     assert "core.board" in town.do(subscribers)
     assert "core.search" not in town.do(subscribers)
+
+
+def test_the_administrator_sees_what_a_subscriber_missed_and_sends_it(town: Town) -> None:
+    town.report()
+    town.run_worker()
+
+    async def forget() -> None:
+        await Delivery.filter(subscriber="core.board").delete()
+
+    async def pending() -> int:
+        return await Delivery.filter(subscriber="core.board", state="pending").count()
+
+    town.do(forget)
+    admin = town.browser("administrator")
+    assert "补送这些" not in admin.get("/admin/deliveries").text
+    assert "有1件没有收到过" in admin.get("/admin/deliveries?subscriber=core.board").text
+    assert "没有缺的" in admin.get("/admin/deliveries?subscriber=core.board&since=2026-05-07").text
+    assert admin.get("/admin/deliveries?subscriber=core.bord").status_code == 422
+    assert town.do(pending) == 0
+    assert admin.submit("/admin/deliveries/history", {"subscriber": "core.board"}).status_code == 303
+    assert town.do(pending) == 1
