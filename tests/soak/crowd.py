@@ -42,12 +42,16 @@ def crowd(new_town: NewTown, processes: int, steps: int, seed: int) -> dict[str,
     town, began = new_town(), time.monotonic()
     registry = registry_of(town)
     again = f"python -m tests.soak crowd --processes {processes} --steps {steps} --seed {seed}"
-    failed = run_together(lambda number: asyncio.run(_person(town, registry, number, steps, seed)), processes)
+    assert not in_fork(lambda: asyncio.run(_raise_issues(town, registry, 2 * processes))), (
+        f"nothing to do; again: {again}"
+    )
+    failed = run_together(lambda number: asyncio.run(_person(town, registry, number + 1, steps, seed)), processes)
     assert not any(failed), f"a process fails; again: {again}"
     assert not in_fork(lambda: asyncio.run(_verify(town, registry, processes))), f"something is lost; again: {again}"
     journal = _journal(town, processes)
     return {
         "processes": processes,
+        "steps": steps,
         "seed": seed,
         "acknowledged": len(journal.answers),
         "refused": len(journal.refusals),
@@ -58,7 +62,7 @@ def crowd(new_town: NewTown, processes: int, steps: int, seed: int) -> dict[str,
 
 async def _person(town: Town, registry: Registry, number: int, steps: int, seed: int) -> None:
     rng, journal = Random(f"{seed}:{number}"), Journal(town.folder / f"journal-{number}")
-    among = (*_STEPS, *(["publish"] * 4 if number == 0 else []))
+    among = (*_STEPS, *(["publish"] * 4 if number == 1 else []))
     async with at_work(town, registry):
         await play(town, journal, rng, number, [rng.choice(among) for _ in range(steps)])
 
@@ -72,14 +76,14 @@ async def _verify(town: Town, registry: Registry, processes: int) -> None:
 
 
 def _journal(town: Town, processes: int) -> Journal:
-    return Journal.of_crowd([Journal.read(town.folder / f"journal-{number}") for number in range(processes)])
+    return Journal.of_crowd([Journal.read(town.folder / f"journal-{number}") for number in range(processes + 1)])
 
 
 def write_much(new_town: NewTown, processes: int, writes: int) -> dict[str, Any]:
     """Have `processes` write `writes` changes in all, as fast as they can: none meets a locked database."""
     town, began = new_town(), time.monotonic()
     registry = registry_of(town)
-    assert not in_fork(lambda: asyncio.run(_raise_issues(town, registry)))
+    assert not in_fork(lambda: asyncio.run(_raise_issues(town, registry, _ISSUES)))
     own = writes // processes
     failed = run_together(lambda number: asyncio.run(_write(town, registry, number, own)), processes)
     assert not any(failed), (
@@ -96,9 +100,9 @@ def write_much(new_town: NewTown, processes: int, writes: int) -> dict[str, Any]
     }
 
 
-async def _raise_issues(town: Town, registry: Registry) -> None:
+async def _raise_issues(town: Town, registry: Registry, number: int) -> None:
     async with at_work(town, registry):
-        await play(town, Journal(town.folder / "journal"), Random(0), 0, ["raise"] * _ISSUES)
+        await play(town, Journal(town.folder / "journal-0"), Random(0), 0, ["raise"] * number)
 
 
 async def _write(town: Town, registry: Registry, number: int, writes: int) -> None:

@@ -23,9 +23,9 @@ from yetan.testing import StandingClock, Town
 
 WORKERS = 3
 #: Where a worker is killed, and the latest arrival there.
-_POINTS = {"deliveries.handled": 6, "deliveries.leased": 3, "deliveries.marked": 6, STATEMENT: 150}
+_POINTS = {"deliveries.handled": 12, "deliveries.leased": 3, "deliveries.marked": 6, STATEMENT: 150}
 #: Seconds of the city in a real one: a lease of six minutes that a dead worker held is over soon.
-_PACE = 300
+_PACE = 150
 _STEPS = 30
 
 
