@@ -29,6 +29,7 @@ from yetan.plugins.declarations import Health
 from yetan.publication.service import approve
 from yetan.runtime import current
 from yetan.search import SearchDocument, SearchPage, SearchQuery, SearchUnavailable
+from yetan.searching import feed
 from yetan.testing import Town
 
 
@@ -44,6 +45,12 @@ class Shelf:
 
     async def close(self) -> None:
         """Nothing is to be closed."""
+
+    def learn(self, vocabulary: object) -> None:
+        """It knows no words."""
+
+    async def due(self) -> str:
+        return ""
 
     async def apply(self, upserts: Sequence[SearchDocument], deletes: Iterable[str]) -> None:
         self.held -= set(deletes)
@@ -77,7 +84,10 @@ def shelf(town: Town) -> Shelf:
     shelf = Shelf()
 
     async def fill() -> None:
-        current().search = shelf
+        city = current()
+        city.search = shelf
+        feeding = feed.subscription(city.registry.search_sources.values())
+        city.registry.subscriptions = {**city.registry.subscriptions, feeding.name: feeding}
 
     town.do(fill)
     town.move(town.report(title="路灯"), "list", by="clerk")
@@ -136,6 +146,7 @@ def test_a_city_that_works_has_nothing_to_mend(town: Town, shelf: Shelf) -> None
     assert found(town) == {}
 
 
+_LISTED = "SELECT min(id) FROM yetan_event WHERE type = 'issue.list'"
 #: What the check is called, the damage, and a part of what is said.
 DAMAGES = (
     ("schema", "DROP INDEX yetan_issue_state", "yetan_issue"),
@@ -165,8 +176,12 @@ DAMAGES = (
     ("history", "DELETE FROM yetan_feedback", "26-2（issue.feedback 的行数和事件数不同）"),
     ("visibility", "DELETE FROM yetan_issue_scope WHERE issue_id = 2 AND unit_id = 1", "26-2"),
     ("idempotency keys", "UPDATE yetan_request_key SET result_id = NULL", "1 个没有结果"),
-    ("events", "DELETE FROM yetan_delivery WHERE subscriber = 'core.board' AND event_id = 1", "core.board 缺事件 1"),
-    ("dead deliveries", "UPDATE yetan_delivery SET state = 'dead' WHERE event_id = 1", "多次失败后放弃"),
+    (
+        "events",
+        f"DELETE FROM yetan_delivery WHERE subscriber = 'core.board' AND event_id = ({_LISTED})",
+        "core.board 缺事件",
+    ),
+    ("dead deliveries", f"UPDATE yetan_delivery SET state = 'dead' WHERE event_id = ({_LISTED})", "多次失败后放弃"),
     ("board", "UPDATE yetan_public_issue SET title = '改过' WHERE issue_id = 2", "1 件对不上：26-2"),
     ("board", "DELETE FROM yetan_public_issue WHERE issue_id = 2", "1 件对不上：26-2"),
     ("board", "DELETE FROM yetan_public_issue_scope WHERE issue_id = 1 AND unit_id = 1", "1 件对不上：26-1"),

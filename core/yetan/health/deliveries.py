@@ -12,36 +12,35 @@ from yetan.runtime import Runtime
 # of its own); the others of the core never are.
 _CORE = "core."
 
+_KINDS = "SELECT DISTINCT type, subject_kind FROM yetan_event"
+_MISSING = """FROM yetan_event event
+WHERE NOT EXISTS (SELECT 1 FROM yetan_delivery delivery
+    WHERE delivery.event_id = event.id AND delivery.subscriber = ?)
+AND (type, subject_kind) IN (VALUES {kinds}) {which}"""
+
 
 async def undelivered(city: Runtime) -> Health:
     """Each event has its delivery for each subscriber of the core: both are written in one transaction."""
     found = Findings()
-    told = [
-        (row["type"], row["subject_kind"]) for row in await fetch("SELECT DISTINCT type, subject_kind FROM yetan_event")
-    ]
+    kinds = [(row["type"], row["subject_kind"]) for row in await fetch(_KINDS)]
     for subscription in city.registry.subscriptions.values():
-        heard = [each for each in told if subscription.hears(*each)]
-        if not subscription.name.startswith(_CORE) or subscription.mode == "external" or not heard:
+        heard = [kind for kind in kinds if subscription.hears(*kind)]
+        if not heard or not subscription.name.startswith(_CORE):
             continue
-        missing = (
-            "FROM yetan_event event WHERE NOT EXISTS (SELECT 1 FROM yetan_delivery delivery "  # noqa: S608 - constants
-            "WHERE delivery.event_id = event.id AND delivery.subscriber = ?) "
-            f"AND (event.type, event.subject_kind) IN (VALUES {', '.join(['(?, ?)'] * len(heard))})"
+        missing = _MISSING.format(
+            kinds=", ".join(["(?, ?)"] * len(heard)), which="" if subscription.historical else "AND NOT historical"
         )
-        missing += "" if subscription.historical else " AND NOT historical"
-        values = [subscription.name, *(part for each in heard for part in each)]
-        (counted,) = await fetch(f"SELECT count(*) AS count {missing}", values)
-        if counted["count"]:
-            found.extend(
-                f"{subscription.name} 缺事件 {row['id']}"
-                for row in await fetch(f"SELECT event.id {missing} ORDER BY event.id LIMIT 5", values)
-            )
-            found.count += counted["count"] - min(counted["count"], 5)
+        values = [subscription.name, *(value for kind in heard for value in kind)]
+        rows = await fetch(f"SELECT event.id {missing} ORDER BY event.id LIMIT 5", values)
+        if rows:
+            found.extend(f"{subscription.name} 缺事件 {row['id']}" for row in rows)
+            (counted,) = await fetch(f"SELECT count(*) AS count {missing}", values)
+            found.count += counted["count"] - len(rows)
     return found.health(
         "events",
         "每个事件都有给各订阅方的投递",
         "{} 个事件没有投递（有人绕过程序写了表，或者删了投递）",
-        "公开板和索引用 yetan check --repair 补；其余请对照备份查明原因",
+        "可以在“管理 > 通知重发”里补送；请对照备份查明原因",
     )
 
 

@@ -11,6 +11,7 @@ from yetan.plugins.declarations import Health
 from yetan.publication.models import Publication, PublicIssue
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
+from yetan.searching.vocabulary import rebuild_due
 from yetan.units.models import Unit
 from yetan.web.health import LATE_AFTER
 
@@ -26,6 +27,7 @@ async def checks(city: Runtime) -> list[Health]:
         await late_deliveries(city),
         await _board(),
         await _index(city),
+        await dictionary(),
         await calendar(city),
         await footer(city),
     ]
@@ -94,6 +96,17 @@ async def _index(city: Runtime) -> Health:
     except SearchUnavailable as error:
         return Health("search index", False, f"读不了：{error}", "请运行 yetan search rebuild")
     return Health("search index", held >= wanted, f"索引里 {held} 条，应有 {wanted} 条", "请运行 yetan search rebuild")
+
+
+async def dictionary() -> Health:
+    """The index is made with the names the town has now, and cut as the program cuts. An old one serves on."""
+    try:
+        due = await rebuild_due()
+    except SearchUnavailable as error:
+        due = f"索引读不了：{error}"
+    return Health(
+        "search dictionary", not due, due or "索引用的是现在的词典", "请运行 yetan search rebuild，做完以前旧索引照常用"
+    )
 
 
 async def calendar(city: Runtime) -> Health:
