@@ -58,6 +58,8 @@ from yetan.rules.pages import NAVIGATION as RULE_NAVIGATION
 from yetan.rules.pages import PAGES as RULE_PAGES
 from yetan.rules.service import CORE_RULES
 from yetan.search import SearchSource
+from yetan.searching.admin_pages import NAVIGATION as SEARCH_NAVIGATION
+from yetan.searching.admin_pages import PAGES as SEARCH_PAGES
 from yetan.statistics.service import CORE_METRICS
 from yetan.units.pages import NAVIGATION as UNIT_NAVIGATION
 from yetan.units.pages import PAGES as UNIT_PAGES
@@ -103,6 +105,7 @@ def yetan_pages() -> Sequence[Page]:
         *PEOPLE_PAGES,
         *UNIT_PAGES,
         *RULE_PAGES,
+        *SEARCH_PAGES,
         *EVENT_PAGES,
         *PLUGIN_PAGES,
         *AUDIT_PAGES,
@@ -121,6 +124,7 @@ def yetan_navigation() -> Sequence[NavigationItem]:
         *PEOPLE_NAVIGATION,
         *UNIT_NAVIGATION,
         *RULE_NAVIGATION,
+        *SEARCH_NAVIGATION,
         *EVENT_NAVIGATION,
         *PLUGIN_NAVIGATION,
         *AUDIT_NAVIGATION,

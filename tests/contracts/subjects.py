@@ -35,6 +35,8 @@ from yetan.publication.service import approve, withdraw
 from yetan.rules.models import RuleDocument
 from yetan.rules.service import issue_document
 from yetan.runtime import current
+from yetan.searching.models import SynonymRing
+from yetan.searching.synonyms import add_ring
 from yetan.units.models import Unit
 from yetan_supervision.service import dun
 
@@ -77,6 +79,7 @@ class Scene:
         self.account, self.post, self.link = self.town.do(self._official)
         self.household, self.person = self.town.do(self._household)
         self.document = self.town.do(self._issue_document)
+        self.ring = self.town.do(self._add_ring)
         self.sign_in_link = self.town.run(issue_link(self.town.accounts["resident"], self.town.clock()))
         self.settle()
         self.notice = self.town.do(self._told)
@@ -131,6 +134,9 @@ class Scene:
         return await issue_document(
             act, self.unit, "办理时限的通知", "一般事项十五天内办结。", today, "石政〔2026〕1号"
         )
+
+    async def _add_ring(self) -> SynonymRing:
+        return await add_ring(await self.town.act(), "路灯 街灯")
 
     async def _told(self) -> Notice:
         return await Notice.filter(account_id=self.town.accounts["raiser"].id).order_by("-id").get()
@@ -404,6 +410,10 @@ ASKS: Mapping[str, Ask] = {
     ),
     "admin.deliveries.replay": Ask(),
     "admin.deliveries.history": Ask(lambda s: {"subscriber": "core.board"}),
+    "admin.synonyms.submit": Ask(lambda s: {"words": "堵车 塞车"}),
+    "admin.synonyms.change": Ask(
+        lambda s: {"ring": s.ring.id, "version": s.ring.version, "words": "路灯 街灯", "active": ""}
+    ),
     "admin.categories.submit": Ask(lambda s: {"file": TABLES["categories"]}),
     "admin.categories.switch": Ask(lambda s: {"category": s.town.category, "active": ""}),
     "admin.import.submit": Ask(lambda s: {"file": TABLES["issues"], "unit": s.unit}, over_unit=True),

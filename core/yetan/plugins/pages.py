@@ -35,6 +35,7 @@ _LABELS: Mapping[str, str] = {
     "board": "公开板",
     "figures": "统计数字",
     "search index": "搜索索引",
+    "search dictionary": "搜索词典",
     "calendar": "放假安排",
     "footer": "页脚信息",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,6 @@ from yetan.publication.listing import (
     filters_from,
     list_issues,
     position_in,
-    span_of,
     state_of,
 )
 from yetan.publication.models import PublicIssue
@@ -42,7 +41,9 @@ from yetan.publication.views import (
     timeline_of_projection,
 )
 from yetan.runtime import current
-from yetan.searching.service import Filters, search_board
+from yetan.search import Facet
+from yetan.searching.popular import count, popular
+from yetan.searching.service import Filters, Results, Sort, search_board, suggestions
 from yetan.statistics.service import values
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
@@ -59,7 +60,20 @@ _POSITION = (
     Field("seen", "已看", "hidden", required=False, max_length=9),
 )
 _QUERY = Field("q", "查什么", required=False, max_length=200)
-_SEARCH_FIELDS = tuple(field for field in LIST_FIELDS if field.name in ("unit", "category", "state", "year"))
+_SORT = Field("sort", "怎么排", "choice", required=False, choices=(("newest", "最新的在前"), ("oldest", "最早的在前")))
+_SEARCH_FIELDS = (
+    *(field for field in LIST_FIELDS if field.name in ("unit", "category", "state", "kind", "year")),
+    _SORT,
+)
+_BEST: Sort = "relevance"
+#: What results are counted by, its label, and the field that narrows to it.
+_NARROWINGS: tuple[tuple[Facet, str, str], ...] = (
+    ("unit", "单位", "unit"),
+    ("category", "类别", "category"),
+    ("state", "到哪一步", "state"),
+    ("matter", "问题还是建议", "kind"),
+    ("year", "年份", "year"),
+)
 _PAGE = Field("page", "页", "number", required=False, minimum=1, maximum=LAST_SEARCH_PAGE)
 
 #: The key of the street, shorter than the filter's words.
@@ -255,10 +269,11 @@ async def search(request: Request) -> Response:
         for category in await Category.filter(level=1, active=True).order_by("position", "id").limit(12)
     ]
     wrong: Invalid | None = None
-    filters, page, words = ListFilters(), 1, str(typed["q"] or "")
+    filters, page, words, sort = ListFilters(), 1, str(typed["q"] or ""), _BEST
     try:
         words = str(_QUERY.clean(typed["q"]))
         page = _PAGE.clean(typed["page"]) or 1
+        sort = _SORT.clean(typed["sort"]) or _BEST
         filters = await filters_from(typed)
     except Invalid as error:
         wrong = error
@@ -267,23 +282,32 @@ async def search(request: Request) -> Response:
     )
     if wrong is not None:
         form.refuse(wrong)
+    url = request.templating.addresses.path
     if wrong is not None or not words:
         return request.render(
-            "public/search.html", 422 if wrong else 200, form=form, words=words, results=None, hints=hints
+            "public/search.html",
+            422 if wrong else 200,
+            form=form,
+            words=words,
+            results=None,
+            hints=hints,
+            often=_as_searches(request, await popular(request.act)),
         )
-    raised_from, raised_until = span_of(filters.year, None) or (None, None)
     results = await search_board(
         words,
         Filters(
             unit=filters.unit.id if filters.unit else None,
             category=filters.category,
             state=filters.state,
-            raised_from=raised_from,
-            raised_until=raised_until,
+            matter=filters.kind,
+            year=filters.year,
+            sort=sort,
         ),
         limit=PAGE_SIZE,
         offset=(page - 1) * PAGE_SIZE,
     )
+    if page == 1 and not results.degraded:
+        await count(request.act, words, results.whole)
     kept = {name: value for name, value in typed.items() if name != "page"}
     narrowed = any(typed[field.name] for field in _SEARCH_FIELDS)
     items = await _rows(
@@ -292,19 +316,61 @@ async def search(request: Request) -> Response:
         {found.row.issue_id: (found.title, found.snippet) for found in results.found},
     )
     more = results.more and page < LAST_SEARCH_PAGE
-    url = request.templating.addresses.path
     return request.render(
         "public/search.html",
         form=form,
         words=words,
         results=results,
         items=items,
+        narrowings=_narrowings(request, results, kept),
+        orders=_orders(request, kept),
+        guesses=_as_searches(request, results.guessed),
+        often=_as_searches(request, [] if items else await suggestions(request.act, words)),
         more=url("search", **kept, page=page + 1) if more else None,
         seen=(page - 1) * PAGE_SIZE + len(items),
         total=None if results.degraded else results.total,
         widened=url("search", q=words) if narrowed else None,
         hints=hints,
     )
+
+
+def _as_searches(request: Request, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Each text with the address that searches for it."""
+    return [(text, request.templating.addresses.path("search", q=text)) for text in texts]
+
+
+def _narrowings(
+    request: Request, results: Results, kept: Mapping[str, object]
+) -> list[tuple[str, list[tuple[str, int, str]]]]:
+    """What the results can be narrowed to: a label, then what it leaves and its address. Not what is chosen already."""
+    url = request.templating.addresses.path
+    narrowings = []
+    for facet, label, field in _NARROWINGS:
+        offered = [
+            (_(each.label), each.count, url("search", **(dict(kept) | {field: each.code or each.value})))
+            for each in results.facets.get(facet, ())
+        ]
+        if offered and (not kept.get(field) or facet == "unit") and len(offered) > (facet != "unit"):
+            narrowings.append((_(label), offered))
+    return narrowings
+
+
+def _orders(request: Request, kept: Mapping[str, object]) -> list[tuple[str, str, bool]]:
+    """The orders results come in, their addresses, and which it is now."""
+    orders = (("", _("最相关的在前")), *((value, _(label)) for value, label in _SORT.choices))
+    url = request.templating.addresses.path
+    return [
+        (label, url("search", **(dict(kept) | {"sort": value})), value == (kept.get("sort") or ""))
+        for value, label in orders
+    ]
+
+
+async def suggest(request: Request) -> Response:
+    """How what somebody began to write may go on: words of published issues, and what others search."""
+    typed = await request.values((_QUERY,))
+    words = str(typed["q"] or "")[:200]
+    offered = _as_searches(request, await suggestions(request.act, words))
+    return request.render("public/suggest.html", words=words, offered=offered)
 
 
 # What the figures mean
@@ -326,6 +392,7 @@ PAGES: tuple[Page, ...] = (
     Page("/issues", issues, "issues", public=True),
     Page("/issues/{number}", issue, "issue", public=True),
     Page("/search", search, "search", public=True),
+    Page("/search/suggest", suggest, "search.suggest", public=True),
     Page("/figures", figures_page, "figures", public=True),
     *desk_pages.PAGES,
 )

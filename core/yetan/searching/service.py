@@ -15,6 +15,7 @@ from yetan.access.scope import granted_units, search_scopes, visible
 from yetan.act import Act
 from yetan.issues.models import Category, Issue
 from yetan.issues.search import KIND as ISSUE
+from yetan.issues.service import ISSUE_KINDS
 from yetan.log import log
 from yetan.publication.models import PublicIssue
 from yetan.publication.search import KIND as PUBLIC_ISSUE
@@ -42,8 +43,6 @@ _LARGEST_ID = 2**31
 
 #: How many parts of a query may each be somebody's name or phone.
 _CHUNKS = 8
-#: The kinds of issues, as the facet names them.
-MATTERS = (("problem", "问题"), ("suggestion", "建议"))
 
 Sort = Literal["relevance", "newest", "oldest"]
 Runs = tuple[tuple[str, bool], ...]
@@ -231,7 +230,7 @@ async def _counted(page: SearchPage, query: SearchQuery) -> dict[Facet, tuple[Co
             for each in await next_step.order_by("position", "id")
         ),
         "state": tuple(Counted(name, known[name].label, states[name]) for name in known if name in states),
-        "matter": tuple(Counted(name, label, matters[name]) for name, label in MATTERS if name in matters),
+        "matter": tuple(Counted(name, label, matters[name]) for name, label in ISSUE_KINDS if name in matters),
         "year": tuple(Counted(year, year, years[year]) for year in sorted(years, reverse=True)),
     }
 

@@ -48,31 +48,27 @@ async def add_ring(act: Act, text: str) -> SynonymRing:
 
 
 @change(SynonymRing)
-async def change_ring(act: Act, ring_id: int, version: int, text: str) -> SynonymRing:
-    """Change the words of a ring whose `version` the actor saw. Raises `Conflict` where somebody was faster."""
-    return await _change(act, ring_id, version, text)
+async def change_ring(act: Act, ring_id: int, version: int, text: str, active: bool) -> SynonymRing:
+    """Change the words of a ring, or whether it holds, as the actor saw it in its `version`.
 
-
-@change(SynonymRing)
-async def switch_ring(act: Act, ring_id: int, version: int, active: bool) -> SynonymRing:
-    """Let a ring hold no longer, or again. Its words and its history stay."""
-    return await _change(act, ring_id, version, None, active)
-
-
-async def _change(act: Act, ring_id: int, version: int, text: str | None, active: bool | None = None) -> SynonymRing:
+    Raises `Conflict` where somebody was faster, `Invalid` where a word stands in another ring already.
+    """
     await require(act, MANAGE, [(await root()).id])
     ring = await SynonymRing.get_or_none(id=ring_id)
     if ring is None:
         raise NotFound
     if ring.version != version:
-        raise Conflict("别人刚刚改过这一组。请刷新页面，看看现在的词，再决定要不要改。")
-    ring.active = ring.active if active is None else active
-    words = text if text is not None else ring.words
-    ring.words = " ".join(await _unclaimed(words, ring.id) if ring.active else words_in(words))
+        raise _overtaken()
+    ring.words = " ".join(await _unclaimed(text, ring.id) if active else words_in(text))
+    ring.active = active
     ring.version += 1
     await _note(act, ring)
     await ring.save()
     return ring
+
+
+def _overtaken() -> Conflict:
+    return Conflict("别人刚刚改过这一组。请刷新页面，看看现在的词，再决定要不要改。")
 
 
 async def _note(act: Act, ring: SynonymRing) -> None:
@@ -87,7 +83,7 @@ async def _note(act: Act, ring: SynonymRing) -> None:
                 changed_by_id=act.actor.account_id,
             )
     except IntegrityError:
-        raise Conflict("别人刚刚改过这一组。请刷新页面，看看现在的词，再决定要不要改。") from None
+        raise _overtaken() from None
 
 
 async def _unclaimed(text: str, ring_id: int = 0) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from yetan.db.upgrade import pending
 from yetan.events.models import Delivery
 from yetan.plugins.declarations import Health, Page
 from yetan.runtime import current
+from yetan.search import SearchUnavailable
 from yetan.web.request import Request
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,16 @@ def _data_folder() -> Health:
         return Health("data_folder", False, "not writable", "give the service's user the right to write there")
 
 
+async def _search() -> Health:
+    """Whether the index can be read and is made as it would be made now; without it the database is searched."""
+    backend = current().search
+    try:
+        due = "" if backend is None else await backend.due()
+    except SearchUnavailable as error:
+        due = str(error)
+    return Health("search_index", not due, due or "up to date", "run `yetan search rebuild`" if due else "")
+
+
 async def healthz(request: Request) -> Response:
     """The process answers."""
     return PlainTextResponse("ok")
@@ -83,7 +94,7 @@ async def readyz(request: Request) -> Response:
     checks = await readiness(request.act.now)
     ready = all(check.ok for check in checks)
     if checks[0].ok and checks[1].ok:
-        checks.append(await deliveries(request.act.now))
+        checks += [await deliveries(request.act.now), await _search()]
     told = {"ready": ready, "checks": {check.name: check.ok for check in checks}}
     return JSONResponse(told, status_code=200 if ready else 503)
 
