@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.soak.city import DATABASES, towns
 from tests.soak.crowd import crowd, write_much
-from tests.soak.kills import kill, points
+from tests.soak.kills import kill, kill_transitions, points
 from tests.soak.races import race
 from tests.soak.workers import kill_workers
 
@@ -31,6 +31,12 @@ Figures = Mapping[str, Any]
 def _kills(given: Given) -> Figures:
     with towns(given.database, _folder(), given.cluster) as new_town:
         told = kill(given.database, new_town, given.kills, given.seed, given.point)
+    return _unless_lost(told.figures(), told.losses)
+
+
+def _transitions(given: Given) -> Figures:
+    with towns(given.database, _folder(), given.cluster) as new_town:
+        told = kill_transitions(given.database, new_town, given.times, given.seed)
     return _unless_lost(told.figures(), told.losses)
 
 
@@ -61,6 +67,8 @@ def _all(given: Given) -> Figures:
     runs: dict[str, tuple[str, ...]] = {
         "kills_sqlite": ("kills", "--database", "sqlite", "--kills", str(given.kills)),
         "kills_postgresql": ("kills", "--database", "postgresql", "--kills", str(given.kills)),
+        "transitions_sqlite": ("transitions", "--database", "sqlite", "--times", str(given.times)),
+        "transitions_postgresql": ("transitions", "--database", "postgresql", "--times", str(given.times)),
         "workers_killed": ("workers", "--kills", "50"),
         "races": ("races", "--rounds", "100"),
         "crowd_postgresql": ("crowd", "--database", "postgresql", "--processes", "4", "--steps", "60"),
@@ -105,6 +113,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     runs: Mapping[str, tuple[str, Callable[[Given], Figures]]] = {
         "kills": ("kill a city over and over", _kills),
+        "transitions": ("kill a transition before each of its statements", _transitions),
         "workers": ("kill three workers of a PostgreSQL city over and over", _workers),
         "races": ("four processes want the same", _races),
         "crowd": ("several processes work on the same issues", _crowd),
@@ -118,6 +127,7 @@ def main() -> None:
         command.add_argument("--database", choices=DATABASES, default="sqlite")
         command.add_argument("--seed", type=int, default=1)
         command.add_argument("--kills", type=int, default=500 if name == "all" else 20)
+        command.add_argument("--times", type=int, default=3 if name == "all" else 1)
         command.add_argument("--point", action="append", default=[], choices=points(), help="kill there alone")
         command.add_argument("--rounds", type=int, default=5)
         command.add_argument("--processes", type=int, default=2)

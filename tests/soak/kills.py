@@ -15,6 +15,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -95,81 +96,116 @@ class Kills:
         }
 
 
+@dataclass(frozen=True)
+class Death:
+    """How a life ends: at an arrival at a point, counted from `since`, and what is done until then.
+
+    `since` is "opening" the city, "recovery" being over, or the name of the first step that counts.
+    """
+
+    point: str
+    arrival: int
+    since: str
+    plan: Sequence[str]
+
+
+Draw = Callable[[Random, int], Death]
+
+
 def kill(database: str, new_town: NewTown, wanted: int, seed: int, only: Sequence[str] = ()) -> Kills:
     """Kill cities `wanted` times, at each point in turn. Stops at the first loss. The n-th city has seed `seed + n`."""
     told = Kills(database, seed)
     began = time.monotonic()
     while told.kills < wanted and not told.losses:
-        _one_city(told, new_town(), seed, min(wanted - told.kills, LIVES), only)
+        here = min(wanted - told.kills, LIVES)
+        points = "".join(f" --point '{each}'" for each in only)
+        again = f"python -m tests.soak kills --database {database} --seed {seed} --kills {here}{points}"
+        _one_city(told, new_town(), seed, here, partial(_draw, seed, only), again)
         seed += 1
     told.seconds = time.monotonic() - began
     return told
 
 
-def _one_city(told: Kills, town: Town, seed: int, wanted: int, only: Sequence[str]) -> None:
+def kill_transitions(database: str, new_town: NewTown, times: int, seed: int) -> Kills:
+    """Kill a transition before each of its statements, the first to the last, `times` times over (F01)."""
+    told = Kills(database, seed)
+    began = time.monotonic()
+    for again in range(seed, seed + times):
+        if not told.losses:
+            command = f"python -m tests.soak transitions --database {database} --seed {again} --times 1"
+            _one_city(told, new_town(), again, 0, _draw_statement, command)
+    told.seconds = time.monotonic() - began
+    return told
+
+
+def _one_city(told: Kills, town: Town, seed: int, wanted: int, draw: Draw, again: str) -> None:
+    """Live in one city until it was killed `wanted` times, or, if that is 0, until a life is survived."""
     registry = registry_of(town)
-    before, life = told.kills, 0
+    before, survived, life, last = told.kills, told.survived, 0, False
     while True:
-        last = told.kills - before >= wanted
         rng = Random(f"{seed}:{life}")
-        fault = draw_fault(rng, seed * LIVES + life, only)
-        journal = Journal.read(town.folder / "journal")
-        told.interrupted += len(journal.unanswered)
-        status = in_fork(lambda: _live(town, registry, rng, life, None if last else fault))  # noqa: B023 - run at once
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL and not last:
-            told.points[fault[0]] += 1
+        death = None if last else draw(rng, life)
+        told.interrupted += len(Journal.read(town.folder / "journal").unanswered)
+        status = in_fork(partial(_live, town, registry, rng, life, death))
+        if death and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            told.points[death.point] += 1
         elif status:
-            command = f"python -m tests.soak kills --database {told.database} --seed {seed} --kills {wanted}"
-            points = "".join(f" --point '{each}'" for each in only)
             how = "hangs" if os.WIFSIGNALED(status) else "fails"
-            told.losses.append(f"life {life} after {told.points.total()} kills {how}; again: {command}{points}")
-        else:
-            told.survived += not last
+            told.losses.append(f"life {life} {how}; again: {again}")
+        elif death:
+            told.survived += 1
+        if told.survived - survived > LIVES:
+            told.losses.append(f"{death} and others are never reached; again: {again}")
         if last or told.losses:
             told.acknowledged += len(Journal.read(town.folder / "journal").answers)
             return
+        last = told.kills - before >= wanted if wanted else told.survived > survived
         life += 1
 
 
-def draw_fault(rng: Random, turn: int, only: Sequence[str] = ()) -> tuple[str, int]:
-    """The point whose turn it is, of all or of those in `only`, and the arrival at which to die there."""
+def _draw(seed: int, only: Sequence[str], rng: Random, life: int) -> Death:
+    """The point whose turn it is, of all or of those in `only`, at any arrival; some die while they recover."""
     among = only or points()
-    point = among[turn % len(among)]
-    most = _ARRIVALS.get(point) or _ARRIVALS.get(point.partition(".")[0], 2)
-    return point, rng.randint(1, most)
+    point = among[(seed * LIVES + life) % len(among)]
+    kind = point.partition(".")[0]
+    most = _ARRIVALS.get(point) or _ARRIVALS.get(kind, 2)
+    since = "opening" if rng.random() < 0.2 else "recovery"
+    # A few steps of any kind, then every other one that which leads to the point.
+    leads = _LEADS.get(point) or _LEADS.get(kind, "")
+    plan = [leads if number >= 3 and number % 2 else "" for number in range(rng.randint(0, 2), STEPS)]
+    return Death(point, rng.randint(1, most), since, plan)
 
 
-def _live(town: Town, registry: Registry, rng: Random, life: int, fault: tuple[str, int] | None) -> None:
-    asyncio.run(_life(town, registry, rng, life, fault))
+def _draw_statement(rng: Random, life: int) -> Death:
+    return Death(STATEMENT, life + 1, "transition", ["raise", "raise", "work", "transition"])
 
 
-async def _life(town: Town, registry: Registry, rng: Random, life: int, fault: tuple[str, int] | None) -> None:
+def _live(town: Town, registry: Registry, rng: Random, life: int, death: Death | None) -> None:
+    asyncio.run(_life(town, registry, rng, life, death))
+
+
+async def _life(town: Town, registry: Registry, rng: Random, life: int, death: Death | None) -> None:
     """Recover, verify, and work until the fault strikes; without one, look at everything at length."""
     journal = Journal.read(town.folder / "journal")
     town.clock.now = (journal.now or town.clock.now) + timedelta(minutes=10)
-    # Some die while they recover.
-    early = rng.random() < 0.2
-    if fault and early:
-        arm(*fault)
+
+    def since(what: str) -> None:
+        if death and what == death.since:
+            arm(death.point, death.arrival)
+
+    since("opening")
     async with at_work(town, registry):
         for request in journal.unanswered:
             await send(town, journal, request)
         await settle(town)
         journal.clock(town.clock())
         found = await verify(town, journal)
-        if fault is None:
+        if death is None:
             found += await verify_at_length(town)
         assert not found, "\n".join(["LOST:", *found])
-        if fault:
-            if not early:
-                arm(*fault)
-            await play(town, journal, rng, life, _plan(rng, fault[0]))
-
-
-def _plan(rng: Random, point: str) -> list[str]:
-    """A few steps of any kind, then more and more often the one that leads to the point."""
-    leads = _LEADS.get(point) or _LEADS.get(point.partition(".")[0], "")
-    return [leads if number >= 3 and number % 2 else "" for number in range(rng.randint(0, 2), STEPS)]
+        since("recovery")
+        if death:
+            await play(town, journal, rng, life, death.plan, since)
 
 
 def arm(point: str, arrival: int) -> None:

@@ -83,8 +83,18 @@ class Photo:
         return self._data
 
 
-async def play(town: Town, journal: Journal, rng: Random, life: int, plan: Sequence[str]) -> None:
-    """Ask for one thing after the other, as `plan` names them ("" for anything), and keep what was answered."""
+async def play(
+    town: Town,
+    journal: Journal,
+    rng: Random,
+    life: int,
+    plan: Sequence[str],
+    about_to: Callable[[str], None] = lambda step: None,
+) -> None:
+    """Ask for one thing after the other, as `plan` names them ("" for anything), and keep what was answered.
+
+    `about_to` is told each step before its service is called.
+    """
     for number, name in enumerate(plan):
         town.clock.forward(minutes=3)
         key = f"{life}-{number}"
@@ -96,6 +106,7 @@ async def play(town: Town, journal: Journal, rng: Random, life: int, plan: Seque
         request = Request(key, step, drawn.by, drawn.values, drawn.events, drawn.beside)
         if STEPS[step].acknowledged:
             journal.sends(request)
+            about_to(step)
             await send(town, journal, request)
         else:
             await STEPS[step].send(town, await town.act(request.by), dict(request.values))
