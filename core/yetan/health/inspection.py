@@ -50,7 +50,7 @@ async def inspect(city: Runtime, tell: Tell = lambda line: None) -> list[Health]
     # These compare the database with something that no snapshot holds still.
     await look(
         search_index=lambda: index.keys(city),
-        search_dictionary=quick.dictionary,
+        search_dictionary=lambda: quick.dictionary(city),
         uploads=lambda: uploads.lost(city),
         uploads_left_behind=lambda: uploads.left(city),
         calendar=lambda: quick.calendar(city),

@@ -27,7 +27,7 @@ async def checks(city: Runtime) -> list[Health]:
         await late_deliveries(city),
         await _board(),
         await _index(city),
-        await dictionary(),
+        await dictionary(city),
         await calendar(city),
         await footer(city),
     ]
@@ -98,10 +98,11 @@ async def _index(city: Runtime) -> Health:
     return Health("search index", held >= wanted, f"索引里 {held} 条，应有 {wanted} 条", "请运行 yetan search rebuild")
 
 
-async def dictionary() -> Health:
+async def dictionary(city: Runtime) -> Health:
     """The index is made with the names the town has now, and cut as the program cuts. An old one serves on."""
     try:
-        due = await rebuild_due()
+        # One that holds nothing yet is made with the names there are when the first thing comes.
+        due = await rebuild_due() if city.search is not None and await city.search.count() else ""
     except SearchUnavailable as error:
         due = f"索引读不了：{error}"
     return Health(
