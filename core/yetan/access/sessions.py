@@ -19,6 +19,9 @@ from yetan.runtime import current
 ACCOUNT_TRIES, ADDRESS_TRIES, WINDOW_SECONDS = 10, 100, 15 * 60
 #: `seen_at` is written at most this often: a click costs a write only now and then.
 _SEEN_EVERY = timedelta(minutes=1)
+#: How long a one-time link is good. What lies farther ahead, or was opened later than now, comes from a clock that ran
+#: ahead: it would stay open until the future comes (F14). Clocks of several machines differ by less than the slack.
+LINK_VALID, _SLACK = timedelta(hours=24), timedelta(minutes=5)
 
 
 async def actor_of(account: Account, today: date) -> Actor:
@@ -58,13 +61,15 @@ async def open_session(account: Account, now: datetime, replaced: Session | None
 async def find_session(token: str, now: datetime) -> Session | None:
     """The live session of `token`, with its account, or None.
 
-    Not live: idle longer than `session_idle_minutes`, older than `session_hours`, or the account is disabled.
+    Not live: idle longer than `session_idle_minutes`, older than `session_hours`, opened in the future, or the account
+    is disabled.
     """
     session = await Session.get_or_none(token_hash=_session_hash(token)).select_related("account")
     if session is None:
         return None
     idle_since = now - timedelta(minutes=current().configuration.server.session_idle_minutes)
-    if session.expires_at <= now or session.seen_at < idle_since or not session.account.active:
+    in_its_time = session.created_at <= now + _SLACK and now < session.expires_at
+    if not in_its_time or session.seen_at < idle_since or not session.account.active:
         await session.delete()
         return None
     if now - session.seen_at >= _SEEN_EVERY:
@@ -139,10 +144,8 @@ async def change_password(act: Act, account: Account, present: str, new: str) ->
 # One-time links
 
 
-async def issue_link(
-    account: Account, now: datetime, *, valid: timedelta = timedelta(hours=24), key: str = ""
-) -> str:
-    """A token whose link signs `account` in once, until `valid` is over. Only its hash is stored.
+async def issue_link(account: Account, now: datetime, *, valid: timedelta = LINK_VALID, key: str = "") -> str:
+    """A token whose link signs `account` in once, until `valid` is over (at most `LINK_VALID`). Its hash is stored.
 
     With the idempotency `key` of a form a repeat gets the same link, not a second one (C54).
     """
@@ -155,14 +158,18 @@ async def issue_link(
 async def link_is_open(token: str, now: datetime) -> bool:
     """Whether a link can still be used; looking does not use it, so that link previews burn nothing."""
     return await SignInLink.filter(
-        token_hash=_link_hash(token), used_at__isnull=True, expires_at__gt=now, account__active=True
+        token_hash=_link_hash(token),
+        used_at__isnull=True,
+        expires_at__gt=now,
+        expires_at__lte=now + LINK_VALID + _SLACK,
+        account__active=True,
     ).exists()
 
 
 async def use_link(token: str, now: datetime) -> Account:
     """The account of a link, used up by this call. Of many calls at once exactly one gets it; others `NotFound`."""
     link = await SignInLink.get_or_none(token_hash=_link_hash(token)).select_related("account")
-    if link is None or not link.account.active or link.expires_at <= now:
+    if link is None or not link.account.active or not now < link.expires_at <= now + LINK_VALID + _SLACK:
         raise NotFound(LINK_GONE)
     if await SignInLink.filter(id=link.id, used_at__isnull=True).update(used_at=now) != 1:
         raise NotFound(LINK_GONE)

@@ -34,6 +34,7 @@ from yetan.db.connection import is_postgres
 from yetan.db.failures import database_is_away
 from yetan.db.statements import fetch
 from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
+from yetan.events.clock import SLACK, take_back
 from yetan.events.due import sweep
 from yetan.events.jobs import run_due_jobs
 from yetan.events.models import Delivery
@@ -111,6 +112,8 @@ class Worker:
     def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
         self._woken = asyncio.Event()
+        #: The latest the clock has shown; None before the first look.
+        self._latest: datetime | None = None
 
     def wake(self) -> None:
         """Look now. To be called in the worker's event loop."""
@@ -129,6 +132,7 @@ class Worker:
             "deliveries": partial(self._deliver_to, transactional),
             "due": _sweep,
             "jobs": run_due_jobs,
+            "clock": self._watch_clock,
         }
         for each in subscriptions:
             if each.mode == "external":
@@ -173,6 +177,14 @@ class Worker:
         """Be woken by commits until the connection is lost, and then at once again."""
         await listen(self.wake)
         return 1
+
+    async def _watch_clock(self) -> int:
+        """At the start, and when the clock has gone back, take back what a wrong one left in the future."""
+        now = current().clock()
+        back = self._latest is None or now < self._latest - SLACK
+        taken = await take_back(now) if back else 0
+        self._latest = now
+        return taken
 
     async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
         """A batch for each subscriber that has something waiting; returns how many were settled."""

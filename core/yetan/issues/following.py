@@ -39,6 +39,8 @@ NUMBER_TRIES, NUMBER_SECONDS = 5, 24 * 3600
 ADDRESS_TRIES, ADDRESS_SECONDS = 60, 3600
 #: How long the issue stays open in the browser.
 OPEN_FOR = timedelta(hours=1)
+#: By how much clocks of several machines may differ.
+_SLACK = timedelta(minutes=5)
 _CODE_DIGITS = 8
 #: One sentence for every cause, so that nobody learns which numbers and phones there are.
 _NO_MATCH = "编号和后四位（或者查询码）对不上。请看看回执再填；还是不行，可以打电话问。"
@@ -71,7 +73,7 @@ def opened_by(token: str, now: datetime) -> Opened | None:
     found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})\.(\d{1,12})\.([01])", plain, re.ASCII)
     if found is None or not same(signature, keyed_hash("follow", plain)):
         return None
-    if datetime.fromtimestamp(int(found[3]), UTC) <= now:
+    if not now < datetime.fromtimestamp(int(found[3]), UTC) <= now + OPEN_FOR + _SLACK:
         return None
     return Opened(int(found[1]), int(found[2]), found[4] == "1")
 
