@@ -46,14 +46,20 @@ async def stale_chunks() -> AsyncIterator[list[int]]:
 
 
 async def _published_or_shown(after: int) -> list[int]:
-    found = await fetch(
+    # Each half is cut by its index before they are put together: together they are the whole board.
+    rows = await fetch(
         f"""SELECT id FROM (
-            SELECT subject_id AS id FROM yetan_publication WHERE subject_kind = 'issue' AND state = 'approved'
-            UNION SELECT issue_id FROM yetan_public_issue
-        ) ids WHERE id > ? ORDER BY id LIMIT {CHUNK}""",  # noqa: S608 - a number of our own
-        [after],
+            SELECT id FROM (
+                SELECT subject_id AS id FROM yetan_publication
+                WHERE subject_kind = 'issue' AND state = 'approved' AND subject_id > ? ORDER BY subject_id LIMIT {CHUNK}
+            ) published
+            UNION SELECT id FROM (
+                SELECT issue_id AS id FROM yetan_public_issue WHERE issue_id > ? ORDER BY issue_id LIMIT {CHUNK}
+            ) shown
+        ) ids ORDER BY id LIMIT {CHUNK}""",  # noqa: S608 - a number of our own
+        [after, after],
     )
-    return [row["id"] for row in found]
+    return [row["id"] for row in rows]
 
 
 async def figures() -> Health:
