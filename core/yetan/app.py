@@ -22,7 +22,7 @@ from yetan.access import roles
 from yetan.act import Clock, system_clock
 from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
 from yetan.config import Configuration
-from yetan.db.connection import SERVING, UNHURRIED, Patience, connected
+from yetan.db.connection import SERVING, UNHURRIED, Patience, connected, sqlite_path
 from yetan.db.upgrade import pending
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
@@ -74,7 +74,7 @@ async def running(
     """
     registry = registry or assemble(configuration)
     calendar = _calendar(configuration)
-    _check_data_folder(configuration.data_dir)
+    _check_data_folder(configuration)
     load_catalogues(layer.folder / "locale" for layer in reversed(layers(configuration, registry)))
     city = Runtime(
         configuration=configuration,
@@ -158,7 +158,9 @@ def _calendar(configuration: Configuration) -> WorkingCalendar:
     return WorkingCalendar(configuration.city.zone, extra)
 
 
-def _check_data_folder(folder: Path) -> None:
+def _check_data_folder(configuration: Configuration) -> None:
+    """The data folder, its folders and the database file take what is written. Raises `ConfigurationError` (F13)."""
+    folder = configuration.data_dir
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -169,6 +171,14 @@ def _check_data_folder(folder: Path) -> None:
         raise ConfigurationError(
             [f"data.dir：数据文件夹 {folder} 写不了。请给运行服务的用户写入的权限，或者设置 YETAN_DATA_DIR。"]
         )
+    below = [path for path in folder.iterdir() if path.is_dir()]
+    database = Path(sqlite_path(configuration.database_url)) if configuration.is_sqlite else None
+    if database is not None and database.exists():
+        below += [database.parent, database]
+    closed = [path for path in below if not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK))]
+    if closed:
+        remedy = "请给运行服务的用户写入的权限，再看它所在的磁盘是不是只读的。"
+        raise ConfigurationError([f"{path} 写不了。{remedy}" for path in sorted(set(closed))])
 
 
 def _check_proxies(configuration: Configuration) -> None:

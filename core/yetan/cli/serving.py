@@ -140,8 +140,10 @@ def _end_with_parent() -> None:
     """End when the supervising parent does, however it ended: it holds the other end of stdin."""
 
     def watch() -> None:
-        with suppress(OSError, ValueError):
-            sys.stdin.buffer.read()
+        # Not through sys.stdin: a thread that waits in there would make the interpreter abort at its end.
+        with suppress(OSError):
+            while os.read(0, 4096):
+                pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(_GRACE)
         os._exit(1)
