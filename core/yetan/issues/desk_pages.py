@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from tortoise.expressions import Q
 
 from yetan.access.roles import role_labels
-from yetan.access.scope import holds
+from yetan.access.scope import holds, visible
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.i18n import translate as _
 from yetan.issues.models import Category, Issue
@@ -30,13 +31,14 @@ from yetan.issues.queues import (
     units_below,
 )
 from yetan.notices.service import unread
-from yetan.people.models import Account, Link
+from yetan.people.models import Account, Household, Link, Person
 from yetan.people.service import LINK_KINDS, posts_on, today, valid_on
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication.listing import state_of
 from yetan.publication.views import RowView, local_day, marked, state_view
 from yetan.runtime import current
+from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.service import Filters, Results, search_desk
 from yetan.spreadsheets import Cell, write_xlsx
 from yetan.units.models import Unit
@@ -52,6 +54,12 @@ SEARCH_FIELDS = (
     Field("state", "到哪一步", "choice", required=False, max_length=40),
     Field("raised_from", "从哪天起", "date", required=False),
     Field("raised_until", "到哪天止", "date", required=False),
+    Field("sort", "怎么排", "choice", required=False, choices=(("newest", "最新的在前"), ("oldest", "最早的在前"))),
+)
+_NARROWINGS: tuple[Narrowing, ...] = (
+    ("unit", "单位", "unit"),
+    ("category", "类别", "category"),
+    ("state", "到哪一步", "state"),
 )
 SKIP = Field("skip", "从第几件接着看", "number", required=False, minimum=0, maximum=1000)
 QUEUE = Field("queue", "哪个列表", required=False, max_length=20)
@@ -157,9 +165,27 @@ async def search(request: Request) -> Response:
         results=results,
         rows=await _found(request, results) if results is not None else [],
         shown=skip + (len(results.found) if results is not None else 0),
+        narrowings=narrowings(results, _NARROWINGS, form.values, partial(path, "desk.search")) if results else [],
+        guesses=[(text, path("desk.search", q=text)) for text in results.guessed] if results else [],
+        elsewhere=await _people(request, str(form.values["q"] or "")) if results else [],
         more=more,
         export=path("desk.export", **form.values) if holds(request.act.actor, "issue.export") else None,
     )
+
+
+async def _people(request: Request, words: str) -> list[tuple[str, int, str]]:
+    """How many persons and households the words fit, on their own pages: there every look is recorded (C46)."""
+    if len(words) < 2:
+        return []
+    path, act = request.templating.addresses.path, request.act
+    found = []
+    if holds(act.actor, "person.privacy"):
+        persons = visible(Person, act).filter(Q(name__icontains=words) | Q(phone=words), erased_at=None)
+        found.append((_("个人信息"), await persons.count(), path("admin.persons", q=words)))
+    if holds(act.actor, "household.manage"):
+        households = visible(Household, act).filter(address__icontains=words)
+        found.append((_("住户"), await households.count(), path("desk.households", q=words)))
+    return [each for each in found if each[1]]
 
 
 async def _search_form(request: Request) -> Form:
@@ -176,6 +202,7 @@ def _filters(typed: Mapping[str, Any]) -> Filters:
         state=typed["state"],
         raised_from=_midnight(typed["raised_from"]),
         raised_until=_midnight(until + timedelta(days=1) if until is not None else None),
+        sort=typed["sort"] or "relevance",
     )
 
 

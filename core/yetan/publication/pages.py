@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -41,9 +42,9 @@ from yetan.publication.views import (
     timeline_of_projection,
 )
 from yetan.runtime import current
-from yetan.search import Facet
+from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.popular import count, popular
-from yetan.searching.service import Filters, Results, Sort, search_board, suggestions
+from yetan.searching.service import Filters, Sort, search_board, suggestions
 from yetan.statistics.service import values
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
@@ -66,8 +67,7 @@ _SEARCH_FIELDS = (
     _SORT,
 )
 _BEST: Sort = "relevance"
-#: What results are counted by, its label, and the field that narrows to it.
-_NARROWINGS: tuple[tuple[Facet, str, str], ...] = (
+_NARROWINGS: tuple[Narrowing, ...] = (
     ("unit", "单位", "unit"),
     ("category", "类别", "category"),
     ("state", "到哪一步", "state"),
@@ -322,7 +322,7 @@ async def search(request: Request) -> Response:
         words=words,
         results=results,
         items=items,
-        narrowings=_narrowings(request, results, kept),
+        narrowings=narrowings(results, _NARROWINGS, kept, partial(url, "search")),
         orders=_orders(request, kept),
         guesses=_as_searches(request, results.guessed),
         often=_as_searches(request, [] if items else await suggestions(request.act, words)),
@@ -337,22 +337,6 @@ async def search(request: Request) -> Response:
 def _as_searches(request: Request, texts: Sequence[str]) -> list[tuple[str, str]]:
     """Each text with the address that searches for it."""
     return [(text, request.templating.addresses.path("search", q=text)) for text in texts]
-
-
-def _narrowings(
-    request: Request, results: Results, kept: Mapping[str, object]
-) -> list[tuple[str, list[tuple[str, int, str]]]]:
-    """What the results can be narrowed to: a label, then what it leaves and its address. Not what is chosen already."""
-    url = request.templating.addresses.path
-    narrowings = []
-    for facet, label, field in _NARROWINGS:
-        offered = [
-            (_(each.label), each.count, url("search", **(dict(kept) | {field: each.code or each.value})))
-            for each in results.facets.get(facet, ())
-        ]
-        if offered and (not kept.get(field) or facet == "unit") and len(offered) > (facet != "unit"):
-            narrowings.append((_(label), offered))
-    return narrowings
 
 
 def _orders(request: Request, kept: Mapping[str, object]) -> list[tuple[str, str, bool]]:

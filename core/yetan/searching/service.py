@@ -34,7 +34,7 @@ from yetan.searching.mending import damage_met, is_hollow
 from yetan.searching.popular import popular
 from yetan.searching.vocabulary import learn_changes
 from yetan.units.models import Unit
-from yetan.units.service import root, subtree_of
+from yetan.units.service import subtree_of
 
 #: Seconds the index may take for an answer; then the database is asked.
 _PATIENCE = 3.0
@@ -219,8 +219,11 @@ async def _counted(page: SearchPage, query: SearchQuery) -> dict[Facet, tuple[Co
     units, categories, states, matters, years = (
         page.facets.get(facet, {}) for facet in ("unit", "category", "state", "matter", "year")
     )
-    parent = query.unit if query.unit is not None or not units else (await root()).id
-    below = await Unit.filter(parent_id=parent, id__in=[int(each) for each in units]).order_by("position", "id")
+    held = await Unit.filter(id__in=[int(each) for each in units]).order_by("position", "id")
+    below = [each for each in held if each.parent_id == query.unit]
+    # Where all of them lie in one unit, the step below it is the next.
+    while len(below) == 1 and units[str(below[0].id)] == page.total:
+        below = [each for each in held if each.parent_id == below[0].id]
     next_step = Category.filter(parent_id=query.category, id__in=[int(each) for each in categories])
     known = current().registry.states
     return {
