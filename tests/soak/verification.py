@@ -12,7 +12,6 @@ from tests.soak.journal import Journal
 
 from yetan.audit import sealing
 from yetan.audit.models import AuditRecord
-from yetan.db.comparison import compare
 from yetan.db.statements import fetch
 from yetan.errors import NotFound
 from yetan.events.jobs import RUN_LIMIT
@@ -20,7 +19,7 @@ from yetan.events.models import Delivery, Event, JobRun, RequestKey
 from yetan.events.service import deliveries_of
 from yetan.events.worker import Worker
 from yetan.files.models import Attachment
-from yetan.health import checks
+from yetan.health import inspect
 from yetan.issues.models import Issue, IssueScope, Remark
 from yetan.publication import projection
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
@@ -64,7 +63,7 @@ async def verify_city(town: Town) -> list[str]:
 
 async def verify_at_length(town: Town) -> list[str]:
     """What takes too long to look at after each death. Afterwards the board has been rebuilt."""
-    parts = (_found, _board, _jobs, _schema)
+    parts = (_found, _board, _jobs)
     return [finding for part in parts async for finding in part(town)]
 
 
@@ -215,15 +214,10 @@ async def _sealed(town: Town) -> Findings:
 
 
 async def _healthy(town: Town) -> Findings:
-    """`yetan check` is content."""
-    for line in await checks(current()):
+    """`yetan check` is content with all it looks at."""
+    for line in await inspect(current()):
         if not line.ok and line.name not in _STATIC:
             yield f"yetan check: {line.name}: {line.message}"
-
-
-async def _schema(town: Town) -> Findings:
-    for line in await compare():
-        yield f"yetan check: schema: {line}"
 
 
 async def _board(town: Town) -> Findings:
