@@ -19,7 +19,6 @@ from yetan.searching.service import Filters, Results, search_board, search_desk,
 from yetan.searching.synonyms import add_ring, change_ring
 from yetan.testing.town import Town
 
-
 #: What does not touch the database's own SQL is looked at on one of them.
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
