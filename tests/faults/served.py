@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,15 +148,14 @@ class ServedTown:
     def _yetan(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "yetan", *arguments, "--config", str(self.folder / "yetan.toml")]
 
-    def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a `yetan` command to its end."""
+    def command(self, *arguments: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """Run a `yetan` command to its end, through the program `before` if one is named."""
         return subprocess.run(
-            self._yetan(*arguments),
+            [*before, *self._yetan(*arguments)],
             env=self.variables(),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
-            **options,
         )
 
     def serve(self, *arguments: str, port: int = 0, wait: bool = True, **options: Any) -> Process:

@@ -65,6 +65,7 @@ def test_what_is_under_way_is_finished_and_nothing_new_taken(served: ServedTown)
     assert "夜里最后一件" in served.titles()
     assert served.rows("SELECT count(*) FROM yetan_delivery WHERE lease_until IS NOT NULL OR attempts > 0") == [(0,)]
     assert "Traceback" not in process.said
+    assert "Fatal" not in process.said
 
 
 def test_asked_twice_it_ends_at_once(served: ServedTown) -> None:
