@@ -11,8 +11,9 @@ from yetan.errors import Forbidden, Invalid, Refused
 from yetan.events.models import Event
 from yetan.issues.models import Issue, IssueScope
 from yetan.issues.service import get_visible
-from yetan.publication.models import PublicIssue
+from yetan.publication.models import PublicIssue, PublicIssueScope
 from yetan.publication.service import approve
+from yetan.statistics.models import Counter
 from yetan.testing import Town
 from yetan.testing.town import UNITS
 from yetan.units.models import Unit, UnitAncestor, UnitName
@@ -154,6 +155,49 @@ def test_a_renamed_unit_keeps_its_former_name(town: Town) -> None:
 
     town.do(go)
     assert town.run(by_name("溪尾村")).short_name == "溪源"
+
+
+def test_the_board_shows_the_new_name_of_a_unit(town: Town) -> None:
+    issue = town.report()
+
+    async def publish() -> None:
+        await approve(await town.act("publisher"), issue.id)
+
+    async def go() -> None:
+        await rename(await town.act("administrator"), town.units["village"], {"name": "溪源村", "short_name": ""})
+
+    async def shown() -> str:
+        return (await PublicIssue.get(issue_id=issue.id)).unit_name
+
+    town.do(publish)
+    town.run_worker()
+    assert town.do(shown) == "溪尾村"
+    town.do(go)
+    town.run_worker()
+    assert town.do(shown) == "溪源村"
+
+
+def test_issues_of_a_unit_that_moves_are_seen_and_counted_by_who_is_above_it_now(town: Town) -> None:
+    issue = town.report()
+
+    async def publish() -> None:
+        await approve(await town.act("publisher"), issue.id)
+
+    async def units(model: Any) -> set[int]:
+        return {row["unit_id"] for row in await model.filter(issue_id=issue.id).values("unit_id")}
+
+    async def counted() -> int:
+        return await Counter.filter(unit_id=town.units["elsewhere"]).exclude(value=0).count()
+
+    town.do(publish)
+    town.run_worker()
+    assert town.do(counted) == 0
+    load(town, table(row("village", parent_code="elsewhere")))
+    assert town.units["elsewhere"] in town.run(units(IssueScope))
+    town.run_worker()
+    above = {town.units[code] for code in ("village", "elsewhere", "county", "city")}
+    assert town.run(units(PublicIssueScope)) == above
+    assert town.do(counted) > 0
 
 
 def test_merging_hands_open_issues_on_and_leaves_closed_ones_where_they_were(town: Town) -> None:

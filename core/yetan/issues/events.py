@@ -3,6 +3,8 @@
 from yetan.plugins.declarations import EventType
 
 REPORTED = "issue.reported"
+#: A unit of the issue was renamed, or hangs elsewhere in the tree.
+UNIT_CHANGED = "issue.unit_changed"
 
 EVENT_TYPES = (
     EventType(REPORTED, "提出"),
@@ -31,6 +33,7 @@ EVENT_TYPES = (
     EventType("issue.overdue", "过了期限还没有办结", "returned"),
     EventType("issue.photo_added", "补充照片"),
     EventType("issue.linked", "关联另一件事"),
+    EventType(UNIT_CHANGED, "所在的单位改了名称或者上级"),
 )
 
 #: What an imported row's own reply becomes.

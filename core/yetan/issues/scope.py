@@ -1,4 +1,4 @@
-"""Who may see which issues: scope rows by unit, and the raisers themselves."""
+"""Who may see which issues: scope rows by unit, and the raisers themselves; and what a change of units does to both."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
+from yetan.events.service import emit_many, new_event
+from yetan.issues.events import UNIT_CHANGED
 from yetan.issues.models import Issue, IssueScope, Raiser
-from yetan.units.service import ancestors_of
+from yetan.units.service import ancestors_of, subtree_of
+
+_CHUNK = 500
 
 
 def visible_issues(act: Act) -> QuerySet[Issue]:
@@ -47,3 +51,17 @@ async def write_scopes(issues: Sequence[Issue], units: Iterable[int] = ()) -> No
         )
     ]
     await IssueScope.bulk_create(rows, batch_size=200, ignore_conflicts=True)
+
+
+async def follow_units(act: Act, units: Iterable[int]) -> None:
+    """Let the issues of `units`, and of all below them, follow their new names and places in the tree.
+
+    Call it in the transaction of that change. Who is above them now sees them at once; board and index hear of each.
+    """
+    below = sorted({each for unit in units for each in await subtree_of(unit)})
+    after = 0
+    concerned = Issue.filter(Q(unit_id__in=below) | Q(responsible_unit_id__in=below)).order_by("id")
+    while issues := await concerned.filter(id__gt=after).limit(_CHUNK):
+        await write_scopes(issues)
+        await emit_many(act, [new_event(act, UNIT_CHANGED, ("issue", issue.id)) for issue in issues])
+        after = issues[-1].id

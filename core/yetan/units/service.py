@@ -94,13 +94,16 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
     It changes the whole tree: for whoever manages the city itself. Raises `Forbidden`, and `Invalid` naming kinds
     the configuration does not know, and units that would have no place in one tree.
     """
+    from yetan.issues.scope import follow_units
+
     if not act.actor.unrestricted:
         await require(act, "unit.manage", [(await root()).id])
     kinds = current().configuration.unit_kinds
     unknown = sorted({row.kind for row in rows} - set(kinds))
     if unknown:
         raise Invalid(f"单位类型 {'、'.join(unknown)} 没有在 yetan.toml 的 [unit_kinds] 里定义，请先补上。")
-    added = changed = 0
+    added = 0
+    changed: list[int] = []
     async with in_transaction():
         existing = {unit.code: unit for unit in await Unit.all()}
         ids = {code: unit.id for code, unit in existing.items()}
@@ -123,13 +126,14 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
                 if unit.name != row.name:
                     await _remember_name(unit, act)
                 await unit.update_from_dict(values).save(update_fields=list(values))
-                changed += 1
+                changed.append(unit.id)
                 await emit(act, "unit.changed", ("unit", unit.id))
             for name in row.former_names:
                 await UnitName.get_or_create(unit_id=unit.id, name=name)
         _check_tree(list(existing.values()))
         await rebuild_ancestors()
-    return LoadedUnits(added, changed, len(rows) - added - changed)
+        await follow_units(act, changed)
+    return LoadedUnits(added, len(changed), len(rows) - added - len(changed))
 
 
 def _parent_id(row: UnitRow, ids: Mapping[str, int]) -> int | None:
@@ -188,6 +192,8 @@ async def _remember_name(unit: Unit, act: Act) -> None:
 @change(Unit)
 async def rename(act: Act, unit_id: int, values: dict[str, Any]) -> Unit:
     """Give a unit another name and short name; the old name stays known to history and search."""
+    from yetan.issues.scope import follow_units
+
     await require(act, "unit.manage", [unit_id])
     cleaned = clean(NAME_FIELDS, values)
     unit = await Unit.get(id=unit_id)
@@ -196,6 +202,7 @@ async def rename(act: Act, unit_id: int, values: dict[str, Any]) -> Unit:
     unit.name, unit.short_name = cleaned["name"], cleaned["short_name"]
     await unit.save(update_fields=["name", "short_name"])
     await emit(act, "unit.changed", ("unit", unit.id))
+    await follow_units(act, [unit.id])
     return unit
 
 
