@@ -18,12 +18,12 @@ def test_of_several_who_want_the_same_one_gets_it_and_the_others_are_told(postgr
 @pytest.mark.postgresql
 def test_three_workers_killed_in_the_middle_lose_nothing_and_apply_nothing_twice(postgresql_url: str) -> None:
     """F42."""
-    soak("workers", "--cluster", postgresql_url, "--kills", "6")
+    soak("workers", "--cluster", postgresql_url, "--kills", "4")
 
 
 @pytest.mark.postgresql
 def test_four_processes_work_on_the_same_issues(postgresql_url: str) -> None:
-    soak("crowd", "--database", "postgresql", "--cluster", postgresql_url, "--processes", "4", "--steps", "12")
+    soak("crowd", "--database", "postgresql", "--cluster", postgresql_url, "--processes", "4", "--steps", "8")
 
 
 def test_two_processes_never_find_the_embedded_database_locked() -> None:
