@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import httpx2
-from tests.faults.served import Process, ServedTown, until
+from tests.faults.served import Cluster, Process, ServedTown, until
 
 READERS, DESKS = ("/", "/issues", "/search?q=路灯"), ("/desk", "/desk/register")
 PEOPLE = 6
@@ -95,3 +95,24 @@ class Load:
         if answer.status_code == 503:
             time.sleep(WAIT)
         return answer.status_code
+
+
+def restart_under_load(cluster: Cluster, town: ServedTown, process: Process, requests: int) -> Load:
+    """Take the database down after a quarter of so many requests, and bring it back after half of them (F07)."""
+    load = Load(town, process, requests)
+    with load.running():
+        load.wait_for(requests // 4)
+        cluster.down()
+        load.wait_for(requests // 2)
+        cluster.up()
+        back = time.monotonic()
+        until("the site serves again", process.ready)
+        print(f"back {time.monotonic() - back:.1f} s after the database")
+    print(dict(load.statuses), f"{load.broken} without an answer")
+    assert set(load.statuses) == {200, 303, 503}
+    assert load.without_retry_after == 0
+    assert set(load.acknowledged) <= set(town.titles())
+    load.send_again()
+    registered = Counter(town.titles())
+    assert {title: registered[title] for title in load.asked} == dict.fromkeys(load.asked, 1)
+    return load

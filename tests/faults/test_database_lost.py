@@ -4,6 +4,7 @@ goes on by itself. Real processes and a PostgreSQL cluster of its own (F07, F08)
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.faults.load import Load
+from tests.faults.load import restart_under_load
 from tests.faults.served import Cluster, Process, ServedTown, until
 
 pytestmark = pytest.mark.postgresql
@@ -42,22 +43,7 @@ def test_a_restart_under_load_loses_nothing_that_was_acknowledged(
     cluster: Cluster, served_on_cluster: ServedTown, process: Process
 ) -> None:
     """F07, P7: refused meanwhile with 503 and when to come again; sent again with its key, each has one effect."""
-    load = Load(served_on_cluster, process, requests=120)
-    with load.running():
-        load.wait_for(30)
-        cluster.down()
-        load.wait_for(60)
-        cluster.up()
-        back = time.monotonic()
-        until("the site serves again", process.ready)
-        print(f"back {time.monotonic() - back:.1f} s after the database")
-    print(dict(load.statuses), f"{load.broken} without an answer")
-    assert set(load.statuses) == {200, 303, 503}
-    assert load.without_retry_after == 0
-    assert set(load.acknowledged) <= set(served_on_cluster.titles())
-    load.send_again()
-    registered = Counter(served_on_cluster.titles())
-    assert {title: registered[title] for title in load.asked} == dict.fromkeys(load.asked, 1)
+    restart_under_load(cluster, served_on_cluster, process, requests=int(os.environ.get("YETAN_SOAK_REQUESTS", "120")))
     # The worker, too, goes on by itself.
     until("the worker has caught up", lambda: not waiting(served_on_cluster))
 
