@@ -255,7 +255,7 @@ def stored_city(
 ) -> Path:
     """The data folder of a city on SQLite with two issues and a photo each. For copying alone."""
     folder = tmp_path_factory.mktemp("city")
-    config = found_city(folder / "home", f"sqlite://{folder}/home/var/yetan.sqlite3")
+    config = found_city(folder / "origin", f"sqlite://{folder}/origin/var/yetan.sqlite3")
     shutil.copy(
         sqlite_path(migrated_template("sqlite", (CORE_APPLICATION,))), folder / "home" / "var" / "yetan.sqlite3"
     )
@@ -268,7 +268,7 @@ def stored_city(
 @pytest.fixture
 def sqlite_home(tmp_path: Path, stored_city: Path) -> Path:
     """Such a city, at which nobody is at work."""
-    config = found_city(tmp_path / "home", f"sqlite://{tmp_path}/home/var/yetan.sqlite3")
+    config = found_city(tmp_path / "origin", f"sqlite://{tmp_path}/origin/var/yetan.sqlite3")
     shutil.copytree(stored_city, tmp_path / "home" / "var", dirs_exist_ok=True)
     return config
 
