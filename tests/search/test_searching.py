@@ -210,8 +210,9 @@ def test_a_ring_changed_in_another_process_holds_soon(town: Town) -> None:
 
 
 @on_sqlite
-def test_the_deployments_own_file_counts_too(town: Town) -> None:
-    (Path(town.folder) / vocabulary.FILE).write_text("# 本地叫法\n电桩子 灯杆\n", encoding="utf-8")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_the_deployments_own_file_counts_too(town: Town, encoding: str) -> None:
+    (Path(town.folder) / vocabulary.FILE).write_text("# 本地叫法\n电桩子 灯杆\n", encoding=encoding)
     publish(town, "灯杆倒了")
     settle(town)
     town.run(vocabulary.learn())

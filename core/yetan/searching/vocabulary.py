@@ -96,5 +96,10 @@ def _places(names: Iterable[str]) -> Iterator[str]:
 
 
 def _file(city: Runtime) -> str:
+    """The file's text, in UTF-8 or as Chinese office programs save it."""
     path = Path(city.configuration.folder) / FILE
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    content = path.read_bytes() if path.is_file() else b""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("gb18030", "replace")
