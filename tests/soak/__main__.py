@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,36 +30,36 @@ Figures = Mapping[str, Any]
 
 
 def _kills(given: Given) -> Figures:
-    with towns(given.database, _folder(), given.cluster) as new_town:
+    with towns(given.database, given.folder, given.cluster) as new_town:
         told = kill(given.database, new_town, given.kills, given.seed, given.point)
     return _unless_lost(told.figures(), told.losses)
 
 
 def _transitions(given: Given) -> Figures:
-    with towns(given.database, _folder(), given.cluster) as new_town:
+    with towns(given.database, given.folder, given.cluster) as new_town:
         told = kill_transitions(given.database, new_town, given.times, given.seed)
     return _unless_lost(told.figures(), told.losses)
 
 
 def _workers(given: Given) -> Figures:
-    with towns("postgresql", _folder(), given.cluster) as new_town:
+    with towns("postgresql", given.folder, given.cluster) as new_town:
         told = kill_workers(new_town, given.kills, given.seed)
     return _unless_lost(told.figures(), told.losses)
 
 
 def _races(given: Given) -> Figures:
-    with towns("postgresql", _folder(), given.cluster) as new_town:
+    with towns("postgresql", given.folder, given.cluster) as new_town:
         told = race(new_town, given.rounds)
     return _unless_lost(told.figures, told.losses)
 
 
 def _crowd(given: Given) -> Figures:
-    with towns(given.database, _folder(), given.cluster) as new_town:
+    with towns(given.database, given.folder, given.cluster) as new_town:
         return {"database": given.database, **crowd(new_town, given.processes, given.steps, given.seed)}
 
 
 def _writes(given: Given) -> Figures:
-    with towns(given.database, _folder(), given.cluster) as new_town:
+    with towns(given.database, given.folder, given.cluster) as new_town:
         return {"database": given.database, **write_much(new_town, given.processes, given.writes)}
 
 
@@ -92,10 +93,6 @@ def _all(given: Given) -> Figures:
     figures["seconds"] = round(time.monotonic() - began)
     FIGURES.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return figures
-
-
-def _folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="yetan-soak-"))
 
 
 def _unless_lost(figures: Figures, losses: list[str]) -> Figures:
@@ -135,10 +132,12 @@ def main() -> None:
         command.add_argument("--writes", type=int, default=300)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
+    given.folder = Path(tempfile.mkdtemp(prefix="yetan-soak-"))
     try:
         figures = given.run(given)
     except AssertionError as loss:
-        sys.exit(str(loss))
+        sys.exit(f"{loss}\nThe cities are left in {given.folder}")
+    shutil.rmtree(given.folder)
     print(json.dumps(figures, ensure_ascii=False, indent=1))
 
 

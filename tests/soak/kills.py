@@ -21,6 +21,7 @@ from typing import Any
 
 import aiosqlite
 import asyncpg.connection
+import asyncpg.transaction
 from tests.soak.city import NewTown, at_work, registry_of
 from tests.soak.journal import Journal
 from tests.soak.processes import in_fork
@@ -231,7 +232,12 @@ def _die_before_statement(number: int) -> None:
         return call
 
     # Everything goes through these, transactions' beginnings and ends too.
-    aiosqlite.Connection._execute = counted(aiosqlite.Connection._execute)  # type: ignore[method-assign]
-    server = asyncpg.connection.Connection
-    for name in ("execute", "_execute", "_executemany"):
-        setattr(server, name, counted(getattr(server, name)))
+    places: Sequence[tuple[Any, str]] = (
+        (aiosqlite.Connection, "_execute"),
+        (asyncpg.connection.Connection, "_execute"),
+        (asyncpg.connection.Connection, "_executemany"),
+        (asyncpg.transaction.Transaction, "start"),
+        (asyncpg.transaction.Transaction, "commit"),
+    )
+    for owner, name in places:
+        setattr(owner, name, counted(getattr(owner, name)))
