@@ -134,7 +134,7 @@ def photograph(town: Town, issue: Issue, shade: int = 0) -> str:
 @pytest.fixture
 def home(database_url: str, tmp_path: Path) -> Path:
     """The configuration of a city that is at work."""
-    return found_city(tmp_path / "home", database_url)
+    return found_city(tmp_path / "origin", database_url)
 
 
 @pytest.fixture
@@ -257,19 +257,19 @@ def stored_city(
     folder = tmp_path_factory.mktemp("city")
     config = found_city(folder / "origin", f"sqlite://{folder}/origin/var/yetan.sqlite3")
     shutil.copy(
-        sqlite_path(migrated_template("sqlite", (CORE_APPLICATION,))), folder / "home" / "var" / "yetan.sqlite3"
+        sqlite_path(migrated_template("sqlite", (CORE_APPLICATION,))), folder / "origin" / "var" / "yetan.sqlite3"
     )
     with town_of(config).open() as town:
         for shade in range(2):
             photograph(town, town.report(title=f"第 {shade} 件"), shade)
-    return folder / "home" / "var"
+    return folder / "origin" / "var"
 
 
 @pytest.fixture
 def sqlite_home(tmp_path: Path, stored_city: Path) -> Path:
     """Such a city, at which nobody is at work."""
     config = found_city(tmp_path / "origin", f"sqlite://{tmp_path}/origin/var/yetan.sqlite3")
-    shutil.copytree(stored_city, tmp_path / "home" / "var", dirs_exist_ok=True)
+    shutil.copytree(stored_city, tmp_path / "origin" / "var", dirs_exist_ok=True)
     return config
 
 
@@ -693,7 +693,7 @@ def test_a_restore_that_is_killed_leaves_the_old_city_or_the_new_one(
 
 def test_where_no_configuration_stands_the_backup_s_own_is_written(archive: Path, tmp_path: Path) -> None:
     config = tmp_path / "fresh" / "yetan.toml"
-    text = (tmp_path / "home" / "yetan.toml").read_text(encoding="utf-8")
+    text = (tmp_path / "origin" / "yetan.toml").read_text(encoding="utf-8")
     assert "database" in text
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("YETAN_DATABASE_URL", f"sqlite://{tmp_path}/fresh/var/yetan.sqlite3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,11 +14,14 @@ from tortoise.transactions import in_transaction
 
 from yetan.act import Act
 from yetan.errors import Invalid
+from yetan.events.attempts import describe
 from yetan.faults import reached
 from yetan.files.images import ImageLimits, ImageRefused, PreparedImage, prepare_image_in_thread
 from yetan.files.models import Attachment
 from yetan.runtime import current
 from yetan.web.forms import Field
+
+logger = logging.getLogger(__name__)
 
 #: How many photos one form takes.
 MOST_PHOTOS = 3
@@ -87,19 +91,22 @@ async def stored_photos(prepared: Sequence[PreparedImage]) -> AsyncIterator[list
             digest = hashlib.sha256(image.data).hexdigest()
             stored.append(StoredPhoto(name, digest, image.media_type, image.width, image.height))
         yield stored
-    except BaseException:
-        # Also when the request is cancelled: the file must not outlive the change that was taken back.
+    finally:
+        # Also when the request is cancelled: a file must not outlive the change that was taken back.
         with CancelScope(shield=True):
-            await _remove([photo.name for photo in stored])
-        raise
-    if stored:
-        names = {photo.name for photo in stored}
+            await _remove_unnamed([photo.name for photo in stored])
+
+
+async def _remove_unnamed(names: Sequence[str]) -> None:
+    """Remove the files no row names. Where that cannot be asked now, they stay: a row may name them after all."""
+    if not names:
+        return
+    try:
         rows = await Attachment.filter(stored_name__in=names).values_list("stored_name", flat=True)
-        await _remove(sorted(names - {str(name) for name in rows}))
-
-
-async def _remove(names: Sequence[str]) -> None:
-    for name in names:
+    except Exception as error:
+        logger.warning("left %s uploads to the daily sweep: %s", len(names), describe(error))
+        return
+    for name in sorted(set(names) - {str(row) for row in rows}):
         await to_thread.run_sync(current().files.delete, name)
 
 
