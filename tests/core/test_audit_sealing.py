@@ -217,9 +217,7 @@ async def test_a_trigger_that_is_gone_is_told_by_the_comparison_of_the_schema(da
         assert await compare() == []
         await past_the_triggers()
         assert sorted(await compare()) == [
-            f"{table}：缺少拒绝 {event} 的触发器"
-            for table in (CHAIN, RECORD)
-            for event in ("DELETE", "UPDATE")
+            f"{table}：缺少拒绝 {event} 的触发器" for table in (CHAIN, RECORD) for event in ("DELETE", "UPDATE")
         ]
 
 

@@ -539,3 +539,21 @@ def test_files_that_no_row_names_are_removed(town: Town) -> None:
     town.do(go)
     assert stored(town) == []
     assert town.run(Raiser.all().count()) == 0
+
+
+def test_files_stay_while_it_cannot_be_asked_whether_a_row_names_them(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a commit was lost with the connection: the sweep decides later."""
+
+    def lost(*args: Any, **given: Any) -> Any:
+        raise ConnectionError("gone")
+
+    async def go() -> None:
+        async with files.stored_photos([files.PreparedImage(b"picture", "image/jpeg", 1, 1)]):
+            monkeypatch.setattr(Attachment, "filter", lost)
+            raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        town.do(go)
+    assert len(stored(town)) == 1

@@ -318,7 +318,7 @@ def test_readiness(city: TinyCity, browser: Browser, monkeypatch: pytest.MonkeyP
     assert browser.get("/healthz").text == "ok"
     ready = browser.get("/readyz")
     assert ready.status_code == 200
-    checks = {"database": True, "schema": True, "data_folder": True, "deliveries": True, "search": True}
+    checks = {"database": True, "schema": True, "data_folder": True, "deliveries": True, "search_index": True}
     assert ready.json() == {"ready": True, "checks": checks}
 
     async def forget_migration() -> None:
