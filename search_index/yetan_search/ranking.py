@@ -21,16 +21,16 @@ from yetan_search.concepts import Concept
 #: They go into the index: after a change it is rebuilt.
 PARTS = {"title": (6.0, 36), "place": (3.0, 20), "text": (1.0, 560), "reply": (0.3, 560)}
 #: What the kinds of terms are worth beside each other.
-WORD, PAIR, CHARACTER, MISTAKEN = 1.0, 0.3, 0.5, 0.1
+WORD, PAIR, CHARACTER, MISTAKEN = 1.0, 0.3, 0.6, 0.1
 #: A number known whole stands above everything else.
 NUMBER = 1_000.0
 #: Where words and pairs find fewer documents, those that only share single characters are shown as well.
 ENOUGH = 20
 #: How soon repetition stops to count, and how much of the score hangs on the share of the query covered.
-_DAMPING = 1.2
+_DAMPING = 2.0
 #: How much a part's length counts against the terms in it, from 0 to 1.
 _LENGTH_NORMALISATION = 0.6
-_COVERAGE = 0.7
+_COVERAGE = 0.6
 #: How many guessed words the asker is told.
 _GUESSES_TOLD = 3
 

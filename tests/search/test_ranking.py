@@ -70,7 +70,7 @@ def test_a_rare_word_counts_for_more_than_a_common_one() -> None:
 
 
 def test_covering_the_query_counts_for_more_than_a_part_of_it_in_the_title() -> None:
-    text = "电梯旁边的那一户人家到了夜里总说有很大的噪音，请物业来看一看。" + "别的话也说了许多。" * 135
+    text = "电梯旁边的那一户人家到了夜里总说有很大的噪音，请物业来看一看。" + "别的话也说了许多。" * 60
     assert ranked("电梯噪音", "电梯", "停水", "停电", text=text)[0] == 3
 
 

@@ -11,8 +11,8 @@ from tests.search.relevance import Index, Judged, demonstration, elsewhere, figu
 from yetan_search.analysis import Analysis
 from yetan_search.synonyms import synonyms_with
 
-#: Measured: .846 in all.
-FLOORS = {"all": 0.83, "place": 0.9, "mistyped": 0.88, "traditional": 0.92, "pinyin": 0.85}
+#: Measured: .861 in all.
+FLOORS = {"all": 0.845, "place": 0.9, "mistyped": 0.88, "traditional": 0.92, "pinyin": 0.85}
 
 
 def measured(judged: Judged) -> dict[str, float]:
@@ -41,4 +41,4 @@ def test_every_judged_query_is_answered_with_something() -> None:
 )
 def test_real_messages_are_answered_well() -> None:
     marks = measured(elsewhere(Path(os.environ["YETAN_JUDGED"]), Path(os.environ["YETAN_REAL_DATA"])))
-    assert marks["all"] > 0.849
+    assert marks["all"] > 0.86
