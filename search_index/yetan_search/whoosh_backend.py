@@ -205,7 +205,7 @@ class WhooshBackend:
 
     async def suggest(self, start: str, scopes: frozenset[str], kinds: frozenset[str], limit: int) -> tuple[str, ...]:
         """See `SearchBackend.suggest`."""
-        return await self._read(lambda snapshot: snapshot.suggest(start, SearchQuery("", scopes, kinds), limit))
+        return await self._read(lambda snapshot: snapshot.suggest(start, SearchQuery("", scopes, kinds=kinds), limit))
 
     async def rebuild(
         self, documents: AsyncIterable[SearchDocument], progress: Callable[[int], None] | None = None
