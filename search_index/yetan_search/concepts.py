@@ -73,6 +73,12 @@ def concepts_of(
     return tuple(found.values())
 
 
+def same_as(question: Question, synonyms: Synonyms) -> tuple[str, ...]:
+    """What says the same as some word of the question, for marking it where it was found."""
+    words = (*question.words, *question.chunks, *(word for _, word in synonyms.inside(question.text)))
+    return tuple(dict.fromkeys(other for word in words for other in synonyms.of(word)))
+
+
 def _word(word: str, analysis: Analysis, synonyms: Synonyms) -> Concept:
     others = (_alternative(each, SYNONYM, analysis) for each in synonyms.of(word))
     return Concept(word, analysis.characters(word), (_alternative(word, 1.0, analysis), *others))

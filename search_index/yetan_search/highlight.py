@@ -12,16 +12,18 @@ _ELLIPSIS = "…"
 _RUN = re.compile("[0-9a-z]{2}")
 
 
-def highlight(text: str, question: Question, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
+def highlight(
+    text: str, question: Question, *, also: Iterable[str] = (), length: int = 160
+) -> tuple[tuple[str, bool], ...]:
     """`text` in runs of (characters, matched), cut to about `length` characters around the best match.
 
-    Words and pairs of the query are marked; single characters only where none of those occurs. The passage is
-    the one with most different terms, then with most marked. `length=0` keeps the whole text.
+    Words and pairs of the query are marked, and what says the same (`also`); single characters only where none of
+    those occurs. The passage is the one with most different terms, then with most marked. `length=0` keeps the whole
+    text.
     """
     folded = fold(text)
-    matches = _matches(folded, (*question.words, *question.pairs, *question.numbers)) or _matches(
-        folded, question.characters
-    )
+    asked = (*question.words, *question.chunks, *question.pairs, *question.numbers, *question.quoted)
+    matches = _matches(folded, (*asked, *also)) or _matches(folded, question.characters)
     start, end = _passage(matches, len(text), length)
     runs: list[tuple[str, bool]] = []
     if start > 0:

@@ -52,7 +52,7 @@ from yetan.api import (
 )
 from yetan_search import making, ranking
 from yetan_search.analysis import Analysis, fold, fold_number, simplified
-from yetan_search.concepts import concepts_of
+from yetan_search.concepts import concepts_of, same_as
 from yetan_search.documents import facets_of, text_of, weights_of, words_of
 from yetan_search.highlight import highlight
 from yetan_search.lexicon import Lexicon
@@ -240,7 +240,8 @@ class WhooshBackend:
 
     def highlight(self, text: str, query: str, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
         """See `SearchBackend.highlight`."""
-        return highlight(text, self._making.analysis.question(query), length=length)
+        question = self._making.analysis.question(query)
+        return highlight(text, question, also=same_as(question, self._synonyms), length=length)
 
     # Threads
 

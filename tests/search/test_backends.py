@@ -178,6 +178,7 @@ def test_synonyms_hold_from_the_next_search_on(run: Run) -> None:
         assert (await backend.search(query)).hits == ()
         backend.learn(Vocabulary(synonyms=(("电樁子", "灯杆"),)))
         assert numbers(await backend.search(query)) == [1]
+        assert backend.highlight("新灯杆倒了", "电桩子", length=0) == (("新", False), ("灯杆", True), ("倒了", False))
         assert backend.same_as("电桩子") == ("灯杆",)
         backend.learn(Vocabulary())
         assert (await backend.search(query)).hits == ()

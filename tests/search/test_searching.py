@@ -78,6 +78,7 @@ def test_a_wrong_character_is_understood_and_the_right_word_offered(town: Town) 
     page = town.browser().get("/search", params={"q": "红路灯"}).text
     assert "您是不是要找" in page
     assert ">红绿灯</a>" in page
+    assert "<mark>红绿灯</mark>" in page
     assert board(town, "honglvdeng").guessed == ("红绿灯",)
 
 

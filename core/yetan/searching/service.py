@@ -195,7 +195,9 @@ def _check(page: SearchPage) -> None:
 
 
 async def _results(page: SearchPage, rows: dict[int, Any], query: SearchQuery) -> Results:
-    found = tuple(_found(rows[hit.id], query.text, hit.partial) for hit in page.hits if hit.id in rows)
+    # What was guessed is marked as well.
+    asked = " ".join((query.text, *page.guessed))
+    found = tuple(_found(rows[hit.id], asked, hit.partial) for hit in page.hits if hit.id in rows)
     return Results(
         found,
         page.total,
