@@ -36,6 +36,7 @@ from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
 from yetan.searching.mending import mending
 from yetan.searching.vocabulary import learn
+from yetan.web.caching import KeptPages, PageCache
 from yetan.web.endpoint import Site, routes_of
 from yetan.web.errors import ErrorPages, handle_http_exception
 from yetan.web.headers import Gate
@@ -119,10 +120,11 @@ def application(
 ) -> Starlette:
     """The web application of a city whose declarations are at hand."""
     templating = Templating(configuration, registry)
+    cache = PageCache()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(configuration, clock, registry=registry, patience=SERVING), mending():
+        async with running(configuration, clock, registry=registry, patience=SERVING), mending(), cache.listening():
             if not worker:
                 yield
                 return
@@ -139,13 +141,18 @@ def application(
 
     app = Starlette(
         routes=[*routes_of(registry.pages, site), Route("/static/{hash}/{path:path}", static, name="static")],
-        middleware=[Middleware(Gate, configuration=configuration), Middleware(ErrorPages)],
+        middleware=[
+            Middleware(Gate, configuration=configuration),
+            Middleware(KeptPages, cache=cache),
+            Middleware(ErrorPages),
+        ],
         exception_handlers={HTTPException: handle_http_exception},
         lifespan=lifespan,
     )
     # A path with a slash too many is not found, rather than redirected to an address made from the Host header.
     app.router.redirect_slashes = False
     app.state.templating = templating
+    app.state.cache = cache
     return app
 
 

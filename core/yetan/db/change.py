@@ -15,8 +15,10 @@ from tortoise.transactions import in_transaction
 from yetan.act import Act
 from yetan.audit.service import note_recorded, write
 from yetan.db.again import made_again
+from yetan.db.commits import after_commit
 from yetan.db.statements import fetch
 from yetan.errors import Refused
+from yetan.events.wakeup import wake_beside
 from yetan.faults import reached
 
 P = ParamSpec("P")
@@ -63,6 +65,8 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
                         await _keep_result(act, name, result)
                     parameters = signature.bind(act, *args, **kwargs).arguments
                     await write(act, called.format_map(parameters), f"{returns.__name__}:{result.pk}", "done")
+                    # What changes no event tells of, a rule or a name, shows on the pages as well.
+                    after_commit(wake_beside)
                     reached("change.served")
             finally:
                 _within.reset(token)

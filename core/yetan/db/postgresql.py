@@ -26,6 +26,8 @@ from tortoise.backends.base.client import (
 from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
+from yetan.db import commits
+
 #: Seconds to undo a transaction or to clean a connection for the next user. One that takes longer is closed, which
 #: undoes as well.
 _TIDYING = 1.0
@@ -95,7 +97,7 @@ class Connection(PoolConnectionWrapper[Any]):
 class PooledTransaction(TransactionContextPooled):
     """A transaction that leaves nothing behind in its task, whatever breaks."""
 
-    __slots__ = ()
+    __slots__ = ("_begun",)
     client: Any
 
     async def __aenter__(self) -> TransactionalDBClient:
@@ -106,14 +108,17 @@ class PooledTransaction(TransactionContextPooled):
         except BaseException:
             await self._leave()
             raise
+        self._begun = commits.begun()
         return self.client  # type: ignore[no-any-return]
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        committed = False
         try:
             if self.client._finalized:
                 return
             if kind is None:
                 await self.client.commit()
+                committed = True
             elif issubclass(kind, DBConnectionError):
                 self.client._connection.terminate()
             else:
@@ -123,6 +128,7 @@ class PooledTransaction(TransactionContextPooled):
                         await self.client.rollback()
         finally:
             await self._leave()
+            commits.ended(self._begun, committed=committed)
 
     async def _leave(self) -> None:
         get_connections().reset(self.token)

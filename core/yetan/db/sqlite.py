@@ -14,6 +14,8 @@ from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClie
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 
+from yetan.db import commits
+
 
 def statements_of(script: str) -> Iterator[str]:
     """The statements of a script; a ; may stand inside a literal or a trigger."""
@@ -44,17 +46,27 @@ class ImmediateTransaction(SqliteTransactionWrapper):
 class ImmediateTransactionContext(SqliteTransactionContext):
     """Gives the connection back when beginning fails; Tortoise's own would keep it locked for good."""
 
-    __slots__ = ()
+    __slots__ = ("_begun",)
 
     async def __aenter__(self) -> TransactionalDBClient:
         try:
-            return await super().__aenter__()
+            client = await super().__aenter__()
         except BaseException:
             if hasattr(self, "token"):
                 get_connections().reset(self.token)
             if self._trxlock.locked():
                 self._trxlock.release()
             raise
+        self._begun = commits.begun()
+        return client
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        committed = False
+        try:
+            await super().__aexit__(kind, error, trace)
+            committed = kind is None
+        finally:
+            commits.ended(self._begun, committed=committed)
 
 
 class Connection(ConnectionWrapper[Any]):

@@ -89,6 +89,8 @@ async def _deliver(act: Act, events: Sequence[Event]) -> None:
     deliveries = [delivery for event in events for delivery in deliveries_of(event, act.now)]
     if deliveries:
         await Delivery.bulk_create(deliveries, batch_size=_CHUNK)
+    if events:
+        # Also where nobody subscribed: pages kept from before the change are dropped by this.
         await wake_workers()
 
 

@@ -1,48 +1,60 @@
-"""Waking the workers as soon as a change is committed: beside us, and on PostgreSQL in every other process."""
+"""Telling whoever waits for changes as soon as one is committed: beside us, and in every other process."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tortoise.connection import get_connection
 
+from yetan.db.commits import after_commit
 from yetan.db.connection import is_postgres
 from yetan.db.statements import fetch
 
 _CHANNEL = "yetan_deliveries"
+#: Seconds between looks whether another process, such as a command, has written to the SQLite file.
+_LOOK = 0.5
 
-#: With SQLite: the worker beside the site, while it works.
-_beside: set[Callable[[], None]] = set()
+#: Who waits in this process: the worker beside the site, the cache of its pages.
+_beside: list[Callable[[], None]] = []
 
 
 async def wake_workers() -> None:
-    """Let the workers look once the transaction this is called in is committed; undone, it wakes nobody for anything.
-
-    PostgreSQL tells its listeners after the commit. With SQLite the worker may stir at once: its first look waits
-    for the one connection, and so for the end of the transaction.
-    """
+    """Tell of the transaction this is called in once it is committed; undone, it wakes nobody."""
     if is_postgres():
         await fetch("SELECT pg_notify(?, '')", [_CHANNEL])
+    after_commit(wake_beside)
+
+
+def wake_beside() -> None:
+    """Tell those who wait in this process."""
     for wake in tuple(_beside):
         wake()
 
 
+@contextmanager
+def beside(wake: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, call `wake` whenever this process has committed something."""
+    _beside.append(wake)
+    try:
+        yield
+    finally:
+        _beside.remove(wake)
+
+
 async def listen(wake: Callable[[], None]) -> None:
-    """Call `wake` whenever a process has committed something for the workers, until the connection is lost.
+    """Call `wake` whenever a process has committed something, until the connection is lost.
 
     Raises what the database raises where it cannot be reached. What is told while nobody listens is found later by
     looking, so that nothing depends on this but promptness.
     """
     if is_postgres():
         await _listen_to_server(wake)
-        return
-    _beside.add(wake)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        _beside.discard(wake)
+    else:
+        with beside(wake):
+            await _watch_file(wake)
 
 
 async def _listen_to_server(wake: Callable[[], None]) -> None:
@@ -59,3 +71,18 @@ async def _listen_to_server(wake: Callable[[], None]) -> None:
             await lost.wait()
         finally:
             await connection.remove_listener(_CHANNEL, told)
+
+
+async def _watch_file(wake: Callable[[], None]) -> None:
+    """The file's version changes with what others commit, not with what this connection does."""
+    seen = await _version()
+    while True:
+        await asyncio.sleep(_LOOK)
+        version = await _version()
+        if version != seen:
+            seen = version
+            wake()
+
+
+async def _version() -> int:
+    return int((await fetch("PRAGMA data_version"))[0]["data_version"])

@@ -54,7 +54,7 @@ def _file(row: Attachment) -> FileResponse:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/photos/{name:path}", public_photo, "public_photo", public=True),
+    Page("/photos/{name:path}", public_photo, "public_photo", public=True, kept=False),
     Page("/files/{name:path}", photo, "photo", public=True, personal=True),
 )
 NAVIGATION: tuple[NavigationItem, ...] = ()

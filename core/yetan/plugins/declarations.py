@@ -83,10 +83,19 @@ class Page:
     model: type[Any] | None = None
     #: Public, but looks at who is signed in; never cached.
     personal: bool = False
+    #: A public page sees the address and the display alone, and its answer is given to others who ask for the same.
+    #: False where looking has an effect of its own, or where more of the request counts.
+    kept: bool = True
     site: Literal["", "public", "desk"] = ""
     sensitive: bool = False
     #: Largest body in bytes; uploads ask for more.
     body_limit: int = 1024 * 1024
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its answers may be kept for others: of public pages nobody's look at which is recorded."""
+        safe = set(self.methods) <= {"GET", "HEAD"}
+        return self.kept and self.public and safe and not (self.personal or self.sensitive)
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,6 +305,7 @@ async def search(request: Request) -> Response:
         ),
         limit=PAGE_SIZE,
         offset=(page - 1) * PAGE_SIZE,
+        counted=True,
     )
     if page == 1 and not results.degraded:
         await count(request.act, words, results.whole)
@@ -375,7 +376,7 @@ PAGES: tuple[Page, ...] = (
     Page("/", board, "board", public=True),
     Page("/issues", issues, "issues", public=True),
     Page("/issues/{number}", issue, "issue", public=True),
-    Page("/search", search, "search", public=True),
+    Page("/search", search, "search", public=True, kept=False),
     Page("/search/suggest", suggest, "search.suggest", public=True),
     Page("/figures", figures_page, "figures", public=True),
     *desk_pages.PAGES,

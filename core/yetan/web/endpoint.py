@@ -25,6 +25,7 @@ from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
+from yetan.web.caching import Asked, KeptPage, PageCache, no_body
 from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
 from yetan.web.request import BadRequest, Request, cookie_name, single
@@ -82,14 +83,26 @@ class PageEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["yetan.page"] = self.page.path
-        request = Request(scope, limited(receive, self.page.body_limit), send)
+        asked: Asked | None = scope.get("yetan.asked")
+        if asked is None or not self.page.is_kept:
+            request = Request(scope, limited(receive, self.page.body_limit), send)
+            response = await self._drawn(scope, request)
+            await response(scope, receive, send)
+            return
+        cache: PageCache = scope["app"].state.cache
+        kept = await cache.shared(asked, lambda: self._drawn(scope, Request(asked.narrowed(scope), no_body)))
+        if isinstance(kept, KeptPage):
+            await kept.answer(asked, send)
+        else:
+            await kept(scope, receive, send)
+
+    async def _drawn(self, scope: Scope, request: Request) -> Response:
         scope["yetan.request"] = request
         use_locale(request.act.locale)
         unsafe = request.method not in SAFE_METHODS
         try:
             with occasion() as deed:
-                response = await self._recorded(request, unsafe, deed)
-            await response(scope, receive, send)
+                return await self._recorded(request, unsafe, deed)
         finally:
             await request.close()
 
@@ -135,7 +148,7 @@ class PageEndpoint:
         if page.model is not None and "id" in request.path_params:
             await self._load(request)
         response = await page.endpoint(request)
-        self._set_caching(response, unsafe)
+        self._set_caching(request, response, unsafe)
         return response
 
     async def _check_length(self, request: Request) -> None:
@@ -174,13 +187,16 @@ class PageEndpoint:
                 raise Forbidden("您的岗位管不到这里。如果需要办理，请联系管理员核对您的岗位。")
         request.subject = row
 
-    def _set_caching(self, response: Response, unsafe: bool) -> None:
+    def _set_caching(self, request: Request, response: Response, unsafe: bool) -> None:
         """Personal answers are kept by nobody; public ones may be, if asked again each time (C21)."""
         if unsafe or not self.page.public or self.page.personal:
             response.headers["Cache-Control"] = "no-store"
             return
         if "set-cookie" in response.headers:
             raise RuntimeError(f"Page {self.page.name!r} is public and sets a cookie; declare it personal=True.")
+        if request.key_drawn:
+            # Two who were given the same key would be taken for one who repeats himself.
+            response.headers["Cache-Control"] = "no-store"
         response.headers.setdefault("Cache-Control", "no-cache")
         response.headers.add_vary_header("Cookie")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,7 +45,9 @@ class Gate:
 
     def __init__(self, app: ASGIApp, configuration: Configuration) -> None:
         self.app = app
-        self.headers = security_headers(configuration)
+        headers = security_headers(configuration)
+        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        self.names = frozenset(name for name, _ in self.raw_headers)
         self.hosts = _hosts(configuration)
         self.proxies = [ip_network(each) for each in configuration.server.trusted_proxies]
 
@@ -56,7 +58,8 @@ class Gate:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.headers)
+                others = [pair for pair in message["headers"] if pair[0] not in self.names]
+                message["headers"] = others + self.raw_headers
             await send(message)
 
         headers = Headers(scope=scope)

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from yetan.access.secrets import keyed_hash
+from yetan.access.secrets import keyed_hash, new_token
 from yetan.act import ANONYMOUS, Act
 from yetan.errors import YetanError
 from yetan.runtime import current
@@ -42,7 +42,8 @@ class Request(requests.Request):
 
     `act` says who acts, when and under which key. `subject` is the row the path's `{id}` names, loaded and checked
     by the core, or None. `session` is the signed-in browser's, where the page looks at it. `looked_at` says at what
-    somebody looked on a page declared `sensitive`: codes, ids and numbers, never a name.
+    somebody looked on a page declared `sensitive`: codes, ids and numbers, never a name. `key_drawn` says that the page
+    holds a key or token that is meant for one browser alone.
     """
 
     #: In place of Starlette's own, which is a cookie's content.
@@ -56,6 +57,7 @@ class Request(requests.Request):
         self.act = Act(actor=ANONYMOUS, now=current().clock(), source=source, locale=self.display.locale_name)
         self.subject: Any = None
         self.looked_at = ""
+        self.key_drawn = False
 
     @property
     def templating(self) -> Templating:
@@ -78,6 +80,11 @@ class Request(requests.Request):
     def csrf_token(self) -> str:
         """What the forms of a signed-in browser must send back as `_token`; "" for anybody else."""
         return keyed_hash("csrf", self.session.token_hash) if self.session is not None else ""
+
+    def new_key(self) -> str:
+        """An idempotency key for a form of the page: the one just sent, for sending it again, or a fresh one."""
+        self.key_drawn = True
+        return self.key or new_token()
 
     async def sent(self) -> FormData:
         """The body as form data, within the caps. A body that is not a form is an empty one."""

@@ -15,7 +15,6 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from markupsafe import Markup
 
 from yetan.access.scope import holds
-from yetan.access.secrets import new_token
 from yetan.config import City, Configuration
 from yetan.i18n import current_locale, translate, translate_count
 from yetan.layers import layers
@@ -114,7 +113,7 @@ class Templating:
             "actor": act.actor,
             "city": _city_view(self.configuration.city),
             "csrf_field": lambda: _hidden("_token", request.csrf_token) if request.csrf_token else Markup(),
-            "key_field": lambda: _hidden("_key", request.key or new_token()),
+            "key_field": lambda: _hidden("_key", request.new_key()),
             "display": request.display,
             "now": act.now.astimezone(self.configuration.city.zone),
             "navigation": self._places("public", request),
