@@ -28,6 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,7 +52,7 @@ from yetan.api import (
     reached,
 )
 from yetan_search import making, ranking
-from yetan_search.analysis import Analysis, fold, fold_number, simplified
+from yetan_search.analysis import Analysis, Question, fold, fold_number, simplified
 from yetan_search.concepts import concepts_of, same_as
 from yetan_search.documents import facets_of, text_of, weights_of, words_of
 from yetan_search.highlight import highlight
@@ -240,8 +241,8 @@ class WhooshBackend:
 
     def highlight(self, text: str, query: str, *, length: int = 160) -> tuple[tuple[str, bool], ...]:
         """See `SearchBackend.highlight`."""
-        question = self._making.analysis.question(query)
-        return highlight(text, question, also=same_as(question, self._synonyms), length=length)
+        question, also = _asked(self._making, self._synonyms, query)
+        return highlight(text, question, also=also, length=length)
 
     # Threads
 
@@ -647,6 +648,13 @@ async def _run(executor: ThreadPoolExecutor | None, work: Callable[[], Result]) 
 
 def _writer(generation: Path) -> Any:
     return index.open_dir(str(generation)).writer(codec=_Codec(), limitmb=_MEMORY_LIMIT)
+
+
+@lru_cache(maxsize=32)
+def _asked(made: Making, synonyms: Synonyms, query: str) -> tuple[Question, tuple[str, ...]]:
+    """A query, analysed, and what says the same: once for all rows of a page."""
+    question = made.analysis.question(query)
+    return question, same_as(question, synonyms)
 
 
 def _making_in(generation: Path) -> Making:

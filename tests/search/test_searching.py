@@ -50,7 +50,7 @@ def publish(town: Town, title: str, **values: Any) -> Issue:
 
 
 def board(town: Town, text: str, **filters: Any) -> Results:
-    return town.run(search_board(text, Filters(**filters)))
+    return town.run(search_board(text, Filters(**filters), counted=True))
 
 
 def titles(results: Results) -> list[str]:

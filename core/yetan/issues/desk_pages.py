@@ -150,7 +150,9 @@ async def search(request: Request) -> Response:
     try:
         typed = form.clean()
         if asked:
-            results = await search_desk(request.act, typed["q"], _filters(typed), limit=PAGE_SIZE, offset=skip)
+            results = await search_desk(
+                request.act, typed["q"], _filters(typed), limit=PAGE_SIZE, offset=skip, counted=True
+            )
     except Invalid as error:
         form.refuse(error)
         status = error.status

@@ -100,9 +100,14 @@ class Results:
     facets: Mapping[Facet, tuple[Counted, ...]] = field(default_factory=dict)
 
 
-async def search_board(text: str, filters: Filters, *, limit: int = 20, offset: int = 0) -> Results:
-    """Search what is published. A row that is no longer published is not shown, whatever the index says (C50)."""
-    query = _query(text, filters, frozenset({PUBLIC_SCOPE}), PUBLIC_ISSUE, limit, offset)
+async def search_board(
+    text: str, filters: Filters, *, limit: int = 20, offset: int = 0, counted: bool = False
+) -> Results:
+    """Search what is published; `counted` by what it can be narrowed to.
+
+    A row that is no longer published is not shown, whatever the index says (C50).
+    """
+    query = _query(text, filters, frozenset({PUBLIC_SCOPE}), PUBLIC_ISSUE, limit, offset, counted)
     try:
         page = await _ask(query)
     except SearchUnavailable as error:
@@ -112,10 +117,12 @@ async def search_board(text: str, filters: Filters, *, limit: int = 20, offset: 
     return await _results(page, rows, query)
 
 
-async def search_desk(act: Act, text: str, filters: Filters, *, limit: int = 20, offset: int = 0) -> Results:
-    """Search every issue the actor may see."""
+async def search_desk(
+    act: Act, text: str, filters: Filters, *, limit: int = 20, offset: int = 0, counted: bool = False
+) -> Results:
+    """Search every issue the actor may see; `counted` by what it can be narrowed to."""
     query = replace(
-        _query(text, filters, search_scopes(act), ISSUE, limit, offset),
+        _query(text, filters, search_scopes(act), ISSUE, limit, offset, counted),
         numbers=frozenset(
             contact_number(unit, chunk)
             for unit in granted_units(act.actor, "issue.contacts")
@@ -146,7 +153,9 @@ async def suggestions(act: Act, start: str, limit: int = 10) -> list[str]:
     return list(dict.fromkeys(each for each in offered if each != start))[:limit]
 
 
-def _query(text: str, filters: Filters, scopes: frozenset[str], kind: str, limit: int, offset: int) -> SearchQuery:
+def _query(
+    text: str, filters: Filters, scopes: frozenset[str], kind: str, limit: int, offset: int, counted: bool
+) -> SearchQuery:
     return SearchQuery(
         text=text,
         scopes=scopes,
@@ -159,7 +168,7 @@ def _query(text: str, filters: Filters, scopes: frozenset[str], kind: str, limit
         raised_from=filters.raised_from,
         raised_until=filters.raised_until,
         sort=filters.sort,
-        facets=frozenset(FACETS),
+        facets=frozenset(FACETS if counted else ()),
         limit=limit,
         offset=offset,
     )
@@ -205,7 +214,7 @@ async def _results(page: SearchPage, rows: dict[int, Any], query: SearchQuery) -
         also_searched=page.also_searched,
         whole=page.whole,
         guessed=page.guessed,
-        facets=await _counted(page, query),
+        facets=await _counted(page, query) if query.facets else {},
     )
 
 
