@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 import pytest
 from PIL import Image
+from tests.figures import keep
 from tests.postgresql import execute
 
 from yetan.access.models import Session
@@ -225,6 +226,7 @@ def test_what_was_acknowledged_before_a_backup_began_is_all_there_after_it_is_ta
         assert not await Session.all().exists(), "everybody signs in again"
 
     ask(elsewhere, look)
+    keep("restored_" + town_of(home).configuration.database_url.split(":")[0], acknowledged=len(before), during=during)
 
 
 def test_the_restored_city_goes_on_where_the_old_one_stopped(home: Path, elsewhere: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 
 import httpx2
 from tests.faults.served import Cluster, Process, ServedTown, until
+from tests.figures import keep
 
 READERS, DESKS = ("/", "/issues", "/search?q=路灯"), ("/desk", "/desk/register")
 PEOPLE = 6
@@ -107,8 +108,15 @@ def restart_under_load(cluster: Cluster, town: ServedTown, process: Process, req
         cluster.up()
         back = time.monotonic()
         until("the site serves again", process.ready)
-        print(f"back {time.monotonic() - back:.1f} s after the database")
-    print(dict(load.statuses), f"{load.broken} without an answer")
+        seconds = round(time.monotonic() - back, 1)
+    keep(
+        "restart_under_load",
+        requests=requests,
+        answers={str(status): count for status, count in sorted(load.statuses.items())},
+        without_an_answer=load.broken,
+        acknowledged=len(load.acknowledged),
+        back_after_seconds=seconds,
+    )
     assert set(load.statuses) == {200, 303, 503}
     assert load.without_retry_after == 0
     assert set(load.acknowledged) <= set(town.titles())

@@ -4,7 +4,6 @@ goes on by itself. Real processes and a PostgreSQL cluster of its own (F07, F08)
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import httpx2
 import pytest
 from tests.faults.load import restart_under_load
 from tests.faults.served import Cluster, Process, ServedTown, until
+from tests.figures import size
 
 pytestmark = pytest.mark.postgresql
 
@@ -43,7 +43,7 @@ def test_a_restart_under_load_loses_nothing_that_was_acknowledged(
     cluster: Cluster, served_on_cluster: ServedTown, process: Process
 ) -> None:
     """F07, P7: refused meanwhile with 503 and when to come again; sent again with its key, each has one effect."""
-    restart_under_load(cluster, served_on_cluster, process, requests=int(os.environ.get("YETAN_SOAK_REQUESTS", "120")))
+    restart_under_load(cluster, served_on_cluster, process, requests=size("YETAN_SOAK_REQUESTS", 120))
     # The worker, too, goes on by itself.
     until("the worker has caught up", lambda: not waiting(served_on_cluster))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.figures import keep, size
 
 from yetan.app import build_app
 from yetan.runtime import current
@@ -23,7 +24,7 @@ from yetan.testing.town import HOST, Browser
 TITLES = ("村口第一盏路灯不亮", "村口第二盏路灯不亮")
 NOTICE = "搜索索引暂时用不了"
 #: Alterations tried here; the soak tries more.
-FLIPS = 40
+FLIPS = size("YETAN_SOAK_FLIPS", 40)
 
 
 @pytest.fixture
@@ -238,3 +239,4 @@ def test_bytes_altered_anywhere_break_no_page(filled: Town) -> None:
             assert all(title in page for title in TITLES), file
             assert mended(filled), file
             assert NOTICE not in search(filled)
+    keep("index_altered", alterations=FLIPS, answered_with_200=FLIPS)

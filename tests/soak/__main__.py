@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests import figures
 from tests.soak.city import DATABASES, towns
 from tests.soak.crowd import crowd, write_much
 from tests.soak.kills import kill, kill_transitions, points
@@ -63,6 +65,26 @@ def _writes(given: Given) -> Figures:
         return {"database": given.database, **write_much(new_town, given.processes, given.writes)}
 
 
+#: The suite's own tests of the surroundings, at length: a restart under load, an altered index, backups under load.
+_SURROUNDINGS = (
+    "tests/faults/test_database_lost.py::test_a_restart_under_load_loses_nothing_that_was_acknowledged",
+    "tests/faults/test_index_damage.py::test_bytes_altered_anywhere_break_no_page",
+    "tests/core/test_backup.py::test_what_was_acknowledged_before_a_backup_began_is_all_there_after_it_is_taken_back",
+)
+
+
+def _surroundings(given: Given) -> Figures:
+    kept = given.folder / "figures"
+    sizes = {"YETAN_SOAK_REQUESTS": str(given.requests), "YETAN_SOAK_FLIPS": str(given.flips)}
+    command = [sys.executable, "-m", "pytest", "-q", *_SURROUNDINGS]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **sizes, figures.FILE: str(kept)}, stdout=sys.stderr, check=False
+    )
+    assert not done.returncode, "see above"
+    lines = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    return {name: told for line in lines for name, told in line.items()}
+
+
 def _all(given: Given) -> Figures:
     """All of it at length, one after the other; the figures are kept in FIGURES."""
     runs: dict[str, tuple[str, ...]] = {
@@ -75,8 +97,9 @@ def _all(given: Given) -> Figures:
         "crowd_postgresql": ("crowd", "--database", "postgresql", "--processes", "4", "--steps", "60"),
         "crowd_sqlite": ("crowd", "--database", "sqlite", "--processes", "2", "--steps", "60"),
         "writes_sqlite": ("writes", "--processes", "2", "--writes", "10000"),
+        "surroundings": ("surroundings",),
     }
-    figures: dict[str, Any] = {
+    told: dict[str, Any] = {
         "commit": _git("rev-parse", "HEAD"),
         "changed_since": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "date": datetime.now(UTC).date().isoformat(),
@@ -89,10 +112,10 @@ def _all(given: Given) -> Figures:
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             sys.exit(f"{name} found a loss, see above.")
-        figures[name] = json.loads(done.stdout)
-    figures["seconds"] = round(time.monotonic() - began)
-    FIGURES.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return figures
+        told[name] = json.loads(done.stdout)
+    told["seconds"] = round(time.monotonic() - began)
+    FIGURES.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return told
 
 
 def _unless_lost(figures: Figures, losses: list[str]) -> Figures:
@@ -115,6 +138,7 @@ def main() -> None:
         "races": ("four processes want the same", _races),
         "crowd": ("several processes work on the same issues", _crowd),
         "writes": ("several processes write as fast as they can", _writes),
+        "surroundings": ("a database restarted, an index altered, a backup made, all under load", _surroundings),
         "all": ("everything at length; keeps the figures", _all),
     }
     for name, (description, run) in runs.items():
@@ -130,15 +154,17 @@ def main() -> None:
         command.add_argument("--processes", type=int, default=2)
         command.add_argument("--steps", type=int, default=20)
         command.add_argument("--writes", type=int, default=300)
+        command.add_argument("--requests", type=int, default=600)
+        command.add_argument("--flips", type=int, default=200)
     given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     given.folder = Path(tempfile.mkdtemp(prefix="yetan-soak-"))
     try:
-        figures = given.run(given)
+        told = given.run(given)
     except AssertionError as loss:
         sys.exit(f"{loss}\nThe cities are left in {given.folder}")
     shutil.rmtree(given.folder)
-    print(json.dumps(figures, ensure_ascii=False, indent=1))
+    print(json.dumps(told, ensure_ascii=False, indent=1))
 
 
 if __name__ == "__main__":
