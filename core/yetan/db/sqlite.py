@@ -14,7 +14,7 @@ from tortoise.backends.base.client import ConnectionWrapper, TransactionalDBClie
 from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionContext, SqliteTransactionWrapper
 from tortoise.connection import get_connections
 
-from yetan.db import commits
+from yetan.db import commits, reading
 
 
 def statements_of(script: str) -> Iterator[str]:
@@ -86,6 +86,10 @@ class Connection(ConnectionWrapper[Any]):
 
 class EmbeddedClient(SqliteClient):
     """Tortoise's SQLite client with immediate transactions."""
+
+    async def close(self) -> None:
+        reading.close()
+        await super().close()
 
     def acquire_connection(self) -> Connection:
         return Connection(self._lock, self)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from tortoise.functions import Count
 
 from yetan.issues.models import Category
-from yetan.publication.listing import span_of, state_of, states_in
+from yetan.publication.listing import ListedIssue, listed, span_of, state_of, states_in
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.statistics.models import Counter
@@ -81,15 +81,19 @@ async def street(month: Month, now: datetime) -> list[Lamps]:
     return [Lamps(group, count) for group, count in counts.items() if count or group != "closed"]
 
 
-async def latest_struck_off(limit: int = SHOWN) -> list[PublicIssue]:
+async def latest_struck_off(limit: int = SHOWN) -> list[ListedIssue]:
     """The issues whose lamp was lit last."""
-    rows = PublicIssue.filter(struck_off_at__isnull=False, state__in=states_in("closed_good"))
-    return await rows.order_by("-struck_off_at", "-issue_id").limit(limit)
+    states = states_in("closed_good")
+    return await listed(
+        f"FROM yetan_public_issue issue WHERE struck_off_at IS NOT NULL AND state IN ({', '.join('?' * len(states))}) "
+        "ORDER BY struck_off_at DESC, issue_id DESC LIMIT ?",
+        [*states, limit],
+    )
 
 
-async def latest_raised(limit: int = SHOWN) -> list[PublicIssue]:
+async def latest_raised(limit: int = SHOWN) -> Sequence[ListedIssue]:
     """The issues raised last."""
-    return await PublicIssue.all().order_by("-raised_at", "-issue_id").limit(limit)
+    return await listed("FROM yetan_public_issue issue ORDER BY raised_at DESC, issue_id DESC LIMIT ?", [limit])
 
 
 async def shares_by_kind_of_unit() -> list[tuple[str, list[Share]]]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from tortoise.expressions import Q
-
+from yetan.db.reading import moment, read
 from yetan.errors import Invalid
 from yetan.issues.lifecycle import effective_state
 from yetan.issues.service import ISSUE_KINDS
 from yetan.plugins.declarations import State
 from yetan.plugins.record import recorded_states
-from yetan.publication.models import PublicIssue, PublicIssueScope
 from yetan.runtime import current
 from yetan.units.models import Unit
 from yetan.web.forms import Field, clean
@@ -87,10 +85,36 @@ def position_in(text: str) -> Position | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedIssue:
+    """What a list says of a published issue: columns of `PublicIssue`, by the same names."""
+
+    raised_at: datetime
+    deadline: datetime | None
+    resolved_at: datetime | None
+    struck_off_at: datetime | None
+    updated_at: datetime
+    issue_id: int
+    number: str
+    source_number: str
+    title: str
+    place: str
+    state: str
+    kind: str
+    round: int
+    unit_name: str
+    category_path: str
+
+
+_COLUMNS = f"SELECT {', '.join(f'issue.{each.name}' for each in fields(ListedIssue))} "
+_OF_ISSUES = "FROM yetan_public_issue issue"
+_OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
+
+
+@dataclass(frozen=True, slots=True)
 class ListPage:
     """Some rows, newest first, and where to go on, or None at the end."""
 
-    rows: tuple[PublicIssue, ...]
+    rows: tuple[ListedIssue, ...]
     next: Position | None
 
 
@@ -120,62 +144,76 @@ async def list_issues(
     filters: ListFilters, *, after: Position | None = None, limit: int = 20, now: datetime
 ) -> ListPage:
     """The published issues that match, newest first. `now` decides what is late."""
-    if filters.unit is not None and filters.unit.parent_id is not None:
-        rows = await _below(filters, filters.unit.id, after, limit, now)
-    else:
-        query = PublicIssue.filter(_conditions(filters, now, ""))
-        if after is not None:
-            query = query.filter(_before(after))
-        rows = await query.order_by("-raised_at", "-issue_id").limit(limit + 1)
+    whole = filters.unit is None or filters.unit.parent_id is None
+    # Below a unit its own rows are walked, which stand in the order of the list; each names its issue.
+    walked = "issue" if whole else "scope"
+    wanted, values = _conditions(filters, now, walked)
+    if not whole:
+        wanted, values = ["scope.unit_id = ?", *wanted], [filters.unit.id, *values]  # type: ignore[union-attr]
+    if after is not None:
+        # As one bound, an index is entered at it: as `a < x OR a = x AND b < y` it would be read up to it.
+        wanted.append(f"({walked}.raised_at, {walked}.issue_id) < (?, ?)")
+        values += [after.raised_at, after.issue_id]
+    rows = await listed(
+        f"{_OF_ISSUES if whole else _OF_SCOPES}{' WHERE ' if wanted else ''}{' AND '.join(wanted)} "
+        f"ORDER BY {walked}.raised_at DESC, {walked}.issue_id DESC LIMIT ?",
+        [*values, limit + 1],
+    )
     page = tuple(rows[:limit])
     more = len(rows) > limit
     return ListPage(page, Position(page[-1].raised_at, page[-1].issue_id) if more else None)
 
 
-async def _below(
-    filters: ListFilters, unit_id: int, after: Position | None, limit: int, now: datetime
-) -> Sequence[PublicIssue]:
-    """Walk the unit's own rows in index order; the issues are read by their ids, a page of them."""
-    query = PublicIssueScope.filter(unit_id=unit_id).filter(_conditions(filters, now, "issue__"))
-    if after is not None:
-        query = query.filter(_before(after))
-    ids = [
-        int(str(each))
-        for each in await query.order_by("-raised_at", "-issue_id").limit(limit + 1).values_list("issue_id", flat=True)
+async def listed(rest: str, values: Sequence[Any]) -> list[ListedIssue]:
+    """The issues of a SELECT on the projection, `rest` being what follows its columns; the table's name is `issue`."""
+    return [
+        _listed(*row.values()) if isinstance(row, dict) else _listed(*row)
+        for row in await read(_COLUMNS + rest, values)
     ]
-    found = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
-    return [found[each] for each in ids if each in found]
 
 
-def _before(after: Position) -> Q:
-    """The bound first, as a range an index can use; then the rows of the same instant."""
-    return Q(raised_at__lte=after.raised_at) & (Q(raised_at__lt=after.raised_at) | Q(issue_id__lt=after.issue_id))
+def _listed(
+    raised_at: Any, deadline: Any, resolved_at: Any, struck_off_at: Any, updated_at: Any, *rest: Any
+) -> ListedIssue:
+    moments = [moment(each) for each in (raised_at, deadline, resolved_at, struck_off_at, updated_at)]
+    return ListedIssue(*moments, *rest)  # type: ignore[arg-type]
 
 
-def _conditions(filters: ListFilters, now: datetime, prefix: str) -> Q:
-    wanted: dict[str, Any] = {}
-    if filters.category is not None:
-        wanted["top_category_id"] = filters.category
-    if filters.categories:
-        wanted["category_id__in"] = list(filters.categories)
-    if filters.kind:
-        wanted["kind"] = filters.kind
-    if filters.state:
-        wanted["state__in"] = states_in(filters.state)
-        if filters.state == "late":
-            wanted["deadline__lt"] = now
+def _conditions(filters: ListFilters, now: datetime, walked: str) -> tuple[list[str], list[Any]]:
+    """The conditions of a list and their values; the instant of raising is asked of the rows that are `walked`."""
+    states: Sequence[str] = states_in(filters.state) if filters.state else ()
     dated = filters.date or "raised"
+    wanted: list[str] = []
+    values: list[Any] = []
+
+    def add(condition: str, *given: Any) -> None:
+        wanted.append(condition)
+        values.extend(given)
+
+    if filters.category is not None:
+        add("issue.top_category_id = ?", filters.category)
+    if filters.categories:
+        add(f"issue.category_id IN ({_marks(filters.categories)})", *filters.categories)
+    if filters.kind:
+        add("issue.kind = ?", filters.kind)
+    if filters.state == "late":
+        add("issue.deadline < ?", now)
     if span := span_of(filters.year, filters.month):
-        wanted[f"{dated}_at__gte"], wanted[f"{dated}_at__lt"] = span
+        table = walked if dated == "raised" else "issue"
+        add(f"{table}.{dated}_at >= ? AND {table}.{dated}_at < ?", *span)
     # As the figures count: what was resolved and sent back is not resolved.
-    if dated == "resolved":
-        wanted["resolved_at__isnull"] = False
-        wanted.setdefault("state__in", [*states_in("awaiting"), *states_in("closed_good")])
-    elif dated == "struck_off":
-        wanted["struck_off_at__isnull"] = False
-        wanted.setdefault("state__in", states_in("closed_good"))
-    # The instant of raising stands in the scope rows themselves, in the order they are walked.
-    return Q(**{name if name.startswith("raised_at") else f"{prefix}{name}": each for name, each in wanted.items()})
+    if dated != "raised":
+        add(f"issue.{dated}_at IS NOT NULL")
+        counted = ("awaiting", "closed_good") if dated == "resolved" else ("closed_good",)
+        if not filters.state:
+            states = [state for group in counted for state in states_in(group)]
+    if states or filters.state:
+        add(f"issue.state IN ({_marks(states)})" if states else "1 = 0", *states)
+    return wanted, values
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def states_in(group: str) -> list[str]:

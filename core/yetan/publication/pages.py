@@ -21,6 +21,7 @@ from yetan.publication.listing import (
     DATES,
     LIST_FIELDS,
     STATE_GROUPS,
+    ListedIssue,
     ListFilters,
     filters_from,
     list_issues,
@@ -123,7 +124,7 @@ def _share(share: figures.Share, href: str) -> dict[str, Any]:
     return {"label": share.label, "href": href, "value": share.struck_off, "total": share.total}
 
 
-async def _rows(request: Request, rows: Sequence[PublicIssue], found: Any = None) -> list[RowView]:
+async def _rows(request: Request, rows: Sequence[PublicIssue | ListedIssue], found: Any = None) -> list[RowView]:
     url = request.templating.addresses.path
     return await row_views(rows, request.act.now, lambda row: url("issue", number=row.number), found)
 

@@ -15,7 +15,7 @@ from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED
 from yetan.issues.timeline import Entry
 from yetan.plugins.declarations import State
 from yetan.publication.board import Month
-from yetan.publication.listing import state_of
+from yetan.publication.listing import ListedIssue, state_of
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
@@ -83,12 +83,12 @@ def state_view(state: State, deadline: datetime | None, round_number: int, now: 
 
 
 async def row_views(
-    rows: Sequence[PublicIssue],
+    rows: Sequence[PublicIssue | ListedIssue],
     now: datetime,
-    href: Callable[[PublicIssue], str],
+    href: Callable[[PublicIssue | ListedIssue], str],
     found: Mapping[int, tuple[Runs, Runs]] | None = None,
 ) -> list[RowView]:
-    """Rows of `PublicIssue` as a list draws them; `found` has title and snippet with marks, by issue id."""
+    """Published issues as a list draws them; `found` has title and snippet with marks, by issue id."""
     views = []
     for row in rows:
         state = await state_of(row.state)

@@ -18,6 +18,7 @@ from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import Page
 from yetan.publication.listing import (
     LIST_FIELDS,
+    ListedIssue,
     ListFilters,
     Position,
     filters_from,
@@ -132,11 +133,11 @@ async def _category(text: str) -> Category | None:
 # Answers
 
 
-def _answer(request: Request, rows: Iterable[PublicIssue], following: str | None) -> JSONResponse:
+def _answer(request: Request, rows: Iterable[PublicIssue | ListedIssue], following: str | None) -> JSONResponse:
     return JSONResponse({"items": [_item(request, row) for row in rows], "next": following})
 
 
-def _item(request: Request, row: PublicIssue) -> dict[str, Any]:
+def _item(request: Request, row: PublicIssue | ListedIssue) -> dict[str, Any]:
     path = request.templating.addresses.path("issue", number=row.number)
     return {
         "number": row.number,

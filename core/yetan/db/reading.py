@@ -1,0 +1,122 @@
+"""Reading for public pages: SQL that is compiled once and kept, beside the writer, and given up in time.
+
+On PostgreSQL the driver keeps each statement prepared, on a connection of the pool. SQLite has several read-only
+connections beside the one that writes: Tortoise's own queue every page behind every other statement. A statement
+whose asker is gone, or that takes longer than it may, is cancelled in the database itself, not merely forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tortoise.connection import get_connection
+from tortoise.exceptions import DBConnectionError, OperationalError
+
+from yetan.db.connection import SERVING, is_postgres
+from yetan.db.statements import fetch, inside_transaction, placeholders
+
+#: Seconds a statement may take unless its caller says otherwise.
+PATIENCE = SERVING.statement
+#: Connections that read an SQLite file.
+READERS = 3
+#: After how many steps of SQLite's machine it is asked whether to go on: some tenths of a millisecond.
+_STEPS = 10_000
+
+_TOO_LONG = "reading took longer than it may"
+
+
+async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = PATIENCE) -> Sequence[Any]:
+    """The rows of a SELECT written with ?, as committed, each by index and by name. In a transaction, as that sees it.
+
+    On SQLite they come as they are stored: times as text, see `moment`. Raises `DBConnectionError` where it takes
+    longer than `seconds`; a cancelled task has its statement cancelled.
+    """
+    if inside_transaction():
+        return await fetch(statement, values)
+    client = get_connection("default")
+    if not is_postgres():
+        return await _readers_of(str(client.filename)).read(statement, values, seconds)  # type: ignore[attr-defined]
+    async with client.acquire_connection() as connection:
+        try:
+            rows: Sequence[Any] = await connection.fetch(placeholders(statement), *values, timeout=seconds)
+        except TimeoutError as error:
+            # The driver has the server cancel it, and the connection serves on.
+            raise DBConnectionError(_TOO_LONG) from error
+    return rows
+
+
+def moment(stored: datetime | str | None) -> datetime | None:
+    """A stored time that was read, as an aware datetime."""
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+
+
+class _Readers:
+    """A few read-only connections to one SQLite file, each used by one thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
+        self._idle: list[sqlite3.Connection] = []
+
+    async def read(self, statement: str, values: Sequence[Any], seconds: float) -> list[sqlite3.Row]:
+        end = time.monotonic() + seconds
+        abandoned = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._read, statement, values, end, abandoned
+            )
+        except sqlite3.OperationalError as error:
+            if time.monotonic() >= end:
+                raise DBConnectionError(_TOO_LONG) from error
+            raise OperationalError(error) from error
+        finally:
+            abandoned.set()
+
+    def close(self) -> None:
+        """Close every connection; a statement at work is waited for."""
+        self._threads.shutdown(cancel_futures=True)
+        for connection in self._idle:
+            connection.close()
+
+    def _read(self, statement: str, values: Sequence[Any], end: float, abandoned: threading.Event) -> list[sqlite3.Row]:
+        connection = self._idle.pop() if self._idle else self._open()
+        try:
+            connection.set_progress_handler(lambda: abandoned.is_set() or time.monotonic() > end, _STEPS)
+            with closing(connection.execute(statement, values)) as cursor:
+                return cursor.fetchall()
+        finally:
+            self._idle.append(connection)
+
+    def _open(self) -> sqlite3.Connection:
+        address = f"{Path(self.path).absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=SERVING.lock, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        return connection
+
+
+_readers: _Readers | None = None
+
+
+def _readers_of(path: str) -> _Readers:
+    global _readers
+    if _readers is None or _readers.path != path:
+        close()
+        _readers = _Readers(path)
+    return _readers
+
+
+def close() -> None:
+    """Close the readers, if any; before the connection that writes, which then tidies the file up."""
+    global _readers
+    if _readers is not None:
+        _readers.close()
+        _readers = None

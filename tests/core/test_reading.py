@@ -1,0 +1,138 @@
+"""Reading for public pages: beside the writer, on connections that cannot write, and given up in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.core.tiny_city import add_unit
+from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.transactions import in_transaction
+
+from yetan.db import reading
+from yetan.db.connection import CORE_APPLICATION, connected, is_postgres, sqlite_path
+from yetan.db.failures import database_is_away
+from yetan.db.reading import moment, read
+from yetan.units.models import Unit
+
+#: Counts for minutes.
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT max(i) FROM n"
+UNITS = "SELECT code, id FROM yetan_unit ORDER BY id"
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[None]:
+    async with connected(url, [CORE_APPLICATION]):
+        yield
+
+
+def run(url: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def go() -> None:
+        async with opened(url):
+            await work()
+
+    asyncio.run(go())
+
+
+def test_rows_come_by_name_and_index_as_committed_and_in_a_transaction_as_that_sees_them(database_url: str) -> None:
+    async def go() -> None:
+        unit = await add_unit("A")
+        (row,) = await read("SELECT code, id FROM yetan_unit WHERE code = ? AND id > ?", ["A", 0])
+        assert (row["code"], row["id"], row[0]) == ("A", unit.id, "A")
+        async with in_transaction():
+            await add_unit("B")
+            assert [each["code"] for each in await read(UNITS)] == ["A", "B"]
+        assert [each["code"] for each in await read(UNITS)] == ["A", "B"]
+
+    run(database_url, go)
+
+
+def test_a_reader_waits_for_no_writer(database_url: str) -> None:
+    async def go() -> None:
+        await add_unit("A")
+        written, done = asyncio.Event(), asyncio.Event()
+
+        async def write() -> None:
+            async with in_transaction():
+                await add_unit("B")
+                written.set()
+                await done.wait()
+
+        writing = asyncio.create_task(write())
+        await written.wait()
+        assert [each["code"] for each in await asyncio.wait_for(read(UNITS), 30)] == ["A"]
+        done.set()
+        await writing
+        assert [each["code"] for each in await read(UNITS)] == ["A", "B"]
+
+    run(database_url, go)
+
+
+def test_what_takes_too_long_is_given_up_and_told_as_a_busy_database(database_url: str) -> None:
+    async def go() -> None:
+        with pytest.raises(DBConnectionError) as refused:
+            await asyncio.wait_for(read(ENDLESS, seconds=0.2), 30)
+        assert database_is_away(refused.value)
+        await _idle()
+
+    run(database_url, go)
+
+
+def test_what_nobody_waits_for_is_cancelled_and_leaves_room_for_others(database_url: str) -> None:
+    """32 clients ask for something endless and leave; the next is answered."""
+
+    async def go() -> None:
+        await add_unit("A")
+        crowd = [asyncio.create_task(read(ENDLESS, seconds=600)) for _ in range(32)]
+        await asyncio.sleep(0.3)
+        for each in crowd:
+            each.cancel()
+        await asyncio.wait(crowd, timeout=30)
+        assert len(await asyncio.wait_for(read(UNITS), 30)) == 1
+        await _idle()
+
+    run(database_url, go)
+
+
+async def _idle() -> None:
+    """Wait until the database works on nothing any more that was given up."""
+    end = time.monotonic() + 30
+    while True:
+        if is_postgres():
+            busy = await read(
+                "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'WITH RECURSIVE%' "
+                "AND datname = current_database()"
+            )
+        else:
+            assert reading._readers is not None
+            busy = [1] * (len(reading._readers._threads._threads) - len(reading._readers._idle))
+        if not busy:
+            return
+        assert time.monotonic() < end, "it still works"
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_reader_of_the_embedded_database_cannot_write_and_leaves_nothing_open(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def go() -> None:
+        with pytest.raises(OperationalError, match="readonly"):
+            await read("DELETE FROM yetan_unit")
+        assert await Unit.all().count() == 0
+
+    run(database_url, go)
+    assert reading._readers is None
+    # The last who closes the file tidies its journal away.
+    assert not Path(f"{sqlite_path(database_url)}-wal").exists()
+
+
+def test_times_are_aware_however_they_are_stored() -> None:
+    at = datetime(2026, 5, 6, 1, 2, 3, tzinfo=UTC)
+    assert moment("2026-05-06 01:02:03+00:00") == moment(at) == at
+    assert moment(None) is None
