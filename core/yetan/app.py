@@ -36,6 +36,7 @@ from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
 from yetan.searching.mending import mending
 from yetan.searching.vocabulary import learn
+from yetan.web.admission import Admission
 from yetan.web.caching import KeptPages, PageCache
 from yetan.web.endpoint import Site, routes_of
 from yetan.web.errors import ErrorPages, handle_http_exception
@@ -153,6 +154,7 @@ def application(
     app.router.redirect_slashes = False
     app.state.templating = templating
     app.state.cache = cache
+    app.state.admission = Admission()
     return app
 
 

@@ -377,8 +377,8 @@ PAGES: tuple[Page, ...] = (
     Page("/", board, "board", public=True),
     Page("/issues", issues, "issues", public=True),
     Page("/issues/{number}", issue, "issue", public=True),
-    Page("/search", search, "search", public=True, kept=False),
-    Page("/search/suggest", suggest, "search.suggest", public=True),
+    Page("/search", search, "search", public=True, kept=False, budget="search"),
+    Page("/search/suggest", suggest, "search.suggest", public=True, budget="search"),
     Page("/figures", figures_page, "figures", public=True),
     *desk_pages.PAGES,
 )

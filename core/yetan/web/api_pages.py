@@ -256,6 +256,6 @@ def _ids_in(cursor: str) -> frozenset[int]:
 PAGES: tuple[Page, ...] = (
     Page("/api/v1/issues", issues, "api.issues", public=True),
     Page("/api/v1/issues/{number}", issue, "api.issue", public=True),
-    Page("/api/v1/search", search, "api.search", public=True),
+    Page("/api/v1/search", search, "api.search", public=True, budget="search"),
     Page("/api/v1/openapi.json", openapi, "api.openapi", public=True),
 )

@@ -104,7 +104,7 @@ def _takes_gzip(accepted: bytes) -> bool:
 
 
 class KeptPage:
-    """An answer as bytes, with the strong tag each encoding of it has. An ASGI application for the scope asked of."""
+    """An answer as bytes, with the strong tag each encoding of it has."""
 
     def __init__(self, body: bytes, headers: Headers, made: float, at: datetime) -> None:
         self.body = body
@@ -135,6 +135,14 @@ class KeptPage:
             body = b""
         await send({"type": "http.response.start", "status": status, "headers": list(headers)})
         await send({"type": "http.response.body", "body": body})
+
+    def answering(self, asked: Asked) -> ASGIApp:
+        """The page as the application that answers what was asked."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await self.answer(asked, send)
+
+        return answer
 
     def _encoded(self, body: bytes, suffix: bytes) -> tuple[bytes, Headers]:
         coding = [(b"content-encoding", b"gzip")] if suffix else []

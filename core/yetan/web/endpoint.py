@@ -11,7 +11,7 @@ from typing import Literal
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yetan.access.scope import holds, may, visible
 from yetan.access.secrets import same
@@ -25,6 +25,7 @@ from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
+from yetan.web.admission import Admission, Full, full_response
 from yetan.web.caching import Asked, KeptPage, PageCache, no_body
 from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
@@ -84,17 +85,25 @@ class PageEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["yetan.page"] = self.page.path
         asked: Asked | None = scope.get("yetan.asked")
-        if asked is None or not self.page.is_kept:
-            request = Request(scope, limited(receive, self.page.body_limit), send)
-            response = await self._drawn(scope, request)
-            await response(scope, receive, send)
-            return
-        cache: PageCache = scope["app"].state.cache
-        kept = await cache.shared(asked, lambda: self._drawn(scope, Request(asked.narrowed(scope), no_body)))
-        if isinstance(kept, KeptPage):
-            await kept.answer(asked, send)
+        if asked is None or not self.page.public or self.page.personal:
+            response: ASGIApp = await self._drawn(scope, Request(scope, limited(receive, self.page.body_limit), send))
+        elif self.page.is_kept:
+            cache: PageCache = scope["app"].state.cache
+            kept = await cache.shared(asked, lambda: self._let_in(scope, Request(asked.narrowed(scope), no_body)))
+            response = kept.answering(asked) if isinstance(kept, KeptPage) else kept
         else:
-            await kept(scope, receive, send)
+            response = await self._let_in(scope, Request(scope, limited(receive, self.page.body_limit), send))
+        await response(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, request: Request) -> Response:
+        """Draw a public page as soon as there is room for it."""
+        admission: Admission = scope["app"].state.admission
+        try:
+            async with admission.to(self.page.budget):
+                return await self._drawn(scope, request)
+        except Full:
+            use_locale(request.act.locale)
+            return full_response(scope)
 
     async def _drawn(self, scope: Scope, request: Request) -> Response:
         scope["yetan.request"] = request

@@ -1,0 +1,130 @@
+"""One dear public address does not stop the rest: it has room of its own, and who finds none is told when to come."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message
+from tests.core.tiny_city import TinyCity
+
+from yetan.plugins.declarations import Page
+from yetan.web import admission
+from yetan.web.request import Request
+
+ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+
+
+class Gated:
+    """A page that is drawn for as long as its gate is shut; told how many were at it together."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.now = self.most = self.drawn = 0
+
+    async def __call__(self, request: Request) -> Response:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await self.gate.wait()
+        self.now -= 1
+        self.drawn += 1
+        return PlainTextResponse("drawn")
+
+
+async def quick(request: Request) -> Response:
+    return PlainTextResponse("quick")
+
+
+async def answered(app: object, path: str) -> tuple[int, dict[str, str], bytes]:
+    """What the application answers to a GET."""
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    path, _, query = path.partition("?")
+    await app(  # type: ignore[operator]
+        {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(b"host", b"testserver")],
+            "scheme": "http",
+            "server": ("testserver", 80),
+            "client": ("testclient", 1),
+            "root_path": "",
+            "http_version": "1.1",
+        },
+        receive,
+        send,
+    )
+    headers = {name.decode(): value.decode() for name, value in told[0]["headers"]}
+    return told[0]["status"], headers, b"".join(each.get("body", b"") for each in told[1:])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@ONE_DATABASE
+def test_a_dear_address_fills_its_own_room_and_no_other(
+    database_url: str, tmp_path: Path, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 600.0)
+    dear = Gated()
+    city = TinyCity(database_url, tmp_path)
+    city.pages = (
+        *city.pages,
+        Page("/dear", dear, "dear", public=True, kept=kept, budget="search"),
+        Page("/api/v1/dear", dear, "api.dear", public=True, kept=kept, budget="search"),
+        Page("/quick", quick, "quick", public=True, kept=False),
+    )
+    room = admission.ROOMS["search"]
+    with city.client() as browser:
+
+        async def go() -> None:
+            fitting = room.at_work + room.waiting
+            crowd = [asyncio.create_task(answered(browser.app, f"/dear?n={number}")) for number in range(fitting)]
+            await asyncio.sleep(0.2)
+            assert dear.now == room.at_work
+            status, headers, body = await answered(browser.app, "/dear?n=more")
+            assert (status, headers["retry-after"], headers["cache-control"]) == (503, "2", "no-store")
+            assert "系统正忙" in body.decode()
+            status, headers, body = await answered(browser.app, "/api/v1/dear")
+            assert (status, b'"service_unavailable"' in body) == (503, True)
+            assert [(await answered(browser.app, "/quick"))[2] for _ in range(50)] == [b"quick"] * 50
+            dear.gate.set()
+            assert [status for status, _, _ in await asyncio.gather(*crowd)] == [200] * fitting
+            assert dear.most == room.at_work
+            assert dear.drawn == fitting
+            assert (await answered(browser.app, "/dear?n=later"))[0] == 200
+
+        browser.do(go)
+
+
+@ONE_DATABASE
+def test_who_waits_too_long_is_told_so_and_takes_no_room(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 0.05)
+    dear = Gated()
+    city = TinyCity(database_url, tmp_path)
+    city.pages = (*city.pages, Page("/dear", dear, "dear", public=True, kept=False, budget="search"))
+    with city.client() as browser:
+
+        async def go() -> None:
+            at_work = [asyncio.create_task(answered(browser.app, "/dear")) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            assert [(await answered(browser.app, "/dear"))[0] for _ in range(3)] == [503] * 3
+            leaving = asyncio.create_task(answered(browser.app, "/dear"))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+            dear.gate.set()
+            assert [status for status, _, _ in await asyncio.gather(*at_work)] == [200, 200]
+            assert (await answered(browser.app, "/dear"))[0] == 200
+
+        browser.do(go)
