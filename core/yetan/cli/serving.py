@@ -120,7 +120,6 @@ def _log_without_waiting() -> None:
     logging.raiseExceptions = False
     lines: queue.Queue[logging.LogRecord] = queue.Queue(_LINES_WAITING)
     stream = logging.StreamHandler()
-    stream.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
 
     def write() -> None:
         while True:
@@ -133,7 +132,9 @@ def _log_without_waiting() -> None:
 
     threading.Thread(target=write, name="log", daemon=True).start()
     atexit.register(write_the_last)
-    logging.basicConfig(level=logging.INFO, handlers=[logging.handlers.QueueHandler(lines)])
+    # The queue's own end makes the line: what it puts in has no arguments or exceptions left.
+    waiting = logging.handlers.QueueHandler(lines)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", handlers=[waiting])
 
 
 def _end_with_parent() -> None:
