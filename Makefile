@@ -1,6 +1,6 @@
 # The two commands of the README, and what stands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test previous check format clean
+.PHONY: help install demo test previous bench check format clean
 
 CITY ?= sanming
 PORT ?= 8000
@@ -43,6 +43,10 @@ previous: install ## The last version's core tests on the schema of this one (TE
 SEED ?= 1
 soak: install ## Kill a city a thousand times, race in it, and keep the figures in docs/soak.json.
 	@$(BIN)/python -m tests.soak all --seed "$(SEED)"
+
+SIZE ?= 10000
+bench: install ## What public pages cost beside a bare page, in one run (SIZE= published issues); fails where a target is missed.
+	@$(BIN)/python -m tests.benchmarks --size "$(SIZE)" --figures var/bench.json
 
 check: install ## Format, lint, types, import rules, then the tests.
 	$(BIN)/ruff format --check .
