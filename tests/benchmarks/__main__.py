@@ -28,7 +28,7 @@ def measure(kind: str, size: int, requests: int, folder: Path) -> dict[str, Cost
         town = new_town()
         asyncio.run(fill(town, size))
         with serving() as bare, serving(town.database_url, str(town.folder)) as site:
-            found = {"bare page": cost(bare, lambda number: "/", requests=requests)}
+            found = {"bare page": cost(bare, lambda number: "/", requests=5 * requests)}
             found["list, uncached"] = cost(site, lambda number: f"{LIST}?n={number}", requests=requests)
             found["list, kept"] = cost(site, lambda number: LIST, requests=10 * requests)
             found["list, not modified"] = cost(

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
-from tests.soak.city import PLUGINS
 
 from yetan.app import build_app
 from yetan.testing import Town
+
+#: Without search: its index would be built while pages are measured.
+PLUGINS = ("supervision",)
 
 #: Twenty rows from memory, about 12 KB, as anybody would write it first.
 BARE = """<!doctype html><html lang="zh-Hans"><head><meta charset="utf-8"><title>{{ title }}</title></head><body>
