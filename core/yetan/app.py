@@ -90,7 +90,7 @@ async def running(
     async with connected(configuration.database_url, registry.applications, patience=patience):
         if waiting := await pending(configuration, registry.applications):
             raise ConfigurationError(
-                [f"database: {len(waiting)} migrations are pending ({waiting[0]} first); run `yetan db upgrade`"]
+                [f"数据库：还有 {len(waiting)} 个迁移没有做（第一个是 {waiting[0]}）。请先运行 yetan db upgrade。"]
             )
         runtime.use(city)
         try:

@@ -745,9 +745,9 @@ def test_a_backup_with_an_older_schema_is_taken_back_and_upgraded(home: Path, el
 
 def test_the_command_tells_what_comes_next(archive: Path, there: Path) -> None:
     said = run_command("restore", archive, "--config", there)
-    assert said.returncode == 1, "the check at its end finds the footer empty"
+    assert said.returncode == 0, "an empty footer is something to do, no damage"
     assert "恢复好了。所有人都要重新登录。" in said.stdout
-    assert "FAIL  footer" in said.stdout
+    assert "todo  footer" in said.stdout
     assert "Traceback" not in said.stderr
     assert "13800001234" not in said.stdout + said.stderr
     verified = run_command("backup", "verify", archive)

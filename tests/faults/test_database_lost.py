@@ -45,7 +45,11 @@ def test_a_restart_under_load_loses_nothing_that_was_acknowledged(
     """F07, P7: refused meanwhile with 503 and when to come again; sent again with its key, each has one effect."""
     restart_under_load(cluster, served_on_cluster, process, requests=size("YETAN_SOAK_REQUESTS", 120))
     # The worker, too, goes on by itself.
-    until("the worker has caught up", lambda: not waiting(served_on_cluster))
+    try:
+        until("the worker has caught up", lambda: not waiting(served_on_cluster))
+    except AssertionError:
+        print(waiting(served_on_cluster)[:5], len(waiting(served_on_cluster)))
+        raise
 
 
 def test_a_lock_somebody_keeps_is_not_waited_for(
@@ -70,7 +74,7 @@ def test_a_lock_somebody_keeps_is_not_waited_for(
 def test_when_every_connection_waits_the_others_are_told_so(
     cluster: Cluster, served_on_cluster: ServedTown, process: Process, browser: httpx2.Client, token: str
 ) -> None:
-    """F08: the pool has eight connections; twenty people want the locked row."""
+    """F08: the pool has ten connections, two of them listen; twenty people want the locked row."""
     with cluster.holding(cluster.url, "SELECT * FROM yetan_sequence FOR UPDATE"), ThreadPoolExecutor(20) as people:
         began = time.monotonic()
         forms = [served_on_cluster.form(f"第{number}个人", token) for number in range(20)]

@@ -88,7 +88,7 @@ def _connection(url: str, *, foreign_keys: bool, patience: Patience) -> Any:
         }
     if scheme in ("postgres", "postgresql", "asyncpg"):
         parts = urlsplit(url)
-        query = {"minsize": "1", "maxsize": "8", **dict(parse_qsl(parts.query))}
+        query = {"minsize": "1", "maxsize": "10", **dict(parse_qsl(parts.query))}
         expanded = expand_db_url(urlunsplit(("asyncpg", parts.netloc, parts.path, urlencode(query), "")))
         return {"engine": "yetan.db.postgresql", "credentials": _limits(patience) | expanded["credentials"]}
     raise ConfigurationError([f"database.url: {scheme!r} is not supported; use sqlite:// or postgresql://"])

@@ -106,7 +106,11 @@ async def dictionary(city: Runtime) -> Health:
     except SearchUnavailable as error:
         due = f"索引读不了：{error}"
     return Health(
-        "search dictionary", not due, due or "索引用的是现在的词典", "请运行 yetan search rebuild，做完以前旧索引照常用"
+        "search dictionary",
+        not due,
+        due or "索引用的是现在的词典",
+        "请运行 yetan search rebuild，做完以前旧索引照常用",
+        advisory=True,
     )
 
 
@@ -119,6 +123,7 @@ async def calendar(city: Runtime) -> Health:
         not gaps,
         " ".join(gap.message for gap in gaps) or "今后六十天的放假安排都有数据",
         "请按 docs/operations.md 的 Calendar 一节补一份放假表",
+        advisory=True,
     )
 
 
@@ -130,4 +135,5 @@ async def footer(city: Runtime) -> Health:
         not empty,
         f"没有填：{'、'.join(empty)}" if empty else "都填好了",
         "请在 yetan.toml 的 [city] 里填上",
+        advisory=True,
     )

@@ -298,12 +298,16 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One line of `yetan check` and /readyz: whether it holds, what it says, how to mend it."""
+    """One line of `yetan check` and /readyz: whether it holds, what it says, how to mend it.
+
+    What is `advisory` is worth doing and told until it is done, but nothing is damaged: a check does not fail for it.
+    """
 
     name: str
     ok: bool
     message: str
     remedy: str = ""
+    advisory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
