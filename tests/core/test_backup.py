@@ -264,6 +264,7 @@ def stored_city(
     with town_of(config).open() as town:
         for shade in range(2):
             photograph(town, town.report(title=f"第 {shade} 件"), shade)
+        town.run_worker()
     return folder / "origin" / "var"
 
 

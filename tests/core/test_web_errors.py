@@ -362,7 +362,7 @@ def test_a_schema_behind_is_refused_at_start(city: TinyCity) -> None:
     connection.execute("DELETE FROM tortoise_migrations")
     connection.commit()
     connection.close()
-    with pytest.raises(ConfigurationError, match="run `yetan db upgrade`"), city.client():
+    with pytest.raises(ConfigurationError, match="请先运行 yetan db upgrade"), city.client():
         pass
 
 
