@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.core.event_city import (
@@ -23,6 +24,7 @@ from tests.core.event_city import (
     states,
     subscribe,
 )
+from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
 from yetan.events import worker
@@ -305,6 +307,36 @@ async def test_one_poisoned_event_of_a_hundred_costs_the_others_nothing(database
             clock.forward(hours=1)
         assert await ledger() == ids[1:]
         assert (await Delivery.get(event_id=poison)).attempts == 3
+
+
+@scenario
+async def test_a_database_lost_with_the_work_leaves_no_lease_behind(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F07: the handler failed for want of the database, which is not there for taking that down either, at first."""
+    own, away = worker._own, [True, True]
+
+    def lost(batch: Sequence[Delivery]) -> Any:
+        if away:
+            away.pop()
+            raise DBConnectionError("gone")
+        return own(batch)
+
+    async def handle(events: Sequence[Event]) -> None:
+        if away:
+            raise DBConnectionError("gone")
+        await enter(events)
+
+    monkeypatch.setattr(worker, "_own", lost)
+    monkeypatch.setattr(worker, "_IDLE", 0.01)
+    async with city(database_url, subscriptions=[subscribe(handle, "external")]) as clock:
+        ids = await raise_events(1)
+        await new_worker().run_once()
+        delivery = await Delivery.get(event_id=ids[0])
+        assert (delivery.state, delivery.attempts, delivery.lease_until) == ("pending", 1, None)
+        clock.forward(seconds=10)
+        await new_worker().run_once()
+        assert await ledger() == ids
 
 
 @scenario

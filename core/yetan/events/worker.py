@@ -59,7 +59,7 @@ LEASE = EXTERNAL_LIMIT + timedelta(minutes=1)
 _IDLE = 0.5
 _UNREACHABLE = 4.0
 #: Seconds a restart of the database may take, for what has to be written after it.
-_RESTART = 20.0
+_RESTART = 45.0
 
 # PostgreSQL has no statistics yet of what was written in bulk a moment ago, and takes thousands of rows for one. So
 # the oldest are read first, in the order of an index and as many as the window says; all else is looked up from them
@@ -247,22 +247,23 @@ class Worker:
         Nothing is written to a delivery that another worker has taken since.
         """
         first = batch[0]
-        own = _own(batch)
         if len(batch) > 1:
             message = "subscriber %s failed %s events together, now each by itself: %s"
             logger.warning(message, subscription.name, len(batch), describe(error))
-            await own.update(lease_until=None)
+            await _noted(lambda: _own(batch).update(lease_until=None))
             return sum([await self._deliver(subscription, only=each.id) for each in batch])
         attempts = first.attempts + 1
         state = "dead" if attempts >= MAXIMUM_ATTEMPTS else "pending"
         message = "subscriber %s failed event %s, attempt %s, now %s"
         logger.error(message, subscription.name, first.event_id, attempts, state, exc_info=error)
-        return await own.update(
-            state=state,
-            attempts=attempts,
-            due_at=current().clock() + pause_after(attempts, self._jitter()),
-            lease_until=None,
-            error=describe(error),
+        return await _noted(
+            lambda: _own(batch).update(
+                state=state,
+                attempts=attempts,
+                due_at=current().clock() + pause_after(attempts, self._jitter()),
+                lease_until=None,
+                error=describe(error),
+            )
         )
 
 
