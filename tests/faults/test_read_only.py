@@ -34,23 +34,32 @@ def refused(town: ServedTown, places: Sequence[str], *before: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="SKIPPED MOUNT: root alone can close a file system")
 @places
 def test_a_read_only_file_system_is_named(town: ServedTown, places: Sequence[str]) -> None:
     """Root ignores modes, but not this."""
     with ExitStack() as mounted:
         for place in places:
             path = town.folder / place
-            subprocess.run(["mount", "--bind", path, path], check=True)
+            if subprocess.run(["mount", "--bind", path, path], capture_output=True, check=False).returncode:
+                pytest.skip("SKIPPED MOUNT: root alone can close a file system, and not in every container")
             mounted.callback(subprocess.run, ["umount", "-l", path], check=True)
             subprocess.run(["mount", "-o", "remount,bind,ro", path], check=True)
         refused(town, places)
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="SKIPPED RIGHTS: no setpriv on this machine")
+def heeds_modes() -> bool:
+    """Whether modes count for a process that can be started here."""
+    if os.geteuid() != 0:
+        return True
+    found = shutil.which(WITHOUT_RIGHTS[0])
+    return found is not None and not subprocess.run([*WITHOUT_RIGHTS, "true"], capture_output=True).returncode
+
+
 @places
 def test_what_may_not_be_written_is_named(town: ServedTown, places: Sequence[str]) -> None:
     """Wrong modes; root is made to heed them."""
+    if not heeds_modes():
+        pytest.skip("SKIPPED RIGHTS: root cannot be made to heed modes here (Debian: util-linux)")
     for place in places:
         path = town.folder / place
         path.chmod(0o500 if path.is_dir() else 0o400)
