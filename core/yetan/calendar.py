@@ -106,6 +106,10 @@ class WorkingCalendar:
             return -self.working_days_between(end, start)
         return sum(self.is_working_day(day) for day in _days(start + _ONE_DAY, end))
 
+    def start_of_day(self, day: date) -> datetime:
+        """The instant `day` begins in the city, as aware UTC."""
+        return datetime.combine(day, time(), self.time_zone).astimezone(UTC)
+
     def end_of_day(self, day: date) -> datetime:
         """The instant a deadline on `day` runs out: 23:59:59 in the city, as aware UTC."""
         return datetime.combine(day, time(23, 59, 59), self.time_zone).astimezone(UTC)

@@ -92,6 +92,12 @@ def test_a_deadline_runs_out_at_the_citys_midnight_and_not_at_utc(calendar: Work
     assert calendar.local_date(deadline + timedelta(seconds=1)) == day("2026-05-09")
 
 
+def test_a_day_begins_at_the_city_s_midnight(calendar: WorkingCalendar) -> None:
+    begins = calendar.start_of_day(day("2026-05-08"))
+    assert begins == datetime(2026, 5, 7, 16, 0, tzinfo=UTC)
+    assert calendar.local_date(begins - timedelta(seconds=1)) == day("2026-05-07")
+
+
 def test_the_local_date_runs_ahead_of_utc_in_the_evening(calendar: WorkingCalendar) -> None:
     assert calendar.local_date(datetime(2026, 12, 31, 16, 0, tzinfo=UTC)) == day("2027-01-01")
 

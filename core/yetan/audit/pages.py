@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 
 from starlette.responses import Response
 
@@ -33,11 +33,12 @@ async def audit(request: Request) -> Response:
     status, rows, more = 200, [], None
     try:
         asked = form.clean()
+        start_of_day = current().calendar.start_of_day
         filters = RecordFilters(
             actor=await _actor(asked["actor"]),
             subject=asked["subject"],
-            since=_start(asked["since"]),
-            until=_start(asked["until"] + timedelta(days=1)) if asked["until"] else None,
+            since=start_of_day(asked["since"]) if asked["since"] else None,
+            until=start_of_day(asked["until"] + timedelta(days=1)) if asked["until"] else None,
         )
     except Invalid as error:
         form.refuse(error)
@@ -70,12 +71,6 @@ async def _actor(typed: str) -> str:
     if account is None:
         raise Invalid.field("actor", f"没有“{typed}”这个登录名。也可以写 system（系统）或 anonymous（未登录的人）。")
     return f"account:{account.id}"
-
-
-def _start(day: date | None) -> datetime | None:
-    if day is None:
-        return None
-    return datetime.combine(day, time(), current().configuration.city.zone).astimezone(UTC)
 
 
 async def _names(rows: Iterable[AuditRecord]) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from yetan import faults
@@ -77,13 +78,13 @@ async def make_backup(
         if with_secret:
             (folder / SECRET).touch(mode=0o600)
             (folder / SECRET).write_text(configuration.secret_key, encoding="utf-8")
-        kind = "sqlite" if configuration.is_sqlite else "postgresql"
+        kind: Literal["sqlite", "postgresql"] = "sqlite" if configuration.is_sqlite else "postgresql"
         members = list(_members(folder, kind, [name for name in dump.uploads if name not in missing]))
         manifest = Manifest(
             city=configuration.city.name,
             taken_at=now,
             yetan=version("yetan"),
-            database="sqlite" if configuration.is_sqlite else "postgresql",
+            database=kind,
             server=dump.server,
             plugins=dict(dump.plugins),
             migrations=list(dump.migrations),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -56,7 +56,7 @@ def history_command(
     """Send a subscriber what happened before its plugin was switched on, or while it was off. Nothing goes twice."""
 
     async def work(city: Runtime) -> None:
-        start = since.replace(tzinfo=city.configuration.city.zone).astimezone(UTC) if since else None
+        start = city.calendar.start_of_day(since.date()) if since else None
         if dry_run:
             typer.echo(f"{subscriber} 有 {await count_missed(city.system_act(), subscriber, start)} 件没有收到过。")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 from starlette.responses import Response
 
@@ -67,9 +67,7 @@ def _subscriptions() -> list[tuple[str, str]]:
 
 
 def _start(day: date | None) -> datetime | None:
-    if day is None:
-        return None
-    return datetime.combine(day, time(), current().configuration.city.zone).astimezone(UTC)
+    return current().calendar.start_of_day(day) if day else None
 
 
 PAGES: tuple[Page, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -197,22 +197,16 @@ async def _search_form(request: Request) -> Form:
 
 
 def _filters(typed: Mapping[str, Any]) -> Filters:
-    until = typed["raised_until"]
+    since, until = typed["raised_from"], typed["raised_until"]
+    start_of_day = current().calendar.start_of_day
     return Filters(
         unit=typed["unit"],
         category=typed["category"],
         state=typed["state"],
-        raised_from=_midnight(typed["raised_from"]),
-        raised_until=_midnight(until + timedelta(days=1) if until is not None else None),
+        raised_from=start_of_day(since) if since else None,
+        raised_until=start_of_day(until + timedelta(days=1)) if until else None,
         sort=typed["sort"] or "relevance",
     )
-
-
-def _midnight(day: date | None) -> datetime | None:
-    """The instant a day begins in the city."""
-    if day is None:
-        return None
-    return datetime.combine(day, time(), current().configuration.city.zone).astimezone(UTC)
 
 
 async def _found(request: Request, results: Results) -> list[RowView]:
