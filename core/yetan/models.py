@@ -17,7 +17,7 @@ from yetan.issues.models import (
 )
 from yetan.notices.models import Notice
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
-from yetan.plugins.models import EnabledPlugin
+from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.searching.models import SearchedText, SynonymChange, SynonymRing
@@ -46,10 +46,12 @@ __all__ = [
     "Link",
     "Notice",
     "Person",
+    "PluginFailure",
     "Post",
     "PublicIssue",
     "PublicIssueScope",
     "Publication",
+    "Quarantine",
     "Raiser",
     "Rating",
     "Remark",

@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ('declared', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
                 ('first_enabled_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
                 ('seen_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('catching_up', fields.BooleanField(default=False)),
             ],
             options={'table': 'yetan_enabled_plugin', 'app': 'yetan', 'pk_attr': 'id'},
             bases=['Record'],
@@ -157,6 +158,19 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='PluginFailure',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('plugin', fields.CharField(max_length=60)),
+                ('call', fields.CharField(max_length=120)),
+                ('error', fields.TextField(unique=False)),
+                ('late', fields.BooleanField(default=False)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'yetan_plugin_failure', 'app': 'yetan', 'indexes': [Index(fields=['plugin', 'at'], name='yetan_plugin_failure_latest')], 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='PublicIssue',
             fields=[
                 ('issue_id', fields.IntField(primary_key=True, unique=True, db_index=True, generated=False)),
@@ -203,6 +217,19 @@ class Migration(migrations.Migration):
                 ('raised_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'yetan_public_issue_scope', 'app': 'yetan', 'unique_together': (('issue', 'unit_id'),), 'indexes': [Index(fields=['unit_id', 'raised_at', 'issue_id'], name='yetan_public_issue_scope_walk')], 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='Quarantine',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('plugin', fields.CharField(unique=True, max_length=60)),
+                ('since', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('call', fields.CharField(max_length=120)),
+                ('error', fields.TextField(unique=False)),
+                ('released_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'yetan_quarantine', 'app': 'yetan', 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(
