@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
-from anyio import to_thread
 from starlette.responses import Response
 from tortoise.expressions import Q
 
@@ -40,9 +38,10 @@ from yetan.publication.views import RowView, local_day, marked, state_view
 from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.service import Filters, Results, search_desk
-from yetan.spreadsheets import Cell, write_xlsx
+from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import choices_for
+from yetan.web.downloads import spreadsheet
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 
@@ -65,7 +64,6 @@ SKIP = Field("skip", "从第几件接着看", "number", required=False, minimum=
 QUEUE = Field("queue", "哪个列表", required=False, max_length=20)
 #: More than this many rows are no list to work from; and they would keep the server busy.
 MOST_EXPORTED = 2000
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +255,8 @@ async def export(request: Request) -> Response:
     )
     if len(rows) > MOST_EXPORTED:
         raise Refused(f"超过 {MOST_EXPORTED} 件，一次导不完。请先在“查”里按单位或日期缩小范围，再分几次导出。")
-    data = await to_thread.run_sync(write_xlsx, [_(each) for each in _HEADINGS], await _cells(rows))
     request.looked_at = f"issues: {len(rows)}"
-    filename = f"{name}-{today(request.act):%Y%m%d}.xlsx"
-    disposition = f"attachment; filename=\"issues.xlsx\"; filename*=UTF-8''{quote(filename)}"
-    return Response(data, media_type=XLSX, headers={"Content-Disposition": disposition})
+    return await spreadsheet(f"{name}-{today(request.act):%Y%m%d}", [_(each) for each in _HEADINGS], await _cells(rows))
 
 
 async def _cells(issues: Sequence[Issue]) -> list[list[Cell]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, Response
@@ -27,6 +26,7 @@ from yetan.spreadsheets import Table
 from yetan.units.models import Unit
 from yetan.units.service import root
 from yetan.web.choices import units_within
+from yetan.web.downloads import XLSX, attached
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 
@@ -37,7 +37,6 @@ UPLOAD_LIMIT = 17 * 1024 * 1024
 MOST_SHOWN = 500
 _KIND = "issues"
 _REFUSED = "refused.xlsx"
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 FILE_FIELDS = (
     Field("file", "台账（.xlsx 或 .csv）", "file"),
@@ -216,14 +215,8 @@ async def refused_rows(request: Request) -> Response:
             raise NotFound("这次导入没有被拒的行。")
         plan = await _plan(request, kept, await kept.read())
         content = await asyncio.to_thread(refused_table, plan.ledger)
-        return Response(content, media_type=_XLSX, headers=_download())
-    return FileResponse(file, media_type=_XLSX, headers=_download())
-
-
-def _download() -> dict[str, str]:
-    # The plain name is for old browsers; the other one is what the rest show.
-    encoded = quote("未导入.xlsx")
-    return {"Content-Disposition": f"attachment; filename=\"refused.xlsx\"; filename*=UTF-8''{encoded}"}
+        return Response(content, media_type=XLSX, headers=attached("未导入.xlsx"))
+    return FileResponse(file, media_type=XLSX, headers=attached("未导入.xlsx"))
 
 
 _UPLOAD = "/admin/import/{upload}"
