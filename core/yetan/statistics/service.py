@@ -53,10 +53,10 @@ def figures_of(row: PublicIssue, units: Sequence[int]) -> list[Key]:
     top = row.top_category_id
     return [
         (metric.name, unit, slot, period)
-        for metric, at in counted
+        for metric, periods in ((metric, ("", month_of(at))) for metric, at in counted)
         for unit in units
         for slot in ((0, top) if top else (0,))
-        for period in ("", month_of(at))
+        for period in periods
     ]
 
 
