@@ -50,10 +50,13 @@ from yetan.plugins.declarations import (
 )
 from yetan.plugins.pages import NAVIGATION as PLUGIN_NAVIGATION
 from yetan.plugins.pages import PAGES as PLUGIN_PAGES
+from yetan.plugins.quarantine import EVENT_TYPES as QUARANTINE_EVENTS
+from yetan.plugins.quarantine import NOTICE_KIND as QUARANTINE_NOTICE
 from yetan.publication import projection
 from yetan.publication.pages import NAVIGATION as BOARD_NAVIGATION
 from yetan.publication.pages import PAGES as BOARD_PAGES
 from yetan.publication.search import SOURCE as BOARD_SOURCE
+from yetan.records import projection as records
 from yetan.rules.pages import NAVIGATION as RULE_NAVIGATION
 from yetan.rules.pages import PAGES as RULE_PAGES
 from yetan.rules.service import CORE_RULES
@@ -73,6 +76,7 @@ _EVENT_TYPES = (
     EventType("publication.corrected", "更正公开内容"),
     EventType("publication.withdrawn", "撤下公开"),
     EventType(projection.PROJECTED, "公开板已更新"),
+    EventType(records.PROJECTED, "公开的登记已更新"),
     EventType("unit.added", "新增单位"),
     EventType("unit.changed", "单位变更"),
     EventType("unit.merged", "单位合并"),
@@ -153,13 +157,14 @@ def yetan_issue_guards() -> Sequence[Guard]:
 
 @hookimpl
 def yetan_event_types() -> Sequence[EventType]:
-    return (*ISSUE_EVENTS, docket.EVENT_TYPE, *_EVENT_TYPES)
+    return (*ISSUE_EVENTS, docket.EVENT_TYPE, *QUARANTINE_EVENTS, *_EVENT_TYPES)
 
 
 @hookimpl
 def yetan_subscriptions() -> Sequence[Subscription]:
     return (
         projection.SUBSCRIPTION,
+        records.SUBSCRIPTION,
         Subscription("core.notices", NOTICE_EVENTS, tell),
     )
 
@@ -194,7 +199,7 @@ def yetan_metrics() -> Sequence[Metric]:
 
 @hookimpl
 def yetan_notice_kinds() -> Sequence[NoticeKind]:
-    return (*NOTICE_KINDS, docket.NOTICE_KIND)
+    return (*NOTICE_KINDS, docket.NOTICE_KIND, QUARANTINE_NOTICE)
 
 
 @hookimpl

@@ -86,7 +86,7 @@ def shelf(town: Town) -> Shelf:
     async def fill() -> None:
         city = current()
         city.search = shelf
-        feeding = feed.subscription(city.registry.search_sources.values())
+        feeding = feed.subscription("core", list(city.registry.search_sources.values()))
         city.registry.subscriptions = {**city.registry.subscriptions, feeding.name: feeding}
 
     town.do(fill)

@@ -65,7 +65,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plugin]:
             setattr(module, hook, hookimpl(_answering(answer), specname=hook))
             monkeypatch.setattr(getattr(module, hook), "__name__", hook)
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        return Plugin(name, name, "1.0", f"yetan_{name}", module.__name__, **(about or {}))
+        return Plugin(name, name, "1.0", "yetan", module.__name__, **(about or {}))
 
     return made
 
@@ -291,7 +291,7 @@ def test_a_hook_that_fails_or_gives_something_else_is_named(
 
 
 def test_hooks_that_cannot_be_imported_are_named() -> None:
-    (problem,) = problems_of(Plugin("bells", "钟", "1.0", "bells", "bells.no_such_module"))
+    (problem,) = problems_of(Plugin("bells", "钟", "1.0", "yetan", "bells.no_such_module"))
     assert problem.startswith("plugin 'bells': its hooks (bells.no_such_module) cannot be used")
 
 

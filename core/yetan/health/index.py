@@ -7,7 +7,7 @@ from yetan.health.findings import Findings
 from yetan.plugins.declarations import Health
 from yetan.runtime import Runtime
 from yetan.search import SearchBackend, SearchUnavailable
-from yetan.searching.feed import follow_events
+from yetan.searching.feed import Feed
 
 _CHUNK = 500
 _REMEDY = "请运行 yetan search rebuild，或者 yetan check --repair"
@@ -53,7 +53,7 @@ async def _differences(city: Runtime, search: SearchBackend) -> tuple[set[str], 
 
 async def _on_their_way(city: Runtime, keys: set[str]) -> set[str]:
     """Those of `keys` about whose subject the index has still to be told."""
-    feeders = [each.name for each in city.registry.subscriptions.values() if each.handle is follow_events]
+    feeders = [each.name for each in city.registry.subscriptions.values() if isinstance(each.handle, Feed)]
     told: set[int] = set()
     ids = sorted({_id(key) for key in keys})
     for start in range(0, len(ids), _CHUNK):

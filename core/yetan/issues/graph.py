@@ -9,7 +9,7 @@ def draw_graph(registry: Registry) -> str:
     """States with what leads out of them: the transition, where to, whose right it takes, and its guards."""
     lines: list[str] = []
     for state in registry.states.values():
-        owner = registry.owners.get(state.name, "core")
+        owner = registry.owner_of(state)
         lines.append(f"{state.name} {state.label} [{state.category}]" + ("" if owner == "core" else f" from {owner}"))
         for transition in registry.transitions.values():
             if state.name in transition.sources:

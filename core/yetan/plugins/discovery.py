@@ -59,7 +59,7 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
             continue
         try:
             plugin = points[name].load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             problems.append(f"plugin {name!r} ({points[name].value}) failed to import: {error!r}")
             continue
         if not isinstance(plugin, Plugin) or plugin.name != name:

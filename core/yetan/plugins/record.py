@@ -30,7 +30,7 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
             "states": {
                 state.name: {"label": state.label, "category": state.category, "fallback": state.fallback}
                 for state in registry.states.values()
-                if registry.owners.get(state.name) == plugin.name
+                if registry.owner_of(state) == plugin.name
             },
         }
         row, created = await EnabledPlugin.get_or_create(

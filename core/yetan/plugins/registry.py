@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -35,8 +36,12 @@ from yetan.plugins.declarations import (
     Transition,
     Visibility,
 )
+from yetan.plugins.guarding import Conduct, guard_declarations
 from yetan.search import SearchBackend, SearchSource
 from yetan.searching import feed
+
+if TYPE_CHECKING:
+    from yetan.records.kind import RecordKind
 
 #: The version plugins state a range of in `requires_api`.
 API_VERSION = "0.1"
@@ -45,6 +50,22 @@ API_VERSION = "0.1"
 CORE = Plugin(name="core", title="核心", version=API_VERSION, package="yetan", hooks="yetan.core_hooks")
 
 T = TypeVar("T")
+
+
+class Owners:
+    """Which plugin declared what; "core" for the core's."""
+
+    def __init__(self) -> None:
+        # By identity, since not all that is declared can be hashed; held, so that no identity is used again.
+        self._found: dict[int, tuple[object, str]] = {}
+
+    def add(self, declared: object, plugin: str) -> None:
+        """Note whose a declaration is."""
+        self._found[id(declared)] = (declared, plugin)
+
+    def of(self, declared: object) -> str:
+        """Whose it is."""
+        return self._found.get(id(declared), (declared, CORE.name))[1]
 
 
 @dataclass(slots=True)
@@ -58,8 +79,6 @@ class Registry:
     navigation: tuple[NavigationItem, ...] = ()
     visibility: Mapping[type[Any], Visibility] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
-    #: Which plugin declared a state.
-    owners: Mapping[str, str] = field(default_factory=dict)
     transitions: Mapping[str, Transition] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     event_types: Mapping[str, EventType] = field(default_factory=dict)
@@ -72,8 +91,16 @@ class Registry:
     panels: tuple[Panel, ...] = ()
     notice_kinds: Mapping[str, NoticeKind] = field(default_factory=dict)
     search_sources: Mapping[str, SearchSource] = field(default_factory=dict)
+    record_kinds: Mapping[str, RecordKind] = field(default_factory=dict)
     theme: Theme | None = None
     search_backend: SearchBackend | None = None
+    owners: Owners = field(default_factory=Owners)
+    #: How each plugin behaves in this process, by name.
+    conducts: Mapping[str, Conduct] = field(default_factory=dict)
+
+    def owner_of(self, declared: object) -> str:
+        """The name of the plugin that declared something; "core" for the core."""
+        return self.owners.of(declared)
 
     def subscribers_to(self, event_type: str, subject_kind: str) -> list[Subscription]:
         """The subscriptions that hear of such events."""
@@ -97,15 +124,16 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     if problems:
         raise ConfigurationError(problems)
     calls = _Calls(manager, (CORE, *plugins), problems)
+    record_kinds = calls.record_kinds()
     registry = Registry(
         plugins=tuple(plugins),
         configurations=configurations,
+        record_kinds=record_kinds,
         permissions=calls.named("yetan_permissions", Permission),
         pages=calls.listed("yetan_pages", Page),
         navigation=tuple(sorted(calls.listed("yetan_navigation", NavigationItem), key=lambda item: item.position)),
         visibility=calls.keyed("yetan_visibility", Visibility, lambda each: each.model),
         states=calls.named("yetan_issue_states", State),
-        owners=calls.owners["yetan_issue_states"],
         transitions=calls.named("yetan_issue_transitions", Transition),
         guards=calls.listed("yetan_issue_guards", Guard),
         event_types=calls.named("yetan_event_types", EventType),
@@ -118,6 +146,8 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         panels=tuple(sorted(calls.listed("yetan_panels", Panel), key=lambda panel: panel.position)),
         notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
         search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
+        owners=calls.owners,
+        conducts={plugin.name: Conduct(plugin.name) for plugin in plugins},
     )
     _choose_theme(registry, configuration, calls.named("yetan_themes", Theme), problems)
     _choose_search(registry, configuration, manager, problems)
@@ -125,6 +155,8 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         problems += check_registry(registry)
     if problems:
         raise ConfigurationError(problems)
+    guard_declarations(registry)
+    _feed_index(registry)
     return registry
 
 
@@ -135,8 +167,23 @@ class _Calls:
         self.manager = manager
         self.plugins = plugins
         self.problems = problems
-        #: By hook, which plugin gave what it is called by.
-        self.owners: dict[str, dict[Any, str]] = defaultdict(dict)
+        self.owners = Owners()
+        #: By plugin and hook, what its kinds of record have become.
+        self._made: dict[tuple[str, str], list[Any]] = defaultdict(list)
+
+    def record_kinds(self) -> dict[str, RecordKind]:
+        """The kinds of record; from now on each plugin contributes to every hook what its own become as well."""
+        from yetan.records.contributions import contributions
+        from yetan.records.kind import RecordKind, check_kind
+
+        kinds = self.named("yetan_record_kinds", RecordKind)
+        for kind in kinds.values():
+            plugin = self.owners.of(kind)
+            faults = list(check_kind(kind))
+            self.problems += [f"plugin {plugin!r}: {fault}" for fault in faults]
+            for hook, made in contributions(kind).items() if not faults else ():
+                self._made[plugin, hook] += made
+        return kinds
 
     def by_plugin(self, hook: str, kind: type[Any]) -> Iterable[tuple[Plugin, Any]]:
         """What each plugin contributes to a hook, in the one order; what is not a `kind` is a problem."""
@@ -146,11 +193,12 @@ class _Calls:
             caller = self.manager.subset_hook_caller(hook, [each for each in everybody if each is not own])
             try:
                 contributed = [each for contributions in caller() for each in contributions]
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.problems.append(f"plugin {plugin.name!r}: {hook} failed: {error!r}")
                 continue
-            for each in contributed:
+            for each in (*contributed, *self._made[plugin.name, hook]):
                 if isinstance(each, kind):
+                    self.owners.add(each, plugin.name)
                     yield plugin, each
                 else:
                     self.problems.append(f"plugin {plugin.name!r}: {hook} gives {each!r}, which is no {kind.__name__}")
@@ -162,16 +210,16 @@ class _Calls:
         return self.keyed(hook, kind, lambda each: each.name)
 
     def keyed(self, hook: str, kind: type[Any], key: Callable[[Any], T]) -> dict[T, Any]:
-        owners = self.owners[hook]
         found: dict[T, Any] = {}
         for plugin, each in self.by_plugin(hook, kind):
             name = key(each)
             if name in found:
                 self.problems.append(
-                    f"plugin {plugin.name!r}: {hook} declares {name!r}, which {owners[name]!r} declares already"
+                    f"plugin {plugin.name!r}: {hook} declares {name!r}, "
+                    f"which {self.owners.of(found[name])!r} declares already"
                 )
                 continue
-            owners[name], found[name] = plugin.name, each
+            found[name] = each
         return found
 
 
@@ -187,6 +235,8 @@ def _configure(configuration: Configuration, plugins: Sequence[Plugin], problems
             configured[plugin.name] = check_dataclass(plugin.configuration, values, f"plugin.{plugin.name}")
         except ConfigurationError as error:
             problems += error.problems
+        except Exception as error:
+            problems.append(f"plugin {plugin.name!r}: its settings cannot be read: {error!r}")
     return configured
 
 
@@ -197,8 +247,10 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
     for plugin in reversed(plugins):
         try:
             manager.register(import_module(plugin.hooks), name=plugin.name)
-        except Exception as error:
-            problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error}")
+        except (Exception, SystemExit) as error:
+            problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error!r}")
+        if find_spec(plugin.package) is None:
+            problems.append(f"plugin {plugin.name!r}: there is no package {plugin.package!r}; name the one it comes in")
     known = [name for name in vars(hookspecs) if name.startswith("yetan_")]
     for plugin in plugins:
         for caller in manager.get_hookcallers(manager.get_plugin(plugin.name)) or ():
@@ -235,9 +287,17 @@ def _choose_search(
         return
     if registry.search_backend is None:
         problems.append(f"search: plugin {configuration.search!r} offers no search backend")
+
+
+def _feed_index(registry: Registry) -> None:
+    """Let the index hear what the sources name: the core's by itself, and those of each plugin by themselves."""
+    if registry.search_backend is None:
         return
-    feeding = feed.subscription(registry.search_sources.values())
-    registry.subscriptions = {**registry.subscriptions, feeding.name: feeding}
+    sources: dict[str, list[SearchSource]] = defaultdict(list)
+    for source in registry.search_sources.values():
+        sources[registry.owner_of(source)].append(source)
+    feeding = [feed.subscription(plugin, own) for plugin, own in sources.items()]
+    registry.subscriptions = {**registry.subscriptions, **{each.name: each for each in feeding}}
 
 
 def check_registry(registry: Registry) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
+from yetan.db.failures import database_is_away
 from yetan.events.models import Event
+from yetan.log import log
 from yetan.plugins.declarations import Subscription, matches
+from yetan.plugins.guarding import is_paused, plugin_of
 from yetan.runtime import current
 from yetan.search import IndexDamaged, SearchDocument, SearchSource, SearchUnavailable
 from yetan.searching.mending import damage_met
@@ -15,47 +17,63 @@ from yetan.searching.vocabulary import learn
 _CHUNK = 200
 
 
-def subscription(sources: Iterable[SearchSource]) -> Subscription:
-    """The index's own: it hears what its sources name, no more."""
+class Feed:
+    """A subscriber: index again what the events are about. Doing it twice changes nothing."""
+
+    def __init__(self, sources: Sequence[SearchSource]) -> None:
+        self.sources = sources
+
+    @property
+    def paused(self) -> bool:
+        """Whether the sources belong to a plugin that is in quarantine: what they are told waits."""
+        return any(is_paused(source.load) for source in self.sources)
+
+    async def __call__(self, events: Sequence[Event]) -> None:
+        search = current().search
+        if search is None:
+            return
+        upserts: list[SearchDocument] = []
+        deletes: list[str] = []
+        for source in self.sources:
+            ids = sorted(
+                {event.subject_id for event in events if any(matches(each, event.type) for each in source.events)}
+            )
+            documents = await source.load(ids) if ids else ()
+            upserts += documents
+            deletes += sorted({f"{source.kind}:{each}" for each in ids} - {document.key for document in documents})
+        if upserts or deletes:
+            try:
+                if not await search.count():
+                    # An index that holds nothing yet is made with the names there are by now.
+                    await learn()
+                await search.apply(upserts, deletes)
+            except IndexDamaged:
+                damage_met()
+                raise
+
+
+def subscription(plugin: str, sources: Sequence[SearchSource]) -> Subscription:
+    """The index's own, for the sources of one plugin: it hears what they name, no more.
+
+    Each plugin has its own, so that one whose documents cannot be had keeps nobody else's out of the index.
+    """
     events = tuple(sorted({pattern for source in sources for pattern in source.events}))
-    return Subscription("core.search", events, follow_events, mode="external", historical=True)
-
-
-async def follow_events(events: Sequence[Event]) -> None:
-    """Subscriber: index again what the events are about. Doing it twice changes nothing."""
-    runtime = current()
-    if runtime.search is None:
-        return
-    wanted: dict[str, set[int]] = defaultdict(set)
-    for event in events:
-        for source in runtime.registry.search_sources.values():
-            if any(matches(pattern, event.type) for pattern in source.events):
-                wanted[source.kind].add(event.subject_id)
-    upserts: list[SearchDocument] = []
-    deletes: list[str] = []
-    for kind, ids in wanted.items():
-        documents = await runtime.registry.search_sources[kind].load(sorted(ids))
-        upserts += documents
-        deletes += sorted({f"{kind}:{each}" for each in ids} - {document.key for document in documents})
-    if upserts or deletes:
-        try:
-            if not await runtime.search.count():
-                # An index that holds nothing yet is made with the names there are by now.
-                await learn()
-            await runtime.search.apply(upserts, deletes)
-        except IndexDamaged:
-            damage_met()
-            raise
+    return Subscription(f"{plugin}.search", events, Feed(sources), mode="external", historical=True)
 
 
 async def every_document() -> AsyncIterator[SearchDocument]:
-    """Every document there is, source by source, read in chunks."""
+    """Every document there is, source by source, read in chunks. What a plugin fails to give is left out."""
     for source in current().registry.search_sources.values():
         after = 0
-        while ids := await source.ids(after, _CHUNK):
-            for document in await source.load(ids):
-                yield document
-            after = ids[-1]
+        try:
+            while ids := await source.ids(after, _CHUNK):
+                for document in await source.load(ids):
+                    yield document
+                after = ids[-1]
+        except Exception as error:
+            if not plugin_of(source.load) or database_is_away(error):
+                raise
+            log.exception("the documents of %s are not in the index", source.kind)
 
 
 async def rebuild(progress: Callable[[int], None] | None = None) -> int:

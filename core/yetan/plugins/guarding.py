@@ -1,0 +1,283 @@
+"""The guard around what plugins declare: every call by itself, timed, counted, with an end, told by its plugin's name.
+
+All of it is put on in one place, `guard_declarations`, when the registry is made; who calls a panel's loader or a
+subscription's handler sees a function as before. What the core declares is called directly.
+
+A failure costs what was asked for and nothing else: the panel's place, the batch of the subscriber, the plugin's own
+page. Whatever decides who may do or see something refuses when it fails (F18). A plugin in quarantine is not called at
+all (`yetan.plugins.quarantine`); its deliveries, jobs and due dates wait.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from yetan.db.failures import database_is_away, disk_is_full
+from yetan.errors import Forbidden, YetanError
+from yetan.events.attempts import bounded, describe
+from yetan.files.storage import StorageUnavailable
+from yetan.search import SearchUnavailable
+
+if TYPE_CHECKING:
+    from yetan.plugins.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds somebody waits for a part of a page, or for a yes or no.
+SOON = timedelta(seconds=2)
+#: For a paper, and for a whole page of the plugin's own.
+PAPER, PAGE = timedelta(seconds=10), timedelta(minutes=1)
+#: Seconds a plugin may hold the event loop in one go before that is told: nobody else is answered meanwhile.
+HELD = 0.25
+#: Failures that wait to be written down, at most; the first ones tell enough.
+_WAITING = 100
+
+#: Not the plugin's doing: a refusal, somebody who left, or a database, disk or index that is away.
+_NO_FAILURE = (YetanError, HTTPException, ClientDisconnect, StorageUnavailable, SearchUnavailable)
+
+
+class Paused(YetanError):  # noqa: N818 - read as "the plugin is paused"
+    """The plugin is in quarantine."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("这项功能接连出错，暂时停用了，管理员已经收到消息。其他功能照常使用。")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that failed, or that took too long."""
+
+    call: str
+    error: str
+    late: bool
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the calls of one function came to in this process. Times are in seconds."""
+
+    calls: int = 0
+    failures: int = 0
+    #: From the call to its end, waiting included; and what of it the event loop was held.
+    seconds: float = 0.0
+    held: float = 0.0
+    #: The longest the loop was held in one go, and how often longer than it should be.
+    longest: float = 0.0
+    blocked: int = 0
+
+
+@dataclass(slots=True)
+class Conduct:
+    """How one plugin behaves in this process."""
+
+    plugin: str
+    paused: bool = False
+    figures: dict[str, Figures] = field(default_factory=dict)
+    #: What failed and is not written down yet; see `yetan.plugins.quarantine`.
+    failures: list[Failure] = field(default_factory=list)
+    #: Called when something has failed.
+    noticed: Callable[[], None] = lambda: None
+
+    def failed(self, call: str, error: BaseException) -> None:
+        """Note that a call failed. What is not the plugin's doing is not noted."""
+        if isinstance(error, _NO_FAILURE) or database_is_away(error) or disk_is_full(error):
+            return
+        self.figures[call].failures += 1
+        logger.error("plugin %s: %s failed: %s", self.plugin, call, describe(error))
+        if len(self.failures) < _WAITING:
+            self.failures.append(Failure(call, describe(error), isinstance(error, TimeoutError)))
+        self.noticed()
+
+    def held(self, call: str, seconds: float) -> None:
+        """Note that the event loop was held for so long."""
+        figures = self.figures[call]
+        figures.held += seconds
+        if seconds > figures.longest:
+            figures.longest = seconds
+        if seconds > HELD:
+            figures.blocked += 1
+            logger.warning("plugin %s: %s let everybody else wait for %.2f s", self.plugin, call, seconds)
+
+
+class Guarded:
+    """An async function of a plugin, called through the guard. `limit` is how long it may take, if there is one."""
+
+    __slots__ = ("_limit", "call", "conduct", "function")
+
+    def __init__(
+        self, conduct: Conduct, call: str, function: Callable[..., Awaitable[Any]], limit: timedelta | None = None
+    ) -> None:
+        self.conduct = conduct
+        self.call = call
+        self.function = function
+        self._limit = limit
+        conduct.figures.setdefault(call, Figures())
+
+    @property
+    def paused(self) -> bool:
+        """Whether its plugin is in quarantine."""
+        return self.conduct.paused
+
+    async def __call__(self, *arguments: Any) -> Any:
+        if self.conduct.paused:
+            raise Paused
+        figures = self.conduct.figures[self.call]
+        figures.calls += 1
+        begun = perf_counter()
+        try:
+            steps = _Steps(self, self.function(*arguments).__await__())
+            return await (bounded(steps, self._limit) if self._limit else steps)
+        except Exception as error:
+            self.failed(error)
+            raise
+        finally:
+            figures.seconds += perf_counter() - begun
+
+    def at_once(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function of the plugin's that is not async, such as the drawing of its template, as part of this."""
+        if self.conduct.paused:
+            raise Paused
+        begun = perf_counter()
+        try:
+            return function(*arguments)
+        except Exception as error:
+            self.failed(error)
+            raise
+        finally:
+            self.conduct.held(self.call, perf_counter() - begun)
+
+    def failed(self, error: BaseException) -> None:
+        """Note that it failed in a way it could not notice itself."""
+        self.conduct.failed(self.call, error)
+
+
+class _Steps:
+    """Runs an awaitable step by step, noting how long each holds the event loop."""
+
+    __slots__ = ("_guarded", "_work")
+
+    def __init__(self, guarded: Guarded, work: Generator[Any, Any, Any]) -> None:
+        self._guarded = guarded
+        self._work = work
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        conduct, call = self._guarded.conduct, self._guarded.call
+        step: Callable[..., Any] = self._work.send
+        given: Any = None
+        while True:
+            begun = perf_counter()
+            try:
+                waiting = step(given)
+            except StopIteration as done:
+                return done.value
+            finally:
+                conduct.held(call, perf_counter() - begun)
+            try:
+                given = yield waiting
+                step = self._work.send
+            except BaseException as error:
+                step, given = self._work.throw, error
+
+
+def is_paused(function: Callable[..., Any]) -> bool:
+    """Whether a declared function belongs to a plugin that is in quarantine."""
+    return getattr(function, "paused", False)
+
+
+def plugin_of(function: Callable[..., Any]) -> str:
+    """The plugin a declared function belongs to; "" for the core's."""
+    return function.conduct.plugin if isinstance(function, Guarded) else ""
+
+
+#: By attribute of the registry: what one is called, and which of its functions are guarded with which limit. Those
+#: without one are bounded by whoever calls them, or by nothing: a rebuild of the index takes as long as it takes.
+_FUNCTIONS: Mapping[str, tuple[str, Mapping[str, timedelta | None]]] = {
+    "pages": ("page", {"endpoint": PAGE}),
+    "guards": ("guard", {"check": SOON}),
+    "subscriptions": ("subscription", {"handle": None}),
+    "jobs": ("job", {"run": None}),
+    "due_kinds": ("due", {"handle": None}),
+    "documents": ("document", {"load": PAPER, "available": SOON}),
+    "panels": ("panel", {"load": SOON}),
+    "search_sources": ("search", {"load": None, "ids": None}),
+}
+
+
+def guard_declarations(registry: Registry) -> None:
+    """Put the guard around every function that a plugin declares."""
+    for attribute, (noun, limits) in _FUNCTIONS.items():
+        declared = getattr(registry, attribute)
+        if isinstance(declared, tuple):
+            setattr(registry, attribute, tuple(_guarded(registry, noun, limits, each) for each in declared))
+        else:
+            guarded = {key: _guarded(registry, noun, limits, each) for key, each in declared.items()}
+            setattr(registry, attribute, guarded)
+    registry.visibility = {
+        model: replace(each, **_denying(conduct, model.__name__, each.rows, each.units))
+        if (conduct := registry.conducts.get(registry.owner_of(each))) is not None
+        else each
+        for model, each in registry.visibility.items()
+    }
+
+
+def _guarded(registry: Registry, noun: str, limits: Mapping[str, timedelta | None], declared: Any) -> Any:
+    plugin = registry.owner_of(declared)
+    conduct = registry.conducts.get(plugin)
+    if conduct is None:
+        return declared
+    names = {each.name for each in fields(declared)}
+    call = f"{noun} {getattr(declared, 'name' if 'name' in names else 'kind')}"
+    functions = {name: getattr(declared, name) for name in limits}
+    guarded = replace(
+        declared,
+        **{
+            name: Guarded(conduct, call, function, limits[name])
+            for name, function in functions.items()
+            if function is not None
+        },
+    )
+    registry.owners.add(guarded, plugin)
+    return guarded
+
+
+def _denying(
+    conduct: Conduct, model: str, rows: Callable[[Any], Any], units: Callable[[Any], Awaitable[Any]]
+) -> dict[str, Callable[..., Any]]:
+    """What tells who may see the rows of a model; nobody may where it fails (F18)."""
+    reaching = Guarded(conduct, f"visibility {model}", units, SOON)
+
+    def denied(error: Exception) -> Exception:
+        return error if isinstance(error, _NO_FAILURE) and not isinstance(error, Paused) else _Denied()
+
+    def guarded_rows(act: Any) -> Any:
+        try:
+            return reaching.at_once(rows, act)
+        except Exception as error:
+            raise denied(error) from error
+
+    async def guarded_units(row: Any) -> Any:
+        try:
+            return await reaching(row)
+        except Exception as error:
+            raise denied(error) from error
+
+    return {"rows": guarded_rows, "units": guarded_units}
+
+
+class _Denied(Forbidden):
+    """Whether somebody may could not be found out."""
+
+    def __init__(self) -> None:
+        super().__init__("暂时核对不了您的权限，所以没有打开。请过一会儿再试，还是不行就联系管理员。")
