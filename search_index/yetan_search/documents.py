@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from yetan.api import Facet, SearchDocument
+from yetan.api import Facet, SearchDocument, SearchQuery
 from yetan_search import ranking
-from yetan_search.analysis import Analysis, fold
+from yetan_search.analysis import Analysis, fold, fold_number
 
 
 def weights_of(document: SearchDocument, analysis: Analysis) -> Mapping[str, float]:
@@ -45,3 +45,24 @@ def facets_of(document: SearchDocument) -> Mapping[Facet, tuple[str, ...]]:
         "matter": (document.matter,) if document.matter else (),
         "year": (str(document.year),) if document.year is not None else (),
     }
+
+
+def numbers_of(document: SearchDocument) -> list[str]:
+    """The numbers the document is known by, as they are matched."""
+    return [folded for number in document.numbers if (folded := fold_number(number))]
+
+
+def wanted_facets(query: SearchQuery) -> Iterator[tuple[Facet, frozenset[str]]]:
+    """The facets a query is narrowed by, each with the values of which a document has to have one."""
+    if query.kinds:
+        yield "kind", query.kinds
+    narrowed: Mapping[Facet, int | str | None] = {
+        "unit": query.unit,
+        "category": query.category,
+        "state": query.state,
+        "matter": query.matter,
+        "year": query.year,
+    }
+    for facet, value in narrowed.items():
+        if value is not None:
+            yield facet, frozenset({str(value)})

@@ -17,7 +17,7 @@ from yetan_search import ranking
 from yetan_search.analysis import Analysis, fold
 
 #: Raised with every change of what an index holds, or of how text becomes terms.
-VERSION = 2
+VERSION = 3
 #: So many new words are named when a rebuild is due.
 _NAMED = 3
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
+
+from yetan_search.analysis import fold
 
 Syllables = tuple[str, ...]
 
 #: So many words at most for one spelling.
 MOST_WORDS = 8
+#: How many words are looked at for a suggestion.
+_SUGGESTIONS_TRIED = 200
 #: Letters that many speakers, and many typists, do not tell apart: zh and z, l and n, -ng and -n, ü and u.
 _ALIKE = tuple(
     (re.compile(sound), same)
@@ -139,3 +144,11 @@ class Sounds:
             if not key.startswith(start):
                 return
             yield word
+
+    def suggested(self, start: str, frequency: Callable[[str], int]) -> list[str]:
+        """The words that may be meant by their beginning `start`, the most frequent first."""
+        start = fold(start).strip()
+        if not start:
+            return []
+        words = islice(dict.fromkeys(self.beginning(start)), _SUGGESTIONS_TRIED)
+        return sorted((word for word in words if word != start), key=lambda word: (-frequency(word), word))

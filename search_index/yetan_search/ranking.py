@@ -9,12 +9,12 @@ query a document covers then raises or lowers the sum: a boost, never a filter.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-from yetan_search.analysis import Analysis, Question
+from yetan_search.analysis import Question
 from yetan_search.concepts import Concept
 
 #: The parts of a document: what one occurrence of a term in it is worth, and how many terms it usually has.
@@ -35,22 +35,23 @@ _COVERAGE = 0.6
 _GUESSES_TOLD = 3
 
 
-class Postings(Protocol):
-    """What ranking reads from an index."""
+class Frequencies(Protocol):
+    """How common terms are in an index."""
 
     documents: int
 
     def frequency(self, term: str) -> int:
-        """How many documents hold `term`."""
+        """How many documents of the index hold `term`."""
+
+
+class Postings(Frequencies, Protocol):
+    """What ranking reads: how common terms are in the whole index, and who holds them of those that may be found."""
 
     def weights(self, term: str) -> Iterable[tuple[int, float]]:
-        """The documents that hold `term`, with the weight that `weigh` gave it."""
-
-    def text(self, document: int) -> str:
-        """The folded title, place, text and reply of a document."""
+        """The documents that may be found and hold `term`, with the weight that `weigh` gave it."""
 
     def numbered(self, number: str) -> AbstractSet[int]:
-        """The documents known by `number`."""
+        """The documents that may be found and are known by `number`."""
 
 
 def weigh(parts: Mapping[str, Sequence[str]]) -> dict[str, float]:
@@ -78,13 +79,11 @@ class Ranked:
         return self.whole if self.whole and sort != "relevance" else self.scores.keys()
 
 
-def rank(question: Question, concepts: Sequence[Concept], postings: Postings, allowed: AbstractSet[int]) -> Ranked:
-    """Score each of the `allowed` documents that the question finds."""
-    for phrase in question.quoted:
-        allowed = allowed & _containing(phrase, postings, allowed)
-    for phrase in question.without:
-        allowed = allowed - _containing(phrase, postings, allowed)
+def rank(question: Question, concepts: Sequence[Concept], postings: Postings) -> Ranked:
+    """Score each document of `postings` that the question finds.
 
+    What stands in quotation marks or behind a minus sign decides which documents may be found, before this.
+    """
     places = {character: 1 << place for place, character in enumerate(question.characters)}
     scores: dict[int, float] = {}
     #: Which characters of the query each document covers, and which of its concepts: a bit each.
@@ -95,34 +94,35 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings, al
     for number, concept in enumerate(concepts):
         best: dict[int, float] = {}
         for alternative in concept.alternatives:
-            held = _held(alternative.terms, postings, allowed)
+            held = _held(alternative.terms, postings)
             for document, weight in held:
                 value = alternative.worth * weight / (weight + _DAMPING)
                 if value > best.get(document, 0.0):
                     best[document] = value
             if alternative.guess and held:
                 guessed[alternative.text] = max(guessed.get(alternative.text, 0), len(held))
-        rarity = _rarity(len(best), postings)
+        rare = rarity_of(concept, postings)
         bits, bit = sum(places.get(character, 0) for character in concept.characters), 1 << number
         for document, value in best.items():
-            scores[document] = scores.get(document, 0.0) + WORD * rarity * value
+            scores[document] = scores.get(document, 0.0) + WORD * rare * value
             covered[document] = covered.get(document, 0) | bits
             fulfilled[document] = fulfilled.get(document, 0) | bit
 
     for pair in question.pairs:
-        worth = PAIR * _rarity(postings.frequency(pair), postings)
-        for document, weight in _held((pair,), postings, allowed):
+        worth = PAIR * rarity(postings.frequency(pair), postings.documents)
+        for document, weight in postings.weights(pair):
             scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
 
     # Single characters order what was found; they find more only where that is little.
-    within = scores.keys() if len(scores) >= ENOUGH else allowed
-    rarities = {bit: _rarity(postings.frequency(character), postings) for character, bit in places.items()}
-    meant = {each for concept in concepts if not concept.is_guess for each in concept.characters}
-    mistaken = {each for concept in concepts if concept.is_guess for each in concept.characters} - meant
+    enough = len(scores) >= ENOUGH
+    rarities = {bit: rarity(postings.frequency(character), postings.documents) for character, bit in places.items()}
+    mistaken = mistaken_in(concepts)
     for character, bit in places.items():
         # The rare documents that happen to hold a wrong character are not what was meant.
         worth = (MISTAKEN if character in mistaken else CHARACTER) * rarities[bit]
-        for document, weight in _held((character,), postings, within):
+        for document, weight in postings.weights(character):
+            if enough and document not in scores:
+                continue
             scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
             covered[document] = covered.get(document, 0) | bit
 
@@ -130,24 +130,45 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings, al
     for document in scores:
         scores[document] *= 1 - _COVERAGE + _COVERAGE * shares.of(covered.get(document, 0))
 
-    known = {document for number in question.numbers for document in postings.numbered(number) & allowed}
+    known = {document for number in question.numbers for document in postings.numbered(number)}
     for document in known:
         scores[document] = scores.get(document, 0.0) + NUMBER
 
-    needed = _needed(concepts)
+    needed = sum(1 << number for number, concept in enumerate(concepts) if concept in needed_of(concepts))
     whole = known | {document for document, bits in fulfilled.items() if bits & needed == needed}
     best_guesses = sorted(guessed, key=lambda text: -guessed[text])[:_GUESSES_TOLD]
     return Ranked(scores, whole, tuple(best_guesses))
 
 
-def _needed(concepts: Sequence[Concept]) -> int:
-    """The bits of the concepts that a document holds which holds the whole question.
+def needed_of(concepts: Sequence[Concept]) -> tuple[Concept, ...]:
+    """The concepts that a document holds which holds the whole question.
 
     A word inside another ("公积金" in "住房公积金", "路灯" in "红路灯") is part of it, and not asked for beside it.
     """
     texts = [concept.text for concept in concepts]
     inner = {text for text in texts for other in texts if text != other and text in other}
-    return sum(1 << number for number, text in enumerate(texts) if text not in inner)
+    return tuple(concept for concept in concepts if concept.text not in inner)
+
+
+def mistaken_in(concepts: Sequence[Concept]) -> frozenset[str]:
+    """The characters of a query that stand in a guess alone: somebody may have typed the wrong ones."""
+    meant = {each for concept in concepts if not concept.is_guess for each in concept.characters}
+    return frozenset(each for concept in concepts if concept.is_guess for each in concept.characters) - meant
+
+
+def rarity(found: float, documents: int) -> float:
+    """How much it says that a document is one of `found` among all: more where they are few (inverse frequency)."""
+    return math.log(1 + max(documents - found + 0.5, 0.5) / (found + 0.5))
+
+
+def rarity_of(concept: Concept, postings: Frequencies) -> float:
+    """How rare a concept is. How many hold any of its alternatives is reckoned from the terms, as if by chance."""
+    without = 1.0
+    for alternative in concept.alternatives:
+        if alternative.terms and postings.documents:
+            holders = min(map(postings.frequency, alternative.terms))
+            without *= 1 - min(holders / postings.documents, 1.0)
+    return rarity(postings.documents * (1 - without), postings.documents)
 
 
 class _Shares:
@@ -164,32 +185,17 @@ class _Shares:
         return self._known[bits]
 
 
-def _held(terms: Sequence[str], postings: Postings, within: Collection[int]) -> list[tuple[int, float]]:
+def _held(terms: Sequence[str], postings: Postings) -> Sequence[tuple[int, float]]:
     """The documents that hold every one of `terms`, with the weight of the one they hold least."""
     if len(terms) == 1:
-        return [(document, weight) for document, weight in postings.weights(terms[0]) if document in within]
+        return list(postings.weights(terms[0]))
     held: dict[int, float] | None = None
     for term in sorted(terms, key=postings.frequency):
-        before = held
-        held = {
-            document: weight if before is None else min(weight, before[document])
-            for document, weight in postings.weights(term)
-            if document in (within if before is None else before)
-        }
+        weights = postings.weights(term)
+        if held is None:
+            held = dict(weights)
+        else:
+            held = {document: min(weight, held[document]) for document, weight in weights if document in held}
         if not held:
             break
     return list((held or {}).items())
-
-
-def _containing(phrase: str, postings: Postings, allowed: AbstractSet[int]) -> set[int]:
-    """The documents in which `phrase` stands letter by letter."""
-    holders: set[int] | None = None
-    for character in sorted(Analysis.characters(phrase), key=postings.frequency):
-        within = allowed if holders is None else holders
-        holders = {document for document, _ in postings.weights(character) if document in within}
-    return {document for document in holders or () if phrase in postings.text(document)}
-
-
-def _rarity(found: int, postings: Postings) -> float:
-    """How much it says that a document is one of `found`: more where they are few (inverse document frequency)."""
-    return math.log(1 + (postings.documents - found + 0.5) / (found + 0.5))

@@ -22,7 +22,7 @@ from yetan.api import SearchDocument
 from yetan_search import concepts, ranking
 from yetan_search.analysis import Analysis, Question
 from yetan_search.concepts import concepts_of
-from yetan_search.documents import text_of, weights_of, words_of
+from yetan_search.documents import weights_of, words_of
 from yetan_search.pinyin import Sounds, syllables
 from yetan_search.synonyms import Synonyms, synonyms_with
 
@@ -91,7 +91,6 @@ class Index:
         self.keys = [document.key for document in documents]
         self.documents = len(documents)
         self.analysis = analysis
-        self._texts = [text_of(document) for document in documents]
         self._held: dict[str, list[tuple[int, float]]] = defaultdict(list)
         words: set[str] = set()
         for number, document in enumerate(documents):
@@ -106,9 +105,6 @@ class Index:
     def weights(self, term: str) -> Iterable[tuple[int, float]]:
         return self._held.get(term, ())
 
-    def text(self, document: int) -> str:
-        return self._texts[document]
-
     def numbered(self, number: str) -> frozenset[int]:
         return frozenset()
 
@@ -116,7 +112,7 @@ class Index:
         """The keys of the best documents."""
         question = self.analysis.question(text)
         found = concepts_of(question, self.analysis, synonyms, sounds, self.frequency)
-        scores = ranking.rank(question, found, self, frozenset(range(self.documents))).scores
+        scores = ranking.rank(question, found, self).scores
         return [self.keys[each] for each in sorted(scores, key=lambda each: (-scores[each], -each))[:CUT]]
 
 

@@ -26,7 +26,7 @@ from yetan.api import (
     person_scope,
     unit_scope,
 )
-from yetan_search import whoosh_backend
+from yetan_search import batches, generations, whoosh_backend
 from yetan_search.whoosh_backend import WhooshBackend
 
 Result = TypeVar("Result")
@@ -324,7 +324,7 @@ def test_a_rebuild_replaces_everything(directory: Path) -> None:
 
 def test_a_rebuild_larger_than_a_segment_finds_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whoosh_backend, "SEGMENT", 3)
-    monkeypatch.setattr(whoosh_backend, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     documents = [SearchDocument(f"issue:{number}", "issue", "路灯", scopes=PUBLIC) for number in range(7)]
     with_backend(tmp_path, lambda backend: backend.rebuild(each(*documents)))
     assert sorted(found(tmp_path, "路灯")) == list(range(7))
@@ -379,7 +379,7 @@ def test_what_a_killed_rebuild_left_is_removed_when_the_index_opens(directory: P
 
 
 def test_another_process_cannot_write_during_a_rebuild(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whoosh_backend, "LOCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(generations, "LOCK_TIMEOUT", 0.0)
 
     async def work(backend: WhooshBackend) -> None:
         other = WhooshBackend(directory)
