@@ -46,7 +46,7 @@ _SLOW = 0.5
 QUARANTINED, RELEASED = "plugin.quarantined", "plugin.released"
 EVENT_TYPES = (EventType(QUARANTINED, "插件停用"), EventType(RELEASED, "插件恢复"))
 NOTICE_KIND = NoticeKind(
-    QUARANTINED, "插件“{plugin}”接连出错，已经停用，其他功能照常。请到“管理 > 插件”看看是怎么回事。"
+    QUARANTINED, "插件“{plugin}”接连出错，已经停用，其他功能照常。请到“管理 > 插件”看看。"
 )
 
 
