@@ -35,6 +35,7 @@ from yetan.rules import service as rules
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
 from yetan.searching.mending import mending
+from yetan.searching.popular import gathering
 from yetan.searching.vocabulary import learn
 from yetan.web.admission import Admission
 from yetan.web.caching import KeptPages, PageCache
@@ -125,7 +126,12 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running(configuration, clock, registry=registry, patience=SERVING), mending(), cache.listening():
+        async with (
+            running(configuration, clock, registry=registry, patience=SERVING),
+            mending(),
+            gathering(),
+            cache.listening(),
+        ):
             if not worker:
                 yield
                 return

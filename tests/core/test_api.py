@@ -127,12 +127,14 @@ def test_answers_are_what_the_document_says(town: Town) -> None:
     number = browser.get("/api/v1/issues").json()["items"][0]["number"]
     asked = {
         "/api/v1/issues": "/api/v1/issues?limit=5",
-        "/api/v1/search": "/api/v1/search?q=路灯",
+        "/api/v1/search": "/api/v1/search?q=路灯 老人",
+        "/api/v1/suggest": "/api/v1/suggest?q=ludeng",
         "/api/v1/issues/{number}": f"/api/v1/issues/{number}",
         "/api/v1/openapi.json": "/api/v1/openapi.json",
     }
     assert set(document["paths"]) == set(asked)
     refused = {"/api/v1/issues": "/api/v1/issues?limit=0", "/api/v1/search": "/api/v1/search",
+               "/api/v1/suggest": f"/api/v1/suggest?q={'路' * 201}",
                "/api/v1/issues/{number}": "/api/v1/issues/99-99"}  # fmt: skip
     for path, address in [*asked.items(), *refused.items()]:
         answer = browser.get(address)
@@ -141,6 +143,32 @@ def test_answers_are_what_the_document_says(town: Town) -> None:
         schema = described[str(answer.status_code)]["content"]["application/json"]["schema"]
         assert problems(schema, answer.json(), document) == []
         assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_search_tells_what_its_page_tells(town: Town) -> None:
+    """Near misses are marked, what was guessed and how to narrow it is told, and every narrowing does what it says."""
+    publish(
+        town, lamp(1, category="城乡建设/市政设施/路灯"), lamp(2), lamp(3, at="2025-03-01 08:00:00", unit="荷塘社区")
+    )
+    ask = town.browser().get
+    told = ask("/api/v1/search?q=路灯 第2盏").json()
+    assert (told["items"][0]["source_number"], told["items"][0]["partial"]) == ("A2", False)
+    assert {item["source_number"] for item in told["items"] if item["partial"]} == {"A1", "A3"}
+    assert (told["total"], told["whole"], told["degraded"]) == (3, 1, False)
+    assert ask("/api/v1/search?q=ludeng").json()["guessed"] == ["路灯"]
+    assert ask("/api/v1/search?q=路燈").json()["also_searched"] == ["路灯"]
+    facets = ask("/api/v1/search?q=路灯").json()["facets"]
+    assert {each["value"]: each["count"] for each in facets["year"]} == {"2026": 2, "2025": 1}
+    assert {each["label"]: each["count"] for each in facets["unit"]} == {"溪尾村": 2, "荷塘社区": 1}
+    for name, narrowings in facets.items():
+        for each in narrowings:
+            narrowed = ask("/api/v1/search", params={"q": "路灯", name: each["value"]}).json()
+            assert narrowed["total"] == each["count"], f"{name}={each['value']}"
+    oldest = ask("/api/v1/search?q=路灯&sort=oldest&limit=1").json()
+    assert [item["source_number"] for item in oldest["items"]] == ["A3"]
+    assert ask(f"/api/v1/search?q=路灯&limit=1&cursor={oldest['next']}").json()["facets"] is None
+    assert ask("/api/v1/search?q=路灯&state=late").status_code == 400, "a group of states is no state"
 
 
 def test_the_checker_sees_what_does_not_fit(town: Town) -> None:
@@ -188,7 +216,8 @@ def test_what_is_not_published_is_not_found(town: Town) -> None:
     answer = town.browser().get(f"/api/v1/issues/{issue.number}")
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "not_found"
-    assert town.browser().get("/api/v1/search?q=没有公开的事").json() == {"items": [], "next": None}
+    found = town.browser().get("/api/v1/search?q=没有公开的事").json()
+    assert (found["items"], found["total"], found["next"]) == ([], 0, None)
 
 
 def test_filters(town: Town) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from tortoise.expressions import Q
 
 from yetan.access.roles import role_labels
@@ -28,6 +28,7 @@ from yetan.issues.queues import (
     rows_of,
     units_below,
 )
+from yetan.issues.service import ISSUE_KINDS
 from yetan.notices.service import unread
 from yetan.people.models import Account, Household, Link, Person
 from yetan.people.service import LINK_KINDS, posts_on, today, valid_on
@@ -37,7 +38,7 @@ from yetan.publication.listing import state_of
 from yetan.publication.views import RowView, local_day, marked, state_view
 from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
-from yetan.searching.service import Filters, Results, search_desk
+from yetan.searching.service import SORT_FIELD, Filters, Results, desk_suggestions, search_desk, sort_in
 from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import choices_for
@@ -51,16 +52,19 @@ SEARCH_FIELDS = (
     Field("unit", "单位", "unit", required=False),
     Field("category", "类别", "category", required=False),
     Field("state", "到哪一步", "choice", required=False, max_length=40),
+    Field("kind", "问题还是建议", "choice", required=False, choices=ISSUE_KINDS),
     Field("raised_from", "从哪天起", "date", required=False),
     Field("raised_until", "到哪天止", "date", required=False),
-    Field("sort", "怎么排", "choice", required=False, choices=(("newest", "最新的在前"), ("oldest", "最早的在前"))),
+    SORT_FIELD,
 )
 _NARROWINGS: tuple[Narrowing, ...] = (
     ("unit", "单位", "unit"),
     ("category", "类别", "category"),
     ("state", "到哪一步", "state"),
+    ("matter", "问题还是建议", "kind"),
 )
 SKIP = Field("skip", "从第几件接着看", "number", required=False, minimum=0, maximum=1000)
+_BEGINNING = Field("q", "查什么", required=False, max_length=200)
 QUEUE = Field("queue", "哪个列表", required=False, max_length=20)
 #: More than this many rows are no list to work from; and they would keep the server busy.
 MOST_EXPORTED = 2000
@@ -155,9 +159,8 @@ async def search(request: Request) -> Response:
         form.refuse(error)
         status = error.status
     path = request.templating.addresses.path
-    more = None
-    if results is not None and results.more and skip + PAGE_SIZE <= (SKIP.maximum or 0):
-        more = path("desk.search", **form.values, skip=skip + PAGE_SIZE)
+    last = skip + PAGE_SIZE > (SKIP.maximum or 0)
+    further = results is not None and results.more
     return request.render(
         "desk/search.html",
         status,
@@ -168,7 +171,9 @@ async def search(request: Request) -> Response:
         narrowings=narrowings(results, _NARROWINGS, form.values, partial(path, "desk.search")) if results else [],
         guesses=[(text, path("desk.search", q=text)) for text in results.guessed] if results else [],
         elsewhere=await _people(request, str(form.values["q"] or "")) if results else [],
-        more=more,
+        more=path("desk.search", **form.values, skip=skip + PAGE_SIZE) if further and not last else None,
+        cut_off=further and last,
+        first=path("desk.search", **form.values) if skip else None,
         export=path("desk.export", **form.values) if holds(request.act.actor, "issue.export") else None,
     )
 
@@ -188,6 +193,12 @@ async def _people(request: Request, words: str) -> list[tuple[str, int, str]]:
     return [each for each in found if each[1]]
 
 
+async def suggest(request: Request) -> Response:
+    """How what somebody began to write may go on, as /api/v1/suggest answers, from every issue they may see."""
+    values = (await request.form((_BEGINNING,))).clean()
+    return JSONResponse({"items": await desk_suggestions(request.act, values["q"])})
+
+
 async def _search_form(request: Request) -> Form:
     states = [(state.name, _(state.label)) for state in current().registry.states.values()]
     choices = {**await choices_for(request.act, SEARCH_FIELDS), "state": states}
@@ -201,9 +212,10 @@ def _filters(typed: Mapping[str, Any]) -> Filters:
         unit=typed["unit"],
         category=typed["category"],
         state=typed["state"],
+        matter=typed["kind"],
         raised_from=start_of_day(since) if since else None,
         raised_until=start_of_day(until + timedelta(days=1)) if until else None,
-        sort=typed["sort"] or "relevance",
+        sort=sort_in(typed),
     )
 
 
@@ -328,6 +340,7 @@ PAGES: tuple[Page, ...] = (
     Page("/desk", desk, "desk", permission=SIGNED_IN, site="desk"),
     Page("/desk/queue/{queue}", queue, "desk.queue", permission="issue.view"),
     Page("/desk/search", search, "desk.search", permission="issue.view"),
+    Page("/desk/search/suggest", suggest, "desk.search.suggest", permission="issue.view"),
     Page("/desk/export", export, "desk.export", permission="issue.export", sensitive=True),
     Page("/desk/me", profile, "desk.profile", permission=SIGNED_IN, site="desk"),
 )

@@ -87,7 +87,7 @@ class Page:
     #: False where looking has an effect of its own, or where more of the request counts.
     kept: bool = True
     #: Whose room it takes to be drawn for the public (`yetan.web.admission`): what asks the search engine has its own.
-    budget: Literal["pages", "search"] = "pages"
+    budget: Literal["pages", "search", "suggestions"] = "pages"
     site: Literal["", "public", "desk"] = ""
     sensitive: bool = False
     #: Largest body in bytes; uploads ask for more.

@@ -45,7 +45,7 @@ from yetan.publication.views import (
 from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.popular import count, popular
-from yetan.searching.service import Filters, Sort, search_board, suggestions
+from yetan.searching.service import SORT_FIELD, Filters, filters_of, search_board, sort_in, suggestions
 from yetan.statistics.service import values
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
@@ -62,12 +62,10 @@ _POSITION = (
     Field("seen", "已看", "hidden", required=False, max_length=9),
 )
 _QUERY = Field("q", "查什么", required=False, max_length=200)
-_SORT = Field("sort", "怎么排", "choice", required=False, choices=(("newest", "最新的在前"), ("oldest", "最早的在前")))
 _SEARCH_FIELDS = (
     *(field for field in LIST_FIELDS if field.name in ("unit", "category", "state", "kind", "year")),
-    _SORT,
+    SORT_FIELD,
 )
-_BEST: Sort = "relevance"
 _NARROWINGS: tuple[Narrowing, ...] = (
     ("unit", "单位", "unit"),
     ("category", "类别", "category"),
@@ -270,16 +268,16 @@ async def search(request: Request) -> Response:
         for category in await Category.filter(level=1, active=True).order_by("position", "id").limit(12)
     ]
     wrong: Invalid | None = None
-    filters, page, words, sort = ListFilters(), 1, str(typed["q"] or ""), _BEST
+    listed, filters, page, words = ListFilters(), Filters(), 1, str(typed["q"] or "")
     try:
         words = str(_QUERY.clean(typed["q"]))
         page = _PAGE.clean(typed["page"]) or 1
-        sort = _SORT.clean(typed["sort"]) or _BEST
-        filters = await filters_from(typed)
+        listed = await filters_from(typed)
+        filters = filters_of(listed, sort_in(typed))
     except Invalid as error:
         wrong = error
     form = Form(
-        (replace(_QUERY, kind="hidden"), *_SEARCH_FIELDS), typed, choices=await _choices(filters, now, _SEARCH_FIELDS)
+        (replace(_QUERY, kind="hidden"), *_SEARCH_FIELDS), typed, choices=await _choices(listed, now, _SEARCH_FIELDS)
     )
     if wrong is not None:
         form.refuse(wrong)
@@ -294,22 +292,9 @@ async def search(request: Request) -> Response:
             hints=hints,
             often=_as_searches(request, await popular(request.act)),
         )
-    results = await search_board(
-        words,
-        Filters(
-            unit=filters.unit.id if filters.unit else None,
-            category=filters.category,
-            state=filters.state,
-            matter=filters.kind,
-            year=filters.year,
-            sort=sort,
-        ),
-        limit=PAGE_SIZE,
-        offset=(page - 1) * PAGE_SIZE,
-        counted=True,
-    )
+    results = await search_board(words, filters, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, counted=True)
     if page == 1 and not results.degraded:
-        await count(request.act, words, results.whole)
+        count(request.act, words, results.whole)
     kept = {name: value for name, value in typed.items() if name != "page"}
     narrowed = any(typed[field.name] for field in _SEARCH_FIELDS)
     items = await _rows(
@@ -317,7 +302,7 @@ async def search(request: Request) -> Response:
         [found.row for found in results.found],
         {found.row.issue_id: (found.title, found.snippet) for found in results.found},
     )
-    more = results.more and page < LAST_SEARCH_PAGE
+    last = page == LAST_SEARCH_PAGE
     return request.render(
         "public/search.html",
         form=form,
@@ -328,7 +313,9 @@ async def search(request: Request) -> Response:
         orders=_orders(request, kept),
         guesses=_as_searches(request, results.guessed),
         often=_as_searches(request, [] if items else await suggestions(request.act, words)),
-        more=url("search", **kept, page=page + 1) if more else None,
+        more=url("search", **kept, page=page + 1) if results.more and not last else None,
+        cut_off=results.more and last,
+        first=url("search", **kept) if page > 1 else None,
         seen=(page - 1) * PAGE_SIZE + len(items),
         total=None if results.degraded else results.total,
         widened=url("search", q=words) if narrowed else None,
@@ -343,18 +330,16 @@ def _as_searches(request: Request, texts: Sequence[str]) -> list[tuple[str, str]
 
 def _orders(request: Request, kept: Mapping[str, object]) -> list[tuple[str, str, bool]]:
     """The orders results come in, their addresses, and which it is now."""
-    orders = (("", _("最相关的在前")), *((value, _(label)) for value, label in _SORT.choices))
     url = request.templating.addresses.path
     return [
-        (label, url("search", **(dict(kept) | {"sort": value})), value == (kept.get("sort") or ""))
-        for value, label in orders
+        (_(label), url("search", **(dict(kept) | {"sort": value})), value == (kept.get("sort") or ""))
+        for value, label in SORT_FIELD.choices
     ]
 
 
 async def suggest(request: Request) -> Response:
     """How what somebody began to write may go on: words of published issues, and what others search."""
-    typed = await request.values((_QUERY,))
-    words = str(typed["q"] or "")[:200]
+    words = str((await request.values((_QUERY,)))["q"] or "")
     offered = _as_searches(request, await suggestions(request.act, words))
     return request.render("public/suggest.html", words=words, offered=offered)
 
@@ -378,7 +363,7 @@ PAGES: tuple[Page, ...] = (
     Page("/issues", issues, "issues", public=True),
     Page("/issues/{number}", issue, "issue", public=True),
     Page("/search", search, "search", public=True, kept=False, budget="search"),
-    Page("/search/suggest", suggest, "search.suggest", public=True, budget="search"),
+    Page("/search/suggest", suggest, "search.suggest", public=True, budget="suggestions"),
     Page("/figures", figures_page, "figures", public=True),
     *desk_pages.PAGES,
 )

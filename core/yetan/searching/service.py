@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -13,10 +12,12 @@ from tortoise.expressions import Q
 
 from yetan.access.scope import granted_units, search_scopes, visible
 from yetan.act import Act
+from yetan.errors import Invalid
 from yetan.issues.models import Category, Issue
 from yetan.issues.search import KIND as ISSUE
 from yetan.issues.service import ISSUE_KINDS
 from yetan.log import log
+from yetan.publication.listing import STATE_GROUPS, ListFilters
 from yetan.publication.models import PublicIssue
 from yetan.publication.search import KIND as PUBLIC_ISSUE
 from yetan.runtime import current
@@ -35,9 +36,15 @@ from yetan.searching.popular import popular
 from yetan.searching.vocabulary import learn_changes
 from yetan.units.models import Unit
 from yetan.units.service import subtree_of
+from yetan.web.forms import Field
 
 #: Seconds the index may take for an answer; then the database is asked.
 _PATIENCE = 3.0
+#: Seconds it may take for suggestions: later they help nobody.
+_SUGGESTING = 1.0
+#: How many are given, and how long a query may be, in characters, that is still being written.
+SUGGESTED = 8
+_LONGEST_BEGINNING = 40
 #: The largest id the databases hold.
 _LARGEST_ID = 2**31
 
@@ -45,6 +52,14 @@ _LARGEST_ID = 2**31
 _CHUNKS = 8
 
 Sort = Literal["relevance", "newest", "oldest"]
+#: How pages let people choose it.
+SORT_FIELD = Field(
+    "sort",
+    "怎么排",
+    "choice",
+    required=False,
+    choices=(("", "最相关的在前"), ("newest", "最新的在前"), ("oldest", "最早的在前")),
+)
 Runs = tuple[tuple[str, bool], ...]
 
 
@@ -60,6 +75,25 @@ class Filters:
     raised_from: datetime | None = None
     raised_until: datetime | None = None
     sort: Sort = "relevance"
+
+
+def sort_in(typed: Mapping[str, object]) -> Sort:
+    """The order somebody chose in SORT_FIELD. Raises `Invalid`."""
+    return SORT_FIELD.clean(typed.get("sort")) or "relevance"
+
+
+def filters_of(listed: ListFilters, sort: Sort) -> Filters:
+    """A search narrowed as the public lists are, to whole years. Raises `Invalid` for a group of states."""
+    if listed.state in dict(STATE_GROUPS):
+        raise Invalid.field("state", "查找只能按一个状态缩小范围，请从列出的状态里选一个。")
+    return Filters(
+        unit=listed.unit.id if listed.unit else None,
+        category=listed.category,
+        state=listed.state,
+        matter=listed.kind,
+        year=listed.year,
+        sort=sort,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +172,41 @@ async def search_desk(
     return await _results(page, rows, query)
 
 
-async def suggestions(act: Act, start: str, limit: int = 10) -> list[str]:
-    """What may be meant by the beginning of a query: what others search, and words of published issues."""
-    start = " ".join(start.split())
-    if not start:
-        return await popular(act, limit=limit)
+async def suggestions(act: Act, start: str, limit: int = SUGGESTED) -> list[str]:
+    """How the beginning of a query may go on: what others search, and words of published issues.
+
+    Without a beginning, what others search.
+    """
+    start = _beginning(start)
     offered = await popular(act, start, limit)
+    words = await _words(start, frozenset({PUBLIC_SCOPE}), PUBLIC_ISSUE, limit) if start else []
+    return list(dict.fromkeys(each for each in (*offered, *words) if each != start))[:limit]
+
+
+async def desk_suggestions(act: Act, start: str, limit: int = SUGGESTED) -> list[str]:
+    """The same at the desk: words of the issues the actor may see, and no others (C46)."""
+    start = _beginning(start)
+    return await _words(start, search_scopes(act), ISSUE, limit) if start else []
+
+
+def _beginning(text: str) -> str:
+    """A query as far as it was written; of one too long to go on, nothing."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_BEGINNING else ""
+
+
+async def _words(start: str, scopes: frozenset[str], kind: str, limit: int) -> list[str]:
+    """`start` with its last word made whole; nothing where the index does not answer soon."""
     backend = current().search
     before, _, last = start.rpartition(" ")
-    if backend is not None:
-        with suppress(SearchUnavailable):
-            words = await backend.suggest(last, frozenset({PUBLIC_SCOPE}), frozenset({PUBLIC_ISSUE}), limit)
-            offered += [f"{before} {word}".strip() for word in words]
-    return list(dict.fromkeys(each for each in offered if each != start))[:limit]
+    if backend is None or is_hollow():
+        return []
+    try:
+        async with asyncio.timeout(_SUGGESTING):
+            words = await backend.suggest(last, scopes, frozenset({kind}), limit)
+    except (SearchUnavailable, TimeoutError):
+        return []
+    return [f"{before} {word}".strip() for word in words]
 
 
 def _query(

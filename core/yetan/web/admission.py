@@ -28,7 +28,12 @@ class Room:
 
 
 #: By `Page.budget`. More at work would not be done sooner: a process draws on one core.
-ROOMS: Mapping[str, Room] = {"pages": Room(at_work=8, waiting=64), "search": Room(at_work=2, waiting=16)}
+ROOMS: Mapping[str, Room] = {
+    "pages": Room(at_work=8, waiting=64),
+    "search": Room(at_work=2, waiting=16),
+    # Asked while people type: too many of them must not keep a search waiting.
+    "suggestions": Room(at_work=1, waiting=8),
+}
 #: Seconds somebody waits at most for room.
 PATIENCE = 2.0
 #: Seconds after which to come again.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -28,9 +29,9 @@ from yetan.publication.listing import (
 from yetan.publication.models import PublicIssue
 from yetan.publication.search import category_lines
 from yetan.runtime import current
-from yetan.searching.service import Filters, search_board
+from yetan.searching.service import SORT_FIELD, Filters, Found, Results, filters_of, search_board, sort_in, suggestions
 from yetan.web.forms import Field, clean
-from yetan.web.openapi import API_LIMIT, API_LIMIT_MAXIMUM, SEARCH_DEPTH, document
+from yetan.web.openapi import API_LIMIT, API_LIMIT_MAXIMUM, SEARCH_DEPTH, SEARCH_FACETS, document
 from yetan.web.request import BadRequest, Request
 
 _PAGING = (
@@ -40,7 +41,10 @@ _PAGING = (
 #: A category's path has up to three names; its id may stand there instead.
 _CATEGORY = Field("category", "category", required=False, max_length=200)
 _FILTERS = tuple(_CATEGORY if field.name == "category" else field for field in LIST_FIELDS)
-_SEARCH = (Field("q", "q", max_length=200),)
+_QUERY = Field("q", "q", max_length=200)
+_BEGINNING = Field("q", "q", required=False, max_length=200)
+#: A search is narrowed to whole years.
+_NARROWING = (*(field for field in _FILTERS if field.name not in ("month", "date")), SORT_FIELD)
 
 _BAD_CURSOR = "cursor 不对。请原样用上一页 next 里的值，或者去掉它，从头看起。"
 
@@ -61,23 +65,61 @@ async def search(request: Request) -> Response:
     What is published while somebody pages may rank above what they have seen and push it down: the cursor tells
     what was given already, so that nothing comes twice and nothing is left out.
     """
-    values = await request.values((*_SEARCH, *_PAGING))
-    cleaned = _cleaned((*_SEARCH, *_PAGING), values)
+    values = await request.values((_QUERY, *_NARROWING, *_PAGING))
+    cleaned = _cleaned((_QUERY, *_PAGING), values)
+    filters = await _search_filters(values)
     given = _ids_in(cleaned["cursor"]) if cleaned["cursor"] else frozenset()
     limit = min(cleaned["limit"] or API_LIMIT, SEARCH_DEPTH - len(given))
     # Rows withdrawn since stand in no result any more, so what follows them has moved up.
     offset = await PublicIssue.filter(issue_id__in=given).count() if given else 0
-    rows: list[PublicIssue] = []
-    more = True
-    while more and len(rows) <= limit:
-        results = await search_board(cleaned["q"], Filters(), limit=limit + 1, offset=offset)
-        taken = given | {row.issue_id for row in rows}
-        rows += [found.row for found in results.found if found.row.issue_id not in taken]
-        offset, more = offset + limit + 1, results.more
-    page = rows[:limit]
-    given |= {row.issue_id for row in page}
-    further = len(rows) > limit and len(given) < SEARCH_DEPTH
-    return _answer(request, page, _cursor_of(given) if further else None)
+    look = partial(search_board, cleaned["q"], filters, limit=limit + 1)
+    first = results = await look(offset=offset, counted=not given)
+    found = _besides(given, results)
+    while results.more and len(found) <= limit:
+        offset += limit + 1
+        results = await look(offset=offset)
+        found += _besides(given | {each.row.issue_id for each in found}, results)
+    page = found[:limit]
+    given |= {each.row.issue_id for each in page}
+    further = len(found) > limit and len(given) < SEARCH_DEPTH
+    return JSONResponse(
+        {
+            "items": [{**_item(request, each.row), "partial": each.partial} for each in page],
+            "next": _cursor_of(given) if further else None,
+            **_about(first),
+        }
+    )
+
+
+def _besides(given: Set[int], results: Results) -> list[Found]:
+    """Those of `results` that were not given already."""
+    return [each for each in results.found if each.row.issue_id not in given]
+
+
+def _about(results: Results) -> dict[str, Any]:
+    """What the search page says above and beside its results."""
+    return {
+        "total": None if results.degraded else results.total,
+        "whole": None if results.degraded else results.whole,
+        "degraded": results.degraded,
+        "also_searched": results.also_searched,
+        "guessed": results.guessed,
+        "facets": {
+            name: [
+                {"value": each.code or each.value, "label": each.label, "count": each.count}
+                for each in results.facets[facet]
+            ]
+            for name, facet in SEARCH_FACETS.items()
+        }
+        if results.facets
+        else None,
+    }
+
+
+async def suggest(request: Request) -> Response:
+    """How what somebody began to write may go on."""
+    values = _cleaned((_BEGINNING,), await request.values((_BEGINNING,)))
+    return JSONResponse({"items": await suggestions(request.act, values["q"])})
 
 
 async def issue(request: Request) -> Response:
@@ -128,6 +170,16 @@ async def _category(text: str) -> Category | None:
     if category is None:
         raise BadRequest("category：没有这个类别，请写类别的编号，或从一级起的完整名称，中间用 / 隔开。")
     return category
+
+
+async def _search_filters(values: dict[str, object]) -> Filters:
+    """What a search is narrowed to, with a category of any level, by id or path."""
+    category = await _category(str(values.get("category") or "").strip())
+    try:
+        filters = filters_of(await filters_from({**values, "category": None}), sort_in(values))
+    except Invalid as error:
+        raise _refusal(error) from None
+    return replace(filters, category=category.id if category else None)
 
 
 # Answers
@@ -257,5 +309,6 @@ PAGES: tuple[Page, ...] = (
     Page("/api/v1/issues", issues, "api.issues", public=True),
     Page("/api/v1/issues/{number}", issue, "api.issue", public=True),
     Page("/api/v1/search", search, "api.search", public=True, budget="search"),
+    Page("/api/v1/suggest", suggest, "api.suggest", public=True, budget="suggestions"),
     Page("/api/v1/openapi.json", openapi, "api.openapi", public=True),
 )
