@@ -31,6 +31,7 @@ from yetan.log import log
 from yetan.runtime import Runtime
 from yetan.searching.mending import mending
 from yetan.web.endpoint import Site
+from yetan.web.server import server_configuration
 
 #: The child's exit code for a configuration that cannot start: starting it again would not help.
 _CANNOT_START = 78
@@ -94,19 +95,7 @@ def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
     app = build_app(load_configuration(config), worker=worker, site=checked)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN,
-            h11_max_incomplete_event_size=64 * 1024,
-            proxy_headers=False,
-        )
-    )
+    server = uvicorn.Server(server_configuration(app, host=host, port=port, timeout_graceful_shutdown=_DRAIN))
     try:
         server.run()
     except SystemExit as ended:  # uvicorn's own when the port is taken, ours after draining
