@@ -48,6 +48,8 @@ from yetan.plugins.declarations import (
 )
 from yetan.plugins.registry import API_VERSION
 from yetan.privacy import Privacy
+from yetan.records.kind import RecordKind, Sum
+from yetan.records.models import UnitRecord
 from yetan.rules.service import value_of
 from yetan.runtime import Runtime, current
 from yetan.search import (
@@ -111,6 +113,7 @@ __all__ = [
     "Post",
     "Privacy",
     "Record",
+    "RecordKind",
     "Refused",
     "Request",
     "Rule",
@@ -124,10 +127,12 @@ __all__ = [
     "SearchUnavailable",
     "State",
     "Subscription",
+    "Sum",
     "Theme",
     "TooMany",
     "Transition",
     "Unit",
+    "UnitRecord",
     "Visibility",
     "Vocabulary",
     "YetanError",

@@ -34,6 +34,7 @@ from yetan.search import SearchBackend, SearchSource
 
 if TYPE_CHECKING:
     from yetan.config import Configuration
+    from yetan.records.kind import RecordKind
 
 hookspec = pluggy.HookspecMarker("yetan")
 hookimpl = pluggy.HookimplMarker("yetan")
@@ -52,6 +53,12 @@ def yetan_pages() -> Sequence[Page]:
 @hookspec
 def yetan_navigation() -> Sequence[NavigationItem]:
     """Places in the menus, sorted by position and then by the one order."""
+
+
+@hookspec
+def yetan_record_kinds() -> Sequence[RecordKind]:
+    """Kinds of record, each of which becomes permissions, desk and public pages, menus, search sources, figures and
+    an Excel export. They stand behind what the same plugin declares by hand."""
 
 
 @hookspec

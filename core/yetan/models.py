@@ -19,6 +19,7 @@ from yetan.notices.models import Notice
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
 from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
+from yetan.records.models import PublicRecord
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.searching.models import SearchedText, SynonymChange, SynonymRing
 from yetan.statistics.models import Counter
@@ -50,6 +51,7 @@ __all__ = [
     "Post",
     "PublicIssue",
     "PublicIssueScope",
+    "PublicRecord",
     "Publication",
     "Quarantine",
     "Raiser",

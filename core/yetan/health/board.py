@@ -12,7 +12,11 @@ from yetan.health.findings import Findings
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Health
 from yetan.publication.models import PublicIssue
-from yetan.publication.projection import CHUNK, stale
+from yetan.publication.projection import CHUNK
+from yetan.publication.projection import stale as stale_issues
+from yetan.records.models import PublicRecord
+from yetan.records.projection import counted_in, stale
+from yetan.runtime import current
 from yetan.statistics.models import Counter
 
 #: The subscriber that keeps the board; what waits for it is not damage.
@@ -40,7 +44,7 @@ async def stale_chunks() -> AsyncIterator[list[int]]:
     """The ids of issues whose rows on the board are not what they should be, in chunks."""
     last = 0
     while ids := await _published_or_shown(last):
-        if found := await stale(ids):
+        if found := await stale_issues(ids):
             yield found
         last = ids[-1]
 
@@ -60,6 +64,14 @@ async def _published_or_shown(after: int) -> list[int]:
         [after, after],
     )
     return [row["id"] for row in rows]
+
+
+async def records() -> Health:
+    """Every published record of a plugin's kind says what was approved, and nothing else is there."""
+    found = Findings()
+    for kind in current().registry.record_kinds.values():
+        found.extend(f"{kind.label} {each}" for each in await stale(kind))
+    return found.health("records", "内容都对", "公开的登记 {} 条对不上", "请运行 yetan check --repair")
 
 
 async def figures() -> Health:
@@ -86,6 +98,11 @@ async def wrong_figures() -> Tally[tuple[Any, ...]]:
         for row in rows:
             counted.update(tuple(key) for key in row.counted)
         last = rows[-1].issue_id
+    last = 0
+    while public := await PublicRecord.filter(id__gt=last).order_by("id").limit(CHUNK).only("id", "counted"):
+        for record in public:
+            counted.update(counted_in(record))
+        last = public[-1].id
     last = 0
     while kept := await Counter.filter(id__gt=last).order_by("id").limit(10 * CHUNK):
         counted.subtract({(row.metric, row.unit_id, row.category_id, row.period): row.value for row in kept})

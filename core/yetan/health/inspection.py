@@ -44,6 +44,7 @@ async def inspect(city: Runtime, tell: Tell = lambda line: None) -> list[Health]
             late_deliveries=lambda: quick.late_deliveries(city),
             deliveries_to_plugins_switched_off=lambda: deliveries.switched_off(city),
             board=board.rows,
+            records=board.records,
             figures=board.figures,
             audit_chain=_audit,
         )

@@ -11,6 +11,8 @@ from yetan.health.snapshot import snapshot
 from yetan.issues.models import Issue
 from yetan.issues.scope import write_scopes
 from yetan.publication.projection import project
+from yetan.records.projection import project as project_records
+from yetan.records.projection import stale
 from yetan.runtime import Runtime
 from yetan.searching.feed import rebuild
 from yetan.statistics.service import add_to_counters
@@ -35,6 +37,10 @@ async def repair(city: Runtime, tell: Callable[[str], None]) -> None:
         projected += len(ids)
     if projected:
         tell(f"公开板：重新生成了 {projected} 件。")
+    for kind in city.registry.record_kinds.values():
+        if wrong_records := await stale(kind):
+            await project_records(kind, wrong_records)
+            tell(f"公开的{kind.label}：重新生成了 {len(wrong_records)} 条。")
     # What is added is what was missing at one instant, and stays right whatever else is added meanwhile.
     async with snapshot():
         wrong = await wrong_figures()

@@ -220,6 +220,21 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='PublicRecord',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('kind', fields.CharField(max_length=40)),
+                ('record_id', fields.IntField()),
+                ('unit_id', fields.IntField()),
+                ('title', fields.CharField(max_length=200)),
+                ('date', fields.DateField()),
+                ('face', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('counted', fields.JSONField(default=list, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+            ],
+            options={'table': 'yetan_public_record', 'app': 'yetan', 'unique_together': (('kind', 'record_id'),), 'indexes': [Index(fields=['kind', 'date', 'record_id'], name='yetan_public_record_walk')], 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='Quarantine',
             fields=[
                 ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),

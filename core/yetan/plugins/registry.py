@@ -249,7 +249,7 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
             manager.register(import_module(plugin.hooks), name=plugin.name)
         except (Exception, SystemExit) as error:
             problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error!r}")
-        if find_spec(plugin.package) is None:
+        if not _is_there(plugin.package):
             problems.append(f"plugin {plugin.name!r}: there is no package {plugin.package!r}; name the one it comes in")
     known = [name for name in vars(hookspecs) if name.startswith("yetan_")]
     for plugin in plugins:
@@ -259,6 +259,13 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
                 advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
                 problems.append(f"plugin {plugin.name!r}: there is no hook {caller.name!r}; {advice}")
     return manager
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _choose_theme(
@@ -303,11 +310,12 @@ def _feed_index(registry: Registry) -> None:
 def check_registry(registry: Registry) -> list[str]:
     """What does not fit together: open routes, paths taken twice, a broken lifecycle, untagged columns."""
     from yetan.issues.lifecycle import check_lifecycle
-    from yetan.plugins.checks import check_models, check_navigation, check_pages
+    from yetan.plugins.checks import check_models, check_navigation, check_pages, check_parts
 
     return [
         *check_pages(registry),
         *check_navigation(registry),
+        *check_parts(registry),
         *check_lifecycle(registry),
         *check_models(registry),
     ]

@@ -17,7 +17,7 @@ from yetan.issues.models import Category, Issue, Raiser, Rating, Remark
 from yetan.plugins.declarations import Subscription
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.runtime import current
-from yetan.statistics.service import add_to_counters, figures_of
+from yetan.statistics.service import CORE_METRICS, add_to_counters, figures_of
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
 
@@ -67,7 +67,7 @@ async def rebuild() -> int:
         approved = Publication.filter(subject_kind="issue", state="approved").order_by("id").select_for_update()
         ids = [publication.subject_id for publication in await approved.only("id", "subject_id")]
         await PublicIssue.all().delete()
-        await Counter.all().delete()
+        await Counter.filter(metric__in=[each.name for each in CORE_METRICS]).delete()
         await project(ids)
     return len(ids)
 

@@ -1,0 +1,114 @@
+"""What a plugin says of a kind of record: its model, its form and its names. See `yetan_record_kinds`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
+
+from yetan.records.models import UnitRecord
+from yetan.web.forms import Field
+
+#: What each kind of form field may be kept in.
+_COLUMNS: dict[str, tuple[type[Any], ...]] = {
+    "text": (CharField, TextField),
+    "phone": (CharField,),
+    "choice": (CharField,),
+    "long_text": (TextField,),
+    "date": (DateField,),
+    "number": (IntField,),
+    "boolean": (BooleanField,),
+}
+_NAME_LENGTH = 30
+_PHONE_LENGTH = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A figure of a kind: a column of whole numbers added up over what is published, by unit and month."""
+
+    column: str
+    label: str
+    unit: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """A kind of record that officials of a unit keep and publish, as in a weekend's free clinic.
+
+    `name` begins its addresses, permissions, events and figures. `label` is what people call one. `form` names the
+    model's columns; `title` and `date` are the two that every record has. Once somebody publishes a record, residents
+    read those of its form's columns that are tagged public, personal numbers masked, and nothing else.
+
+    `keepers` are the roles that write records down, `readers` those that see them besides, `publishers` those that
+    put them before the public; a city may grant and revoke each in yetan.toml.
+    """
+
+    name: str
+    label: str
+    model: type[UnitRecord]
+    form: tuple[Field, ...]
+    #: The counting word of one, as in 场 or 件.
+    counted_in: str = "件"
+    title: str = "title"
+    date: str = "date"
+    sums: tuple[Sum, ...] = ()
+    keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
+    readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})
+    publishers: frozenset[str] = frozenset({"village_official", "township_clerk", "publisher"})
+    #: Where it stands in the menus.
+    position: int = 100
+
+    @property
+    def shown(self) -> tuple[Field, ...]:
+        """The fields that residents read once a record is published: those tagged public."""
+        tags = self.model.privacy.tags()
+        return tuple(field for field in self.form if tags.get(field.name) == "public")
+
+    def permission(self, deed: str) -> str:
+        """The name of the right to "view", "keep" or "publish"."""
+        return f"{self.name}.{deed}"
+
+    @property
+    def public_kind(self) -> str:
+        """What its published records are called in events and in the index."""
+        return f"public_{self.name}"
+
+
+def check_kind(kind: RecordKind) -> Iterator[str]:
+    """What does not fit together in a kind, for the developer."""
+    where = f"record kind {kind.name!r}"
+    if not kind.name.replace("_", "").isalnum() or not kind.name.islower() or len(kind.name) > _NAME_LENGTH:
+        yield f"{where}: the name must be at most {_NAME_LENGTH} small letters, digits and underscores"
+    if not issubclass(kind.model, UnitRecord):
+        yield f"{where}: {kind.model.__name__} must be a UnitRecord"
+        return
+    columns = kind.model._meta.fields_map
+    for field in kind.form:
+        kept_in = _COLUMNS.get(field.kind)
+        if kept_in is None:
+            yield f"{where}: field {field.name!r} is a {field.kind}; a record takes {', '.join(_COLUMNS)}"
+        elif not isinstance(columns.get(field.name), kept_in):
+            names = " or ".join(each.__name__ for each in kept_in)
+            yield f"{where}: field {field.name!r} needs a column of that name in {kind.model.__name__}, a {names}"
+        elif isinstance(column := columns[field.name], CharField) and _longest(field) > column.max_length:
+            yield f"{where}: field {field.name!r} takes {_longest(field)} characters, its column {column.max_length}"
+        elif not field.required and field.kind in ("date", "number") and not columns[field.name].null:
+            yield f"{where}: field {field.name!r} may be left empty, but its column is not null=True"
+    public = {field.name: field for field in kind.shown}
+    for name, wanted in ((kind.title, "text"), (kind.date, "date")):
+        if name not in public or public[name].kind != wanted or not public[name].required:
+            yield f"{where}: its form needs a required {wanted} field {name!r}, tagged public"
+    for each in kind.sums:
+        if each.column not in public or public[each.column].kind != "number":
+            yield f"{where}: the sum over {each.column!r} needs a number field of that name, tagged public"
+
+
+def _longest(field: Field) -> int:
+    """The most characters a value of the field has."""
+    if field.kind == "choice":
+        return max((len(value) for value, _ in field.choices), default=0)
+    return _PHONE_LENGTH if field.kind == "phone" else field.max_length

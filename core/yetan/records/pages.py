@@ -1,0 +1,391 @@
+"""The pages of a kind of record: the desk's list, form and sheet, the public list and page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from starlette.responses import Response
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
+
+from yetan.access.scope import holds, may, search_scopes, visible
+from yetan.act import Act
+from yetan.errors import Conflict, Invalid, NotFound, Refused
+from yetan.i18n import translate as _
+from yetan.log import log
+from yetan.people.service import today
+from yetan.plugins.declarations import Page
+from yetan.publication.models import Publication
+from yetan.publication.service import WITHDRAW_FIELDS
+from yetan.records.kind import RecordKind
+from yetan.records.models import PublicRecord, UnitRecord
+from yetan.records.service import UNIT_FIELD, alter, face_of, keep, publish, withdraw
+from yetan.runtime import current
+from yetan.search import PUBLIC_SCOPE, SearchQuery, SearchUnavailable
+from yetan.spreadsheets import Cell
+from yetan.units.models import Unit
+from yetan.web.choices import units_within
+from yetan.web.downloads import spreadsheet
+from yetan.web.forms import Field, Form
+from yetan.web.request import Request
+from yetan.web.submitting import submit
+
+PAGE_SIZE = 20
+#: More rows are no sheet to work with, and would keep the server busy.
+MOST_EXPORTED = 5000
+_LIST = (
+    Field("q", "写名称、地方或者别的字", required=False),
+    Field("before", "从哪一条接着看", "hidden", required=False, max_length=30),
+)
+_VERSION = Field("version", "版本", "hidden", max_length=9)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A record in a list. `public` only where the list says so: whether residents can read it."""
+
+    title: str
+    href: str
+    date: date
+    unit_name: str
+    public: bool | None = None
+
+
+class RecordPages:
+    """The pages of one kind, by their names."""
+
+    def __init__(self, kind: RecordKind) -> None:
+        self.kind = kind
+        self.public_list = f"records.{kind.name}"
+        self.public_record = f"records.{kind.name}.record"
+        self.list = f"desk.{kind.name}"
+        self.record = f"desk.{kind.name}.record"
+
+    def declared(self) -> tuple[Page, ...]:
+        """The pages with their addresses and permissions."""
+        kind, desk, public = self.kind, f"/desk/records/{self.kind.name}", f"/records/{self.kind.name}"
+        view, keeps, publishes = (kind.permission(deed) for deed in ("view", "keep", "publish"))
+        one = desk + "/{id:int}"
+
+        def post(path: str, endpoint: Any, name: str, permission: str) -> Page:
+            model = kind.model if "{id:int}" in path else None
+            return Page(path, endpoint, f"{self.list}.{name}", ("POST",), permission=permission, model=model)
+
+        return (
+            Page(public, self.show_public_list, self.public_list, public=True, budget="search"),
+            Page(public + "/{id:int}", self.show_public_record, self.public_record, public=True),
+            Page(desk, self.show_list, self.list, permission=view),
+            Page(desk + "/new", self.show_new, f"{self.list}.new", permission=keeps),
+            post(desk + "/new", self.submit_new, "new.submit", keeps),
+            Page(desk + "/export", self.export, f"{self.list}.export", permission=view, sensitive=True),
+            Page(one, self.show_record, self.record, permission=view, model=kind.model, sensitive=self._has_persons),
+            post(one, self.submit_record, "alter", keeps),
+            post(one + "/publish", self.submit_publish, "publish", publishes),
+            post(one + "/withdraw", self.submit_withdraw, "withdraw", publishes),
+        )
+
+    @property
+    def _has_persons(self) -> bool:
+        """Whether a record says anything of a person, so that each look at it is recorded."""
+        tags = self.kind.model.privacy.tags()
+        return any(tags[field.name] in ("personal", "sensitive") for field in self.kind.form)
+
+    # The public
+
+    async def show_public_list(self, request: Request) -> Response:
+        """What is published, the latest first; with words, what has them."""
+        form = await request.form(_LIST)
+        typed = form.clean()
+        rows = PublicRecord.filter(kind=self.kind.name)
+        scopes = frozenset({PUBLIC_SCOPE})
+        page = await self._page(rows, "record_id", typed, self.kind.public_kind, scopes)
+        units = await _unit_names(page.rows)
+        path = request.templating.addresses.path
+        return request.render(
+            "public/records.html",
+            kind=self.kind,
+            form=form,
+            words=typed["q"],
+            rows=[
+                RecordRow(row.title, path(self.public_record, id=row.record_id), row.date, units[row.unit_id])
+                for row in page.rows
+            ],
+            more=path(self.public_list, before=page.more) if page.more else None,
+            cut=page.cut,
+        )
+
+    async def show_public_record(self, request: Request) -> Response:
+        """One that is published. Raises `NotFound` for any other."""
+        row = await PublicRecord.get_or_none(kind=self.kind.name, record_id=request.path_params["id"])
+        if row is None:
+            raise NotFound
+        return request.render(
+            "public/record.html",
+            kind=self.kind,
+            record=row,
+            unit=await Unit.get(id=row.unit_id),
+            pairs=_pairs(self.kind, {**row.face, self.kind.date: row.date}, without=self.kind.title),
+        )
+
+    # The desk
+
+    async def show_list(self, request: Request) -> Response:
+        """The records of the actor's units, the latest first; with words, what has them."""
+        form = await request.form(_LIST)
+        typed = form.clean()
+        scopes = search_scopes(request.act, self.kind.permission("view")) - {PUBLIC_SCOPE}
+        page = await self._page(visible(self.kind.model, request.act), "id", typed, self.kind.name, scopes)
+        shown = {row.id for row in page.rows}
+        public = PublicRecord.filter(kind=self.kind.name, record_id__in=shown)
+        published = {row["record_id"] for row in await public.values("record_id")}
+        units = await _unit_names(page.rows)
+        path, actor = request.templating.addresses.path, request.act.actor
+        return request.render(
+            "desk/records.html",
+            kind=self.kind,
+            form=form,
+            words=typed["q"],
+            rows=[
+                RecordRow(
+                    getattr(row, self.kind.title),
+                    path(self.record, id=row.id),
+                    getattr(row, self.kind.date),
+                    units[row.unit_id],
+                    row.id in published,
+                )
+                for row in page.rows
+            ],
+            more=path(self.list, before=page.more) if page.more else None,
+            cut=page.cut,
+            new=path(f"{self.list}.new") if holds(actor, self.kind.permission("keep")) else None,
+            export=path(f"{self.list}.export"),
+        )
+
+    async def show_new(self, request: Request) -> Response:
+        """The empty form, with today's date and one's only unit filled in."""
+        choices = await self._unit_choices(request.act)
+        started = {
+            self.kind.date: today(request.act).isoformat(),
+            "unit": choices["unit"][0][0] if len(choices["unit"]) == 1 else None,
+        }
+        return self._form(request, Form((UNIT_FIELD, *self.kind.form), started, choices=choices))
+
+    async def submit_new(self, request: Request) -> Response:
+        """Write it down."""
+        kept: list[UnitRecord] = []
+
+        async def go(values: dict[str, Any]) -> None:
+            kept.append(await keep(request.act, self.kind.name, values))
+
+        choices = await self._unit_choices(request.act)
+        not_done = await submit(request, (UNIT_FIELD, *self.kind.form), go, choices=choices)
+        if not_done is not None:
+            return self._form(request, not_done.form, not_done.status)
+        return request.redirect(self.record, id=kept[0].id)
+
+    def _form(self, request: Request, form: Form, status: int = 200) -> Response:
+        return request.render(
+            "desk/record_new.html",
+            status,
+            kind=self.kind,
+            form=form,
+            back=request.templating.addresses.path(self.list),
+        )
+
+    async def show_record(self, request: Request) -> Response:
+        """The record in its form, what residents read of it, and what can be done."""
+        return await self._draw(request, request.subject)
+
+    async def submit_record(self, request: Request) -> Response:
+        """Change it. Where somebody was quicker, what they wrote is shown beside what was typed."""
+        row = request.subject
+        form = await request.form((*self.kind.form, _VERSION))
+        try:
+            values = form.clean()
+            await alter(request.act, self.kind.name, row.id, values, int(values.pop("version")))
+        except Invalid as error:
+            form.refuse(error)
+            return await self._draw(request, row, error.status, form=form)
+        except (Conflict, Refused) as error:
+            form.message = error.message
+            fresh = await visible(self.kind.model, request.act).get(id=row.id)
+            form.values["version"] = fresh.version
+            return await self._draw(request, fresh, error.status, form=form, conflict=isinstance(error, Conflict))
+        return request.redirect(self.record, id=row.id)
+
+    async def submit_publish(self, request: Request) -> Response:
+        """Put it before the public."""
+        form = await request.form((_VERSION,))
+        try:
+            version = int(form.clean()["version"])
+            await publish(request.act, self.kind.name, request.subject.id, version)
+        except (Conflict, Refused) as error:
+            form.message = error.message
+            return await self._draw(request, request.subject, error.status, publishing=form)
+        return request.redirect(self.record, id=request.subject.id)
+
+    async def submit_withdraw(self, request: Request) -> Response:
+        """Take it down."""
+
+        async def go(values: dict[str, Any]) -> None:
+            await withdraw(request.act, self.kind.name, request.subject.id, values["reason"])
+
+        not_done = await submit(request, WITHDRAW_FIELDS, go)
+        if not_done is not None:
+            return await self._draw(request, request.subject, not_done.status, withdrawal=not_done.form)
+        return request.redirect(self.record, id=request.subject.id)
+
+    async def _draw(
+        self,
+        request: Request,
+        row: UnitRecord,
+        status: int = 200,
+        *,
+        form: Form | None = None,
+        publishing: Form | None = None,
+        withdrawal: Form | None = None,
+        conflict: bool = False,
+    ) -> Response:
+        kind, act = self.kind, request.act
+        values = {field.name: _typed(getattr(row, field.name)) for field in kind.form}
+        publication = await Publication.get_or_none(subject_kind=kind.name, subject_id=row.id)
+        published = publication.approved if publication is not None and publication.state == "approved" else None
+        face = face_of(kind, row)
+        path = request.templating.addresses.path
+        return request.render(
+            "desk/record.html",
+            status,
+            kind=kind,
+            record=row,
+            title=getattr(row, kind.title),
+            unit=await Unit.get(id=row.unit_id),
+            form=form or Form((*kind.form, _VERSION), {**values, "version": row.version}),
+            written=_pairs(kind, {field.name: getattr(row, field.name) for field in kind.form}) if conflict else None,
+            pairs=_pairs(kind, {field.name: getattr(row, field.name) for field in kind.form}, without=kind.title),
+            publishing=publishing or Form((_VERSION,), {"version": row.version}),
+            withdrawal=withdrawal or Form(WITHDRAW_FIELDS),
+            face=_pairs(kind, face),
+            published=published is not None,
+            behind=published is not None and published != face,
+            may_keep=await may(act, kind.permission("keep"), [row.unit_id]),
+            may_publish=await may(act, kind.permission("publish"), [row.unit_id]),
+            back=path(self.list),
+            public_page=path(self.public_record, id=row.id),
+            actions={name: path(f"{self.list}.{name}", id=row.id) for name in ("alter", "publish", "withdraw")},
+        )
+
+    async def export(self, request: Request) -> Response:
+        """The records of the actor's units as a spreadsheet. Who took it is recorded."""
+        kind = self.kind
+        rows = await visible(kind.model, request.act).order_by(kind.date, "id").limit(MOST_EXPORTED + 1)
+        if len(rows) > MOST_EXPORTED:
+            raise Refused(f"超过 {MOST_EXPORTED} 条，一次导不完。请按单位分开，由各单位自己导出。")
+        units = await _unit_names(rows)
+        request.looked_at = f"{kind.name}: {len(rows)}"
+        headings = [_("单位"), *(_(field.label) for field in kind.form)]
+        cells: list[list[Cell]] = [
+            [units[row.unit_id], *(_cell(field, getattr(row, field.name)) for field in kind.form)] for row in rows
+        ]
+        return await spreadsheet(f"{_(kind.label)}-{today(request.act):%Y%m%d}", headings, cells)
+
+    async def _unit_choices(self, act: Act) -> dict[str, Any]:
+        return {"unit": await units_within(act, self.kind.permission("keep"))}
+
+    # Lists
+
+    async def _page(
+        self, rows: QuerySet[Any], key: str, typed: Mapping[str, Any], search_kind: str, scopes: frozenset[str]
+    ) -> _RecordPage:
+        """Rows of one page, the latest first, or those that hold the words typed, best first."""
+        if typed["q"]:
+            return await self._searched(rows, key, typed["q"], search_kind, scopes)
+        date_column = self.kind.date if rows.model is self.kind.model else "date"
+        if (after := _position(typed["before"])) is not None:
+            on, last = after
+            before: dict[str, Any] = {f"{date_column}__lt": on}
+            earlier: dict[str, Any] = {f"{key}__lt": last}
+            # The first bound lets an index be entered at the day; the second is exact.
+            rows = rows.filter(**{f"{date_column}__lte": on}).filter(Q(**before) | Q(**earlier))
+        page = await rows.order_by(f"-{date_column}", f"-{key}").limit(PAGE_SIZE + 1)
+        shown = page[:PAGE_SIZE]
+        more = f"{getattr(shown[-1], date_column)}_{getattr(shown[-1], key)}" if len(page) > PAGE_SIZE else ""
+        return _RecordPage(shown, more)
+
+    async def _searched(
+        self, rows: QuerySet[Any], key: str, words: str, search_kind: str, scopes: frozenset[str]
+    ) -> _RecordPage:
+        backend = current().search
+        limit = 2 * PAGE_SIZE
+        try:
+            if backend is None:
+                raise SearchUnavailable("no search backend is configured")
+            query = SearchQuery(text=words, scopes=scopes, kinds=frozenset({search_kind}), limit=limit)
+            answer = await backend.search(query)
+            found = {getattr(row, key): row for row in await rows.filter(**{f"{key}__in": [h.id for h in answer.hits]})}
+            return _RecordPage(
+                [found[hit.id] for hit in answer.hits if hit.id in found], cut=answer.total > len(answer.hits)
+            )
+        except SearchUnavailable as error:
+            log.warning("search index unavailable, answering from the database: %s", error)
+        title = self.kind.title if rows.model is self.kind.model else "title"
+        for word in words.split()[:8]:
+            rows = rows.filter(**{f"{title}__icontains": word})
+        page = await rows.order_by(f"-{key}").limit(limit + 1)
+        return _RecordPage(page[:limit], cut=len(page) > limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordPage:
+    """Rows, and where to go on ("" at the end); `cut`: more hold the words than are shown."""
+
+    rows: Sequence[Any]
+    more: str = ""
+    cut: bool = False
+
+
+def _position(text: str) -> tuple[date, int] | None:
+    """The date and id that a list goes on after; None, the beginning, for anything else."""
+    on, _underscore, last = text.partition("_")
+    if not (last.isascii() and last.isdigit() and len(last) < 10):
+        return None
+    try:
+        return date.fromisoformat(on), int(last)
+    except ValueError:
+        return None
+
+
+async def _unit_names(rows: Sequence[Any]) -> dict[int, str]:
+    units = Unit.filter(id__in={row.unit_id for row in rows})
+    return {unit.id: unit.name for unit in await units}
+
+
+def _typed(value: object) -> object:
+    """A column's value as a form holds it."""
+    if value is True:
+        return "1"
+    return None if value is False else value
+
+
+def _pairs(kind: RecordKind, values: Mapping[str, Any], without: str = "") -> list[tuple[str, Any]]:
+    """Label and value of each field in the order of the form, those in `values`, as people read them."""
+    return [
+        (_(field.label), _read(field, values[field.name]))
+        for field in kind.form
+        if field.name in values and field.name != without
+    ]
+
+
+def _read(field: Field, value: Any) -> Any:
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    if field.kind == "choice":
+        return _(dict(field.choices).get(value, value))
+    return value
+
+
+def _cell(field: Field, value: Any) -> Cell:
+    read: Cell = _read(field, value)
+    return read
