@@ -28,8 +28,10 @@ from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.files.storage import FileStore
 from yetan.i18n import load_catalogues
+from yetan.issues.lifecycle import former_states
 from yetan.layers import layers
-from yetan.plugins import discovery
+from yetan.plugins import discovery, quarantine
+from yetan.plugins.record import recorded_states
 from yetan.plugins.registry import Registry, build_registry
 from yetan.rules import service as rules
 from yetan.runtime import Runtime
@@ -95,6 +97,8 @@ async def running(
             )
         runtime.use(city)
         try:
+            city.former_states = former_states(registry, await recorded_states())
+            await quarantine.look()
             await _open_search(city)
             _tell_gaps(city)
             yield city

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from yetan.act import SYSTEM, Act, Clock
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from yetan.calendar import WorkingCalendar
     from yetan.config import Configuration
     from yetan.files.storage import FileStore
+    from yetan.plugins.declarations import State
     from yetan.plugins.registry import Registry
     from yetan.search import SearchBackend
 
@@ -27,6 +28,10 @@ class Runtime:
     files: FileStore
     search: SearchBackend | None
     plugin_configurations: Mapping[str, Any]
+    #: The states of plugins that are off, as issues in them act now (F21).
+    former_states: Mapping[str, State] = field(default_factory=dict)
+    #: Plugins that the city switched on and that this process left out (`--safe-mode`): nothing is changed meanwhile.
+    left_out: tuple[str, ...] = ()
     #: Where the system's own acts come from, for the audit: the operator's command, as "command user create".
     source: str = ""
 

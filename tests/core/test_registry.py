@@ -241,22 +241,22 @@ def test_a_page_without_permission_is_refused_with_its_path(make: Callable[..., 
         Page("/elsewhere", nobody, "board", public=True),
     ]
     assert problems_of(make("bells", yetan_pages=pages)) == [
-        "page 'bells' (/bells) must either name a permission or be public=True",
-        "page 'both' (/both) must either name a permission or be public=True",
-        "page 'asks' (/asks) asks for the permission 'bells.ring', which nobody declares",
-        "page 'bell' (/bells/{id:int}) has an id without naming its model, or a model without an id",
-        "page 'load' (/load/{id:int}) loads Record, for which no yetan_visibility is declared",
-        "page 'plain' (/plain): its endpoint must be an async function",
-        "page 'front' (/): GET / is taken",
-        "page 'board' (/elsewhere): the name is taken",
+        "plugin 'bells': page 'bells' (/bells) must either name a permission or be public=True",
+        "plugin 'bells': page 'both' (/both) must either name a permission or be public=True",
+        "plugin 'bells': page 'asks' (/asks) asks for the permission 'bells.ring', which nobody declares",
+        "plugin 'bells': page 'bell' (/bells/{id:int}) has an id without naming its model, or a model without an id",
+        "plugin 'bells': page 'load' (/load/{id:int}) loads Record, for which no yetan_visibility is declared",
+        "plugin 'bells': page 'plain' (/plain): its endpoint must be an async function",
+        "plugin 'bells': page 'board' (/elsewhere): the name is taken by 'core'",
+        "plugin 'bells': page 'front' (/): GET / is taken by 'core' for its page 'board'",
     ]
 
 
 def test_a_menu_item_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) -> None:
     items = [NavigationItem("desk", "钟", "bells"), NavigationItem("desk", "鼓", "desk", "drums.beat")]
     assert problems_of(make("bells", yetan_navigation=items)) == [
-        "navigation '钟' leads to the page 'bells', which nobody declares",
-        "navigation '鼓' asks for the permission 'drums.beat', which nobody declares",
+        "plugin 'bells': navigation '钟' leads to the page 'bells', which nobody declares",
+        "plugin 'bells': navigation '鼓' asks for the permission 'drums.beat', which nobody declares",
     ]
 
 

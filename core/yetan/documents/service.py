@@ -8,10 +8,13 @@ from typing import Any
 from yetan.access.scope import holds, require
 from yetan.act import Act
 from yetan.errors import NotFound
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
 from yetan.issues.service import VIAS
 from yetan.issues.timeline import timeline_of
+from yetan.log import log
 from yetan.plugins.declarations import DocumentKind
+from yetan.plugins.guarding import is_paused
 from yetan.runtime import current
 
 
@@ -20,7 +23,7 @@ async def _ledger_entry(act: Act, issue: Issue) -> Mapping[str, Any]:
     await issue.fetch_related("unit", "responsible_unit", "category", "owner__person", "supervisor__person")
     return {
         "issue": issue,
-        "state": current().registry.states[issue.state],
+        "state": state_of(issue.state),
         "via": dict(VIAS).get(issue.via, issue.via),
         "raisers": [
             row.person for row in await Raiser.filter(issue_id=issue.id).select_related("person").order_by("id")
@@ -47,10 +50,19 @@ async def documents_of(act: Act, subject: Any) -> list[DocumentKind]:
     return [
         kind
         for kind in current().registry.documents.values()
-        if isinstance(subject, kind.model)
-        and holds(act.actor, kind.permission)
-        and (kind.available is None or await kind.available(act, subject))
+        if isinstance(subject, kind.model) and holds(act.actor, kind.permission) and await _is_there(act, kind, subject)
     ]
+
+
+async def _is_there(act: Act, kind: DocumentKind, subject: Any) -> bool:
+    """Whether the subject has the paper now. One whose plugin cannot say so is left out."""
+    if is_paused(kind.load):
+        return False
+    try:
+        return kind.available is None or await kind.available(act, subject)
+    except Exception:
+        log.exception("whether there is a paper %s cannot be found out", kind.name)
+        return False
 
 
 async def load_document(act: Act, name: str, subject: Any) -> tuple[DocumentKind, Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from yetan.act import Act
 from yetan.events.attempts import bounded
 from yetan.events.models import Due
 from yetan.plugins.declarations import DueKind
+from yetan.plugins.guarding import is_paused
 from yetan.runtime import current
 
 logger = logging.getLogger(__name__)
@@ -27,9 +28,9 @@ async def sweep(act: Act, limit: int = 200) -> int:
 
     Each row goes in one transaction with its handling, and only one of several workers does it. Where a
     handler fails, that is logged and the row put off; others are not held back. Kinds nobody declares (a
-    plugin is off) are left.
+    plugin is off), or whose plugin is in quarantine, are left.
     """
-    kinds = current().registry.due_kinds
+    kinds = {name: kind for name, kind in current().registry.due_kinds.items() if not is_paused(kind.handle)}
     rows = await Due.filter(at__lte=act.now, kind__in=list(kinds)).order_by("at", "id").limit(limit)
     settled = 0
     for row in rows:

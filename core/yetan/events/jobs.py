@@ -11,6 +11,7 @@ from tortoise.exceptions import IntegrityError
 from yetan.events.attempts import bounded, describe
 from yetan.events.models import JobRun
 from yetan.plugins.declarations import Job
+from yetan.plugins.guarding import is_paused
 from yetan.runtime import current
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ async def run_due_jobs() -> int:
     survive being run again for a period in which it failed or its process died.
     """
     runtime = current()
-    jobs = runtime.registry.jobs.values()
+    jobs = [job for job in runtime.registry.jobs.values() if not is_paused(job.run)]
     if not jobs:
         return 0
     local = runtime.clock().astimezone(runtime.configuration.city.zone)

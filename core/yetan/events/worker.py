@@ -41,6 +41,7 @@ from yetan.events.models import Delivery
 from yetan.events.wakeup import listen
 from yetan.faults import reached
 from yetan.plugins.declarations import Subscription
+from yetan.plugins.guarding import is_paused
 from yetan.runtime import current
 
 logger = logging.getLogger(__name__)
@@ -188,6 +189,7 @@ class Worker:
 
     async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
         """A batch for each subscriber that has something waiting; returns how many were settled."""
+        subscriptions = [each for each in subscriptions if not is_paused(each.handle)]
         if not subscriptions:
             return 0
         now = current().clock()

@@ -14,7 +14,7 @@ from yetan.db.change import change
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit
-from yetan.issues.lifecycle import RESOLVED
+from yetan.issues.lifecycle import RESOLVED, state_of
 from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
 from yetan.issues.service import RaiserInput, expect_version, get_visible, keep_words, move, save_change
 from yetan.people.models import Account
@@ -97,7 +97,7 @@ async def recording_refusal(act: Act, issue: Issue) -> str:
 
 async def _refuse_unresolved(issue: Issue) -> None:
     if issue.state != RESOLVED:
-        label = current().registry.states[issue.state].label
+        label = state_of(issue.state).label
         raise Refused(f"这件事现在是“{label}”，办结以后才能验收和测评。")
 
 

@@ -15,6 +15,7 @@ from yetan.access.roles import role_labels
 from yetan.access.scope import holds, visible
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.i18n import translate as _
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category, Issue
 from yetan.issues.queues import (
     PAGE_SIZE,
@@ -34,7 +35,6 @@ from yetan.people.models import Account, Household, Link, Person
 from yetan.people.service import LINK_KINDS, posts_on, today, valid_on
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.publication.listing import state_of
 from yetan.publication.views import RowView, local_day, marked, state_view
 from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
@@ -224,7 +224,7 @@ async def _found(request: Request, results: Results) -> list[RowView]:
     names = {unit.id: unit.name for unit in await Unit.filter(id__in=units)}
     rows = []
     for each in results.found:
-        state = await state_of(each.row.state)
+        state = state_of(each.row.state)
         rows.append(
             RowView(
                 number=each.row.number,
@@ -292,7 +292,7 @@ async def _cells(issues: Sequence[Issue]) -> list[list[Cell]]:
             units[issue.responsible_unit_id],
             names.get(issue.owner_id or 0, ""),
             categories.get(issue.category_id or 0, ""),
-            _((await state_of(issue.state)).label),
+            _(state_of(issue.state).label),
             issue.round,
             local(issue.raised_at),
             local(issue.listed_at),

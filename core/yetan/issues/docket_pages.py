@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from yetan.issues.docket import items_of, standing
+from yetan.issues.lifecycle import state_of
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.runtime import current
 from yetan.web.request import Request
 
 
@@ -16,7 +16,7 @@ async def docket(request: Request) -> Response:
         "desk/docket.html",
         items=await items_of(request.act),
         standing=await standing(request.act),
-        states=current().registry.states,
+        state_of=state_of,
     )
 
 

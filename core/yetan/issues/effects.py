@@ -10,6 +10,7 @@ from yetan.access.scope import visible
 from yetan.act import Act
 from yetan.errors import Invalid, Refused
 from yetan.events.service import emit
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue, IssueLink, Raiser
 from yetan.issues.numbers import normal_number
 from yetan.people.models import Account
@@ -117,7 +118,7 @@ async def _merge(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str,
     target = await visible(Issue, act).get_or_none(number=normal_number(values["into"]))
     if target is None or target.id == issue.id:
         raise Invalid.field("into", "没有找到要并入的那一件，请核对编号。")
-    if current().registry.states[target.state].category not in ("open", "awaiting"):
+    if state_of(target.state).category not in ("open", "awaiting"):
         raise Invalid.field("into", "那一件已经办完了，不能再并进去。请先重新办理那一件。")
     for raiser in await Raiser.filter(issue_id=issue.id):
         await join(act, target, raiser.person_id, at=raiser.at)

@@ -18,11 +18,11 @@ from yetan.i18n import translate as _
 from yetan.issues.actions import ACTIONS, Action
 from yetan.issues.contacts import Contact, contacts_of, reveal_contacts
 from yetan.issues.issue_view import facts_of, links_of, loop_of, photos_of, verdicts_of
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
 from yetan.issues.service import options, transition_issue
 from yetan.issues.timeline import timeline_of
 from yetan.plugins.declarations import Page, Transition
-from yetan.publication.listing import state_of
 from yetan.publication.models import Publication
 from yetan.publication.views import local_day, photo_views, state_view
 from yetan.runtime import current
@@ -267,7 +267,7 @@ async def _render(
 ) -> Response:
     await issue.fetch_related("unit", "responsible_unit", "category", "owner__person", "supervisor__person")
     act, path = request.act, request.templating.addresses.path
-    state = await state_of(issue.state)
+    state = state_of(issue.state)
     entries = await timeline_of(issue)
     named = await may(act, "issue.contacts", [issue.unit_id, issue.responsible_unit_id])
     open_offers, refused = await _offers(request, issue)
@@ -326,7 +326,7 @@ async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Off
                 refusal=_(option.refusal),
             )
         )
-    state = await state_of(issue.state)
+    state = state_of(issue.state)
     for action in ACTIONS:
         if await action.is_open(act, issue, state):
             found.append(

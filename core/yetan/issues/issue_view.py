@@ -12,9 +12,9 @@ from yetan.files.models import Attachment
 from yetan.i18n import translate as _
 from yetan.issues.acceptance import COLLECTIVE_WAYS, PERSONAL_WAYS, SCORES
 from yetan.issues.contacts import surname
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Acceptance, Feedback, Issue, IssueLink, Rating
 from yetan.issues.service import ISSUE_KINDS, VIAS
-from yetan.publication.listing import state_of
 from yetan.publication.views import LoopFacts, Step, Url, steps_of
 
 #: By kind of link, and whether it leads from this issue (True) or to it.
@@ -43,7 +43,7 @@ async def loop_of(issue: Issue) -> list[Step] | None:
         round=issue.round,
     )
     timeline = [{"type": event.type, "at": event.at.isoformat()} for event in events]
-    return steps_of(await state_of(issue.state), timeline, facts)
+    return steps_of(state_of(issue.state), timeline, facts)
 
 
 def facts_of(issue: Issue) -> list[tuple[str, str | None]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from yetan.plugins.declarations import Guard, State, Transition
+from yetan.runtime import current
 from yetan.web.forms import Field
 
 if TYPE_CHECKING:
@@ -241,10 +242,30 @@ def _reachable(registry: Registry) -> set[str]:
     return reached
 
 
-def effective_state(registry: Registry, name: str, recorded: dict[str, dict[str, str]]) -> State:
-    """The state an issue acts in: its own, or, while its plugin is off, the fallback recorded when it was on (F21)."""
-    if name in registry.states:
-        return registry.states[name]
-    known = recorded.get(name, {})
+def state_of(name: str) -> State:
+    """The state an issue acts in: its own, or, while its plugin is off, the fallback recorded when it was on (F21).
+
+    It bears the label of its own, and the name of the state it acts in.
+    """
+    city = current()
+    known = city.registry.states.get(name)
+    return known or city.former_states.get(name) or _fallen_back(city.registry, name, {})
+
+
+def states_of(*categories: str) -> list[str]:
+    """The names of all states of some categories; those of plugins that are off count as what they fall back to."""
+    city = current()
+    states = {**city.former_states, **city.registry.states}
+    return [name for name, state in states.items() if state.category in categories]
+
+
+def former_states(registry: Registry, recorded: Mapping[str, Mapping[str, str]]) -> dict[str, State]:
+    """The states of plugins that are off, as issues in them act now; `recorded` is what is known of all there were."""
+    return {
+        name: _fallen_back(registry, name, known) for name, known in recorded.items() if name not in registry.states
+    }
+
+
+def _fallen_back(registry: Registry, name: str, known: Mapping[str, str]) -> State:
     fallback = registry.states[known.get("fallback", REPORTED)]
     return State(fallback.name, known.get("label", name), fallback.category)

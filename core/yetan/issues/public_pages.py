@@ -26,13 +26,14 @@ from yetan.issues.following import (
     own_options,
     slip_code,
 )
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue, Raiser
 from yetan.issues.numbers import normal_number
 from yetan.issues.raising import RAISE_FIELDS, SIGNED_IN_FIELDS, raise_issue
 from yetan.issues.timeline import Entry, timeline_of
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.publication.listing import Position, position_in, state_of
+from yetan.publication.listing import Position, position_in
 from yetan.publication.masking import mask
 from yetan.publication.models import PublicIssue
 from yetan.publication.service import draft_of
@@ -206,7 +207,7 @@ async def _own_context(request: Request, act: Act, issue: Issue) -> dict[str, An
     # Several residents may have raised it, or be joined to it later: numbers and names stay masked among them too.
     face = await draft_of(issue)
     units = {unit.id: unit.name for unit in await Unit.filter(id__in=[issue.unit_id, issue.responsible_unit_id])}
-    state = await state_of(issue.state)
+    state = state_of(issue.state)
     entries = await timeline_of(issue, audiences=("public", "parties"))
     facts = LoopFacts(
         issue.raised_at,
@@ -307,7 +308,7 @@ async def my_issues(request: Request) -> Response:
     url = request.templating.addresses.path
     items = []
     for row in page:
-        state = await state_of(row.state)
+        state = state_of(row.state)
         items.append(
             RowView(
                 row.number,

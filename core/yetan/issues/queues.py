@@ -23,12 +23,12 @@ from yetan.issues.lifecycle import (
     REPORTED_UP,
     RETURNED,
     TRANSFERRED,
-    effective_state,
+    state_of,
+    states_of,
 )
 from yetan.issues.models import Acceptance, Feedback, Issue
 from yetan.people.models import Account
 from yetan.plugins.declarations import State
-from yetan.plugins.record import recorded_states
 from yetan.publication.models import Publication
 from yetan.publication.service import waiting
 from yetan.publication.views import StateView, days_between, local_day, state_view
@@ -86,36 +86,26 @@ async def issues_in(act: Act, queue: Queue) -> QuerySet[Issue]:
     """
     below = units_below(act, "issue.view")
     here = Issue.filter(responsible_unit_id__in=below)
-    states = await _states()
+    going, awaiting = states_of("open"), states_of("awaiting")
     match queue.name:
         case "mine":
             own = Issue.filter(Q(responsible_unit_id__in=below) | Q(unit_id__in=below))
-            return own.filter(owner_id=act.actor.account_id, state__in=[*states["open"], *states["awaiting"]])
+            return own.filter(owner_id=act.actor.account_id, state__in=[*going, *awaiting])
         case "due-soon":
             # The reminder, set by the unit's rule, is still to come for those that are not due soon.
             later = Due.filter(kind="issue.due_soon", subject_kind="issue", at__gt=act.now)
-            going = here.filter(state__in=states["open"], deadline__gte=act.now)
-            return going.exclude(id__in=Subquery(later.values("subject_id")))
+            timely = here.filter(state__in=going, deadline__gte=act.now)
+            return timely.exclude(id__in=Subquery(later.values("subject_id")))
         case "overdue":
-            return here.filter(state__in=states["open"], deadline__lt=act.now)
+            return here.filter(state__in=going, deadline__lt=act.now)
         case "awaiting":
-            return Issue.filter(unit_id__in=below, state__in=states["awaiting"], historical=False)
+            return Issue.filter(unit_id__in=below, state__in=awaiting, historical=False)
         case "unassigned":
-            return here.filter(state__in=states["open"], owner_id__isnull=True)
+            return here.filter(state__in=going, owner_id__isnull=True)
         case "publish":
             return Issue.filter(id__in=Subquery(waiting(act).values("subject_id")))
         case _:
-            return here.filter(state__in=states["open"])
-
-
-async def _states() -> dict[str, list[str]]:
-    """The states of each category; those of a plugin that is off count as what they fall back to (F21)."""
-    registry = current().registry
-    recorded = {name: dict(each) for name, each in (await recorded_states()).items()}
-    found: dict[str, list[str]] = defaultdict(list)
-    for name in {**registry.states, **recorded}:
-        found[effective_state(registry, name, recorded).category].append(name)
-    return found
+            return here.filter(state__in=going)
 
 
 async def counts(act: Act) -> dict[str, int]:
@@ -195,10 +185,9 @@ async def rows_of(act: Act, issues: Sequence[Issue], queue: Queue | None = None)
     owners = {issue.owner_id for issue in issues if issue.owner_id is not None}
     names = {row.id: row.person.name for row in await Account.filter(id__in=owners).select_related("person")}
     told = await _told(issues)
-    recorded = {name: dict(each) for name, each in (await recorded_states()).items()}
     rows = []
     for issue in issues:
-        state = effective_state(current().registry, issue.state, recorded)
+        state = state_of(issue.state)
         days_left = None
         if issue.deadline is not None and state.category == "open":
             days_left = days_between(act.now, issue.deadline)

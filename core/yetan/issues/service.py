@@ -18,7 +18,7 @@ from yetan.events.service import emit, set_due
 from yetan.issues import events
 from yetan.issues.effects import EFFECTS, check_owner, join
 from yetan.issues.fingerprint import fingerprint_of
-from yetan.issues.lifecycle import REPORTED
+from yetan.issues.lifecycle import REPORTED, state_of
 from yetan.issues.models import Category, Issue, IssueLink, Raiser, Remark
 from yetan.issues.numbers import next_numbers, normal_number
 from yetan.issues.scope import write_scopes
@@ -196,8 +196,9 @@ class Option:
 async def options(act: Act, issue: Issue) -> list[Option]:
     """The transitions out of the issue's state that the actor's posts allow, each with what still stands in its way."""
     found: list[Option] = []
+    state = state_of(issue.state).name
     for transition in current().registry.transitions.values():
-        if issue.state in transition.sources and await may(act, transition.permission, [place_of(transition, issue)]):
+        if state in transition.sources and await may(act, transition.permission, [place_of(transition, issue)]):
             found.append(Option(transition, await refusal_of(act, issue, transition)))
     return found
 
@@ -208,6 +209,8 @@ async def refusal_of(act: Act, issue: Issue, transition: Transition) -> str:
         if transition.name in guard.transitions:
             try:
                 reason = await guard.check(issue, act)
+                if not isinstance(reason, str):
+                    raise TypeError(f"guard {guard.name!r} answered {reason!r}; a reason is a text")
             except Exception:
                 log.exception("guard %s raised and so refuses %s", guard.name, transition.name)
                 reason = f"检查“{guard.name}”没有完成，暂时不能{transition.label}。请联系管理员。"
@@ -236,8 +239,8 @@ async def move(
 ) -> Issue:
     """`transition_issue` after its permission check; also for what follows from a resident's own act."""
     await expect_version(issue, version)
-    if issue.state not in transition.sources:
-        state = current().registry.states[issue.state]
+    state = state_of(issue.state)
+    if state.name not in transition.sources:
         raise Conflict(f"这件事现在是“{state.label}”，不能再“{transition.label}”。请刷新页面看看最新情况。")
     cleaned = clean(transition.form, values)
     if reason := await refusal_of(act, issue, transition):
@@ -277,7 +280,7 @@ async def conflict(issue: Issue) -> Conflict:
     # What follows from a change, such as the board's being brought up to date, is nobody's doing.
     told = Event.filter(subject_kind="issue", subject_id=issue.id, type__startswith="issue.")
     last = await told.order_by("-id").first()
-    state = current().registry.states[issue.state].label
+    state = state_of(issue.state).label
     if last is None:
         return Conflict(f"这件事刚刚有人改过，现在是“{state}”。您写的还在，请看过最新情况再提交。")
     name = await _actor_name(last.actor)
@@ -318,8 +321,7 @@ async def keep_words(
 
 async def _set_dues(issue: Issue) -> None:
     """What falls due for an issue in hand: a reminder some days before, and the deadline itself."""
-    category = current().registry.states[issue.state].category
-    if category != "open" or issue.deadline is None or issue.historical:
+    if state_of(issue.state).category != "open" or issue.deadline is None or issue.historical:
         await set_due("issue.due_soon", ("issue", issue.id), None)
         await set_due("issue.overdue", ("issue", issue.id), None)
         return
@@ -335,7 +337,7 @@ async def add_progress(act: Act, issue_id: int, text: str, *, version: int | Non
     await require(act, "issue.handle", [issue.responsible_unit_id])
     await expect_version(issue, version)
     cleaned = clean(PROGRESS_FIELDS, {"text": text})
-    if current().registry.states[issue.state].category not in ("open", "awaiting"):
+    if state_of(issue.state).category not in ("open", "awaiting"):
         raise Refused("这件事已经办完，不能再写进展。问题又出现了，请用“重新办理”。")
     await save_change(issue, {})
     event = await emit(act, "issue.progress", ("issue", issue.id), audience="public", data={"round": issue.round})
@@ -406,5 +408,5 @@ async def link_issues(act: Act, issue_id: int, values: Mapping[str, Any]) -> Iss
 async def fall_due(act: Act, issue_id: int, *, kind: str) -> None:
     """Tell that an issue is due soon or overdue, if it still is open; called by the due table's sweep."""
     issue = await Issue.get_or_none(id=issue_id)
-    if issue is not None and current().registry.states[issue.state].category == "open":
+    if issue is not None and state_of(issue.state).category == "open":
         await emit(act, kind, ("issue", issue.id), data={"round": issue.round})

@@ -281,6 +281,7 @@ async def hand_over(act: Act, post_id: int, values: dict[str, Any]) -> Post:
 
 async def take_over(act: Act, post_id: int) -> None:
     """Give the open issues of the post's predecessor to whoever holds it now."""
+    from yetan.issues.lifecycle import states_of
     from yetan.issues.models import Issue
 
     successor = await Post.get_or_none(id=post_id)
@@ -288,7 +289,7 @@ async def take_over(act: Act, post_id: int) -> None:
     if successor is None or event is None:
         return
     post = await Post.get(id=event.data["from"])
-    open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+    open_states = states_of("open", "awaiting")
     units = await subtree_of(post.unit_id)
     moved = Issue.filter(state__in=open_states, responsible_unit_id__in=units)
     ids = [row["id"] for row in await moved.filter(owner_id=post.account_id).order_by("id").values("id")]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from starlette.routing import compile_path
 
 from yetan.db.connection import Application
 from yetan.db.model import Record
 
 if TYPE_CHECKING:
+    from yetan.plugins.declarations import Page
     from yetan.plugins.registry import Registry
 
 #: A page anybody with an account may open names this instead of a declared permission.
@@ -18,14 +22,13 @@ SIGNED_IN = "signed_in"
 
 
 def check_pages(registry: Registry) -> Iterator[str]:
-    """Deny by default: a page without permission is refused, not served (C44)."""
-    names: set[str] = set()
-    routes: set[tuple[str, str]] = set()
+    """Deny by default: a page without permission is refused, not served (C44); nor may one stand before another's."""
+    names: dict[str, Page] = {}
     for page in registry.pages:
-        where = f"page {page.name!r} ({page.path})"
+        where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
         if page.public == bool(page.permission):
             yield f"{where} must either name a permission or be public=True"
-        elif page.permission not in ("", SIGNED_IN) and page.permission not in registry.permissions:
+        elif not _is_declared(registry, page.permission):
             yield f"{where} asks for the permission {page.permission!r}, which nobody declares"
         if page.model is not None and page.model not in registry.visibility:
             yield f"{where} loads {page.model.__name__}, for which no yetan_visibility is declared"
@@ -34,22 +37,73 @@ def check_pages(registry: Registry) -> Iterator[str]:
         if not inspect.iscoroutinefunction(page.endpoint):
             yield f"{where}: its endpoint must be an async function"
         if page.name in names:
-            yield f"{where}: the name is taken"
-        names.add(page.name)
-        for method in page.methods:
-            if (method, page.path) in routes:
-                yield f"{where}: {method} {page.path} is taken"
-            routes.add((method, page.path))
+            yield f"{where}: the name is taken by {registry.owner_of(names[page.name])!r}"
+        names.setdefault(page.name, page)
+    yield from _check_paths(registry)
+
+
+def _check_paths(registry: Registry) -> Iterator[str]:
+    """Every page is what its own path leads to: of several that match, the first would answer."""
+    earlier: list[tuple[Page, re.Pattern[str]]] = []
+    for page in registry.pages:
+        owner, example = registry.owner_of(page), _example(page.path)
+        where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
+        if example.startswith("/static/"):
+            yield f"{where}: what begins with /static/ is files"
+        for other, pattern in earlier:
+            of = registry.owner_of(other)
+            # Within one plugin the order of its pages may be meant; the very same path never is.
+            if (other.path == page.path or of != owner) and pattern.match(example):
+                yield from (
+                    f"{where}: {method} {example} is taken by {of!r} for its page {other.name!r}"
+                    for method in page.methods
+                    if method in other.methods
+                )
+        earlier.append((page, compile_path(page.path)[0]))
+
+
+def _example(path: str) -> str:
+    """A path that a pattern matches."""
+    return re.sub(r"{(\w+)(:\w+)?}", lambda found: {":int": "1", ":float": "1.5"}.get(found[2], found[1]), path)
 
 
 def check_navigation(registry: Registry) -> Iterator[str]:
     """Menu items lead somewhere, to where their reader may go."""
-    pages = {page.name for page in registry.pages}
+    pages = {page.name: page for page in registry.pages}
     for item in registry.navigation:
+        where = f"{_by(registry, item)}navigation {item.label!r}"
         if item.route not in pages:
-            yield f"navigation {item.label!r} leads to the page {item.route!r}, which nobody declares"
-        if item.permission and item.permission != SIGNED_IN and item.permission not in registry.permissions:
-            yield f"navigation {item.label!r} asks for the permission {item.permission!r}, which nobody declares"
+            yield f"{where} leads to the page {item.route!r}, which nobody declares"
+        elif "{" in pages[item.route].path:
+            yield f"{where} leads to the page {item.route!r}, whose path {pages[item.route].path} is none by itself"
+        if not _is_declared(registry, item.permission):
+            yield f"{where} asks for the permission {item.permission!r}, which nobody declares"
+
+
+def check_parts(registry: Registry) -> Iterator[str]:
+    """Panels and papers ask for permissions there are, about models somebody may see."""
+    for panel in registry.panels:
+        if not _is_declared(registry, panel.permission):
+            yield (
+                f"{_by(registry, panel)}panel {panel.name!r} asks for the permission {panel.permission!r}, "
+                "which nobody declares"
+            )
+    for kind in registry.documents.values():
+        where = f"{_by(registry, kind)}document {kind.name!r}"
+        if not _is_declared(registry, kind.permission):
+            yield f"{where} asks for the permission {kind.permission!r}, which nobody declares"
+        if kind.model not in registry.visibility:
+            yield f"{where} is about {kind.model.__name__}, for which no yetan_visibility is declared"
+
+
+def _is_declared(registry: Registry, permission: str) -> bool:
+    return permission in ("", SIGNED_IN) or permission in registry.permissions
+
+
+def _by(registry: Registry, declared: object) -> str:
+    """Whose it is, as a problem begins with it."""
+    owner = registry.owner_of(declared)
+    return "" if owner == "core" else f"plugin {owner!r}: "
 
 
 def models_of(application: Application) -> list[type[Record]]:

@@ -27,6 +27,7 @@ from yetan.files.storage import StorageUnavailable
 from yetan.search import SearchUnavailable
 
 if TYPE_CHECKING:
+    from yetan.plugins.declarations import Visibility
     from yetan.plugins.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -224,12 +225,7 @@ def guard_declarations(registry: Registry) -> None:
         else:
             guarded = {key: _guarded(registry, noun, limits, each) for key, each in declared.items()}
             setattr(registry, attribute, guarded)
-    registry.visibility = {
-        model: replace(each, **_denying(conduct, model.__name__, each.rows, each.units))
-        if (conduct := registry.conducts.get(registry.owner_of(each))) is not None
-        else each
-        for model, each in registry.visibility.items()
-    }
+    registry.visibility = {model: _denying(registry, each) for model, each in registry.visibility.items()}
 
 
 def _guarded(registry: Registry, noun: str, limits: Mapping[str, timedelta | None], declared: Any) -> Any:
@@ -252,18 +248,19 @@ def _guarded(registry: Registry, noun: str, limits: Mapping[str, timedelta | Non
     return guarded
 
 
-def _denying(
-    conduct: Conduct, model: str, rows: Callable[[Any], Any], units: Callable[[Any], Awaitable[Any]]
-) -> dict[str, Callable[..., Any]]:
+def _denying(registry: Registry, declared: Visibility) -> Visibility:
     """What tells who may see the rows of a model; nobody may where it fails (F18)."""
-    reaching = Guarded(conduct, f"visibility {model}", units, SOON)
+    conduct = registry.conducts.get(registry.owner_of(declared))
+    if conduct is None:
+        return declared
+    reaching = Guarded(conduct, f"visibility {declared.model.__name__}", declared.units, SOON)
 
     def denied(error: Exception) -> Exception:
         return error if isinstance(error, _NO_FAILURE) and not isinstance(error, Paused) else _Denied()
 
     def guarded_rows(act: Any) -> Any:
         try:
-            return reaching.at_once(rows, act)
+            return reaching.at_once(declared.rows, act)
         except Exception as error:
             raise denied(error) from error
 
@@ -273,7 +270,7 @@ def _denying(
         except Exception as error:
             raise denied(error) from error
 
-    return {"rows": guarded_rows, "units": guarded_units}
+    return replace(declared, rows=guarded_rows, units=guarded_units)
 
 
 class _Denied(Forbidden):

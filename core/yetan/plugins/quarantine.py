@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
@@ -45,9 +46,7 @@ _SLOW = 0.5
 
 QUARANTINED, RELEASED = "plugin.quarantined", "plugin.released"
 EVENT_TYPES = (EventType(QUARANTINED, "插件停用"), EventType(RELEASED, "插件恢复"))
-NOTICE_KIND = NoticeKind(
-    QUARANTINED, "插件“{plugin}”接连出错，已经停用，其他功能照常。请到“管理 > 插件”看看。"
-)
+NOTICE_KIND = NoticeKind(QUARANTINED, "插件“{plugin}”接连出错，已经停用，其他功能照常。请到“管理 > 插件”看看。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ async def trouble_of(plugin: str, latest: int = 5) -> Trouble:
 
 async def look() -> None:
     """Bring what this process knows of quarantines up to what the database says."""
-    names = await Quarantine.filter(released_at=None).values_list("plugin", flat=True)
+    names = {row.plugin for row in await Quarantine.filter(released_at=None)}
     for conduct in current().registry.conducts.values():
         conduct.paused = conduct.plugin in names
 
@@ -108,7 +107,7 @@ async def _database_is_slow() -> bool:
 
 async def put(act: Act, plugin: str, failure: Failure) -> bool:
     """Put a plugin into quarantine and tell the administrators; False where it is in it already."""
-    values = {"since": act.now, "call": failure.call[:120], "error": failure.error, "released_at": None}
+    values: dict[str, Any] = {"since": act.now, "call": failure.call[:120], "error": failure.error, "released_at": None}
     async with in_transaction():
         if not await Quarantine.filter(plugin=plugin, released_at__isnull=False).update(**values):
             try:
@@ -142,10 +141,10 @@ def _title(plugin: str) -> str:
 
 
 async def _administrators(act: Act) -> list[int]:
-    cities = await Unit.filter(parent_id=None).values_list("id", flat=True)
+    cities = [unit.id for unit in await Unit.filter(parent_id=None)]
     today = current().calendar.local_date(act.now)
     roles = sorted(roles_holding("system.view"))
-    return [account.id for account in await accounts_in([int(str(each)) for each in cities], today, roles=roles)]
+    return [account.id for account in await accounts_in(cities, today, roles=roles)]
 
 
 @asynccontextmanager

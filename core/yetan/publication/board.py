@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from tortoise.functions import Count
 
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
-from yetan.publication.listing import ListedIssue, listed, span_of, state_of, states_in
+from yetan.publication.listing import ListedIssue, listed, span_of, states_in
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.statistics.models import Counter
@@ -75,7 +76,7 @@ async def street(month: Month, now: datetime) -> list[Lamps]:
     raised = PublicIssue.filter(raised_at__gte=span[0], raised_at__lt=span[1]).exclude(kind="suggestion")
     counts = dict.fromkeys(("closed_good", "awaiting", "open", "late", "closed"), 0)
     for name, count in await raised.annotate(count=Count("issue_id")).group_by("state").values_list("state", "count"):
-        counts[(await state_of(str(name))).category] += int(str(count))
+        counts[state_of(str(name)).category] += int(str(count))
     counts["late"] = await raised.filter(state__in=states_in("late"), deadline__lt=now).count()
     counts["open"] -= counts["late"]
     return [Lamps(group, count) for group, count in counts.items() if count or group != "closed"]

@@ -10,10 +10,8 @@ from typing import Any
 
 from yetan.db.reading import moment, read
 from yetan.errors import Invalid
-from yetan.issues.lifecycle import effective_state
+from yetan.issues.lifecycle import states_of
 from yetan.issues.service import ISSUE_KINDS
-from yetan.plugins.declarations import State
-from yetan.plugins.record import recorded_states
 from yetan.runtime import current
 from yetan.units.models import Unit
 from yetan.web.forms import Field, clean
@@ -218,11 +216,9 @@ def _marks(values: Sequence[Any]) -> str:
 
 def states_in(group: str) -> list[str]:
     """The names of the states of a group, or the one state of that name."""
-    states = current().registry.states
-    if group in states:
+    if group in current().registry.states:
         return [group]
-    category = "open" if group == "late" else group
-    return [state.name for state in states.values() if state.category == category]
+    return states_of("open" if group == "late" else group)
 
 
 def span_of(year: int | None, month: int | None) -> tuple[datetime, datetime] | None:
@@ -234,11 +230,3 @@ def span_of(year: int | None, month: int | None) -> tuple[datetime, datetime] | 
     following = year + 1 if month is None or month == 12 else year
     end = datetime(following, 1 if month is None or month == 12 else month + 1, 1, tzinfo=zone)
     return first.astimezone(UTC), end.astimezone(UTC)
-
-
-async def state_of(name: str) -> State:
-    """The state a published issue is in; its plugin's last known label and category while that is off."""
-    registry = current().registry
-    if name in registry.states:
-        return registry.states[name]
-    return effective_state(registry, name, {key: dict(each) for key, each in (await recorded_states()).items()})

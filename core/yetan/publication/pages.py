@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from yetan.errors import Invalid
 from yetan.i18n import translate as _
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import NavigationItem, Page
@@ -26,7 +27,6 @@ from yetan.publication.listing import (
     filters_from,
     list_issues,
     position_in,
-    state_of,
 )
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import (
@@ -168,7 +168,7 @@ async def _list_title(filters: ListFilters) -> str:
     if filters.date or filters.year is not None:
         parts.append(_(dict(DATES)[filters.date or "raised"]))
     if filters.state:
-        parts.append(_(dict(STATE_GROUPS).get(filters.state) or (await state_of(filters.state)).label))
+        parts.append(_(dict(STATE_GROUPS).get(filters.state) or state_of(filters.state).label))
     if filters.category is not None:
         category = await Category.get_or_none(id=filters.category)
         parts.append(category.name if category else "")
@@ -222,7 +222,7 @@ async def issue(request: Request) -> Response:
         return request.render("public/no_issue.html", 404, number=number)
     url = request.templating.addresses.path
     now = request.act.now
-    state = await state_of(row.state)
+    state = state_of(row.state)
     facts = LoopFacts(
         row.raised_at,
         row.listed_at,

@@ -11,11 +11,11 @@ from markupsafe import Markup, escape
 
 from yetan.i18n import translate as _
 from yetan.issues.acceptance import SCORES
-from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED
+from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED, state_of
 from yetan.issues.timeline import Entry
 from yetan.plugins.declarations import State
 from yetan.publication.board import Month
-from yetan.publication.listing import ListedIssue, state_of
+from yetan.publication.listing import ListedIssue
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
@@ -91,7 +91,7 @@ async def row_views(
     """Published issues as a list draws them; `found` has title and snippet with marks, by issue id."""
     views = []
     for row in rows:
-        state = await state_of(row.state)
+        state = state_of(row.state)
         title, snippet = (found or {}).get(row.issue_id, (None, None))
         running = state.category in ("open", "awaiting")
         views.append(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from yetan.db.statements import execute
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Metric
 from yetan.runtime import current
@@ -43,7 +44,7 @@ def month_of(at: datetime) -> str:
 def figures_of(row: PublicIssue, units: Sequence[int]) -> list[Key]:
     """What a published issue adds one to: each figure it counts in, for its unit and every unit above."""
     counted: list[tuple[Metric, datetime]] = [(SUGGESTED if row.kind == "suggestion" else RAISED, row.raised_at)]
-    category = current().registry.states[row.state].category if row.state in current().registry.states else "open"
+    category = state_of(row.state).category
     if row.resolved_at is not None and category in ("awaiting", "closed_good"):
         counted.append((RESOLVED, row.resolved_at))
     if row.struck_off_at is not None and category == "closed_good":
@@ -118,10 +119,9 @@ class Scoreboard:
 async def scoreboard(filters: Mapping[str, Any], now: datetime) -> Scoreboard:
     """The scoreboard of the issues that match `filters` (an origin, a unit ...)."""
     issues = await Issue.filter(**filters).values("state", "raised_at", "deadline", "resolved_at", "struck_off_at")
-    categories = {name: state.category for name, state in current().registry.states.items()}
-    done = [row for row in issues if categories.get(row["state"]) in ("awaiting", "closed_good")]
-    lit = [row for row in issues if categories.get(row["state"]) == "closed_good"]
-    going = [row for row in issues if categories.get(row["state"]) == "open"]
+    done = [row for row in issues if state_of(row["state"]).category in ("awaiting", "closed_good")]
+    lit = [row for row in issues if state_of(row["state"]).category == "closed_good"]
+    going = [row for row in issues if state_of(row["state"]).category == "open"]
     late = [row for row in going if row["deadline"] is not None and row["deadline"] < now]
     days = [(row["struck_off_at"] - row["raised_at"]).days for row in lit]
     return Scoreboard(len(issues), len(done), len(lit), len(going) - len(late), len(late), max(days, default=None))

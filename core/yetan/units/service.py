@@ -224,6 +224,7 @@ async def set_active(act: Act, unit_id: int, active: bool) -> Unit:
 @change(UnitMerger)
 async def merge_units(act: Act, unit_id: int, into_id: int) -> UnitMerger:
     """Let a unit go into another: it takes no new issues, and its open ones get the other as responsible unit."""
+    from yetan.issues.lifecycle import states_of
     from yetan.issues.models import Issue
     from yetan.issues.scope import write_scopes
 
@@ -241,7 +242,7 @@ async def merge_units(act: Act, unit_id: int, into_id: int) -> UnitMerger:
     on = act.now.astimezone(current().configuration.city.zone).date()
     merger = await UnitMerger.create(unit_id=unit_id, into_id=into.id, on=on)
     await Unit.filter(id=unit_id).update(active=False)
-    open_states = [s.name for s in current().registry.states.values() if s.category in ("open", "awaiting")]
+    open_states = states_of("open", "awaiting")
     moved = await Issue.filter(responsible_unit_id=unit_id, state__in=open_states).order_by("id")
     ids = [issue.id for issue in moved]
     await Issue.filter(id__in=ids).update(responsible_unit_id=into.id, version=F("version") + 1)
