@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,14 @@ def find_chromium() -> str:
 
 @pytest.fixture
 def chromium(site: Site) -> Iterator[Any]:
-    """The browser. Without one the tests are skipped, or fail with YETAN_REQUIRE_BROWSER=1.
+    """The browser. It comes after the site: while Playwright runs, no other event loop can be run in this thread."""
+    with open_chromium() as browser:
+        yield browser
 
-    It comes after the site: while Playwright runs, no other event loop can be run in this thread.
-    """
+
+@contextmanager
+def open_chromium() -> Iterator[Any]:
+    """The installed browser. Without one the tests are skipped, or fail with YETAN_REQUIRE_BROWSER=1."""
     path = find_chromium()
     if not path:
         if os.environ.get("YETAN_REQUIRE_BROWSER") == "1":
