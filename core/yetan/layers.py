@@ -12,10 +12,14 @@ from yetan.plugins.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A folder that may hold `templates`, `static` and `locale`. `name` is its prefix in template names, or ""."""
+    """A folder that may hold `templates`, `static` and `locale`. `name` is its prefix in template names, or "".
+
+    `plugin` is whose it is: "" for the core's and the deployment's.
+    """
 
     name: str
     folder: Path
+    plugin: str = ""
 
 
 def layers(configuration: Configuration, registry: Registry) -> tuple[Layer, ...]:
@@ -23,8 +27,8 @@ def layers(configuration: Configuration, registry: Registry) -> tuple[Layer, ...
     theme = registry.theme
     return (
         Layer("", configuration.folder),
-        *([Layer("", _package_folder(theme.package))] if theme is not None else []),
-        *(Layer(plugin.name, _package_folder(plugin.package)) for plugin in registry.plugins),
+        *([Layer("", _package_folder(theme.package), registry.owner_of(theme))] if theme is not None else []),
+        *(Layer(each.name, _package_folder(each.package), each.name) for each in registry.plugins),
         Layer("core", _package_folder("yetan")),
     )
 

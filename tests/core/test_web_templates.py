@@ -242,7 +242,7 @@ def test_panels_load_together_and_fail_alone(
     city.pages = (*city.pages, Page("/panels", page, "panels", public=True))
     with city.client() as browser:
         text = browser.get("/panels").text
-    notice = '[<p class="note">这一部分暂时显示不出来。</p>]'
+    notice = '[<p class="note">这一部分暂时看不到。</p>]'
     assert text == "[<b>关于&lt;灯&gt;</b>]" + notice * 3
     for name in ("broken", "slow", "undrawable"):
         assert f"panel {name} of page issue failed" in caplog.text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Literal
 
 from babel.dates import format_date, format_datetime
@@ -18,8 +19,9 @@ from markupsafe import Markup
 from yetan.access.scope import holds
 from yetan.config import City, Configuration
 from yetan.i18n import current_locale, translate, translate_count
-from yetan.layers import layers
+from yetan.layers import Layer, layers
 from yetan.plugins.declarations import NavigationItem
+from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
 from yetan.web.static import StaticFiles
@@ -93,19 +95,64 @@ class Templating:
         self.static = StaticFiles(layer.folder / "static" for layer in self.layers)
         self.addresses = Addresses(registry.pages)
         self.look = _look(registry)
-        self.environment = self._environment()
+        self._environments: dict[frozenset[str], Environment] = {}
+
+    @property
+    def environment(self) -> Environment:
+        """The templates of all layers."""
+        return self._environment(frozenset())
 
     def render(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
-        """The template `name` for this request, with what every template may use."""
-        return self.environment.get_template(name).render({**self._frame(request), **context})
+        """The page `name` for this request, with what every template may use.
+
+        Where a plugin's or theme's template fails that lies over another one, the page is drawn with that one (F28).
+        """
+        try:
+            return self.fragment(name, request, context)
+        except Exception as error:
+            conduct = self._conduct_behind(error)
+            if conduct is None:
+                raise
+            try:
+                drawn = self._draw(self._paused() | {conduct.plugin}, name, request, context)
+            except Exception:
+                raise error from None
+            conduct.failed(f"template {name}", error)
+            return drawn
+
+    def fragment(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
+        """The template `name` for this request, by itself: where it fails, that is for whoever asked."""
+        return self._draw(self._paused(), name, request, context)
+
+    def _draw(self, without: frozenset[str], name: str, request: Request, context: Mapping[str, Any]) -> str:
+        return self._environment(without).get_template(name).render({**self._frame(request), **context})
+
+    def _paused(self) -> frozenset[str]:
+        """The plugins whose templates are not used: those in quarantine."""
+        return frozenset(each.plugin for each in self.registry.conducts.values() if each.paused)
+
+    def _conduct_behind(self, error: BaseException) -> Conduct | None:
+        """The conduct of the plugin in whose template something failed: that of the innermost one."""
+        found = None
+        folders = {str(layer.folder / "templates"): layer.plugin for layer in self.layers if layer.plugin}
+        for frame, _ in walk_tb(error.__traceback__):
+            folder = frame.f_code.co_filename
+            found = next((plugin for start, plugin in folders.items() if folder.startswith(start)), found)
+        return self.registry.conducts.get(found or "")
 
     def which(self, name: str) -> list[Path]:
         """Every file that bears the template name `name`, the one that is used first."""
         candidates = [layer.folder / "templates" / name for layer in self.layers]
         return [path for path in candidates if path.is_file()]
 
-    def _environment(self) -> Environment:
-        loaders = {layer: FileSystemLoader(layer.folder / "templates") for layer in self.layers}
+    def _environment(self, without: frozenset[str]) -> Environment:
+        """The templates of all layers but those of some plugins."""
+        if without not in self._environments:
+            self._environments[without] = self._made([layer for layer in self.layers if layer.plugin not in without])
+        return self._environments[without]
+
+    def _made(self, layers: Sequence[Layer]) -> Environment:
+        loaders = {layer: FileSystemLoader(layer.folder / "templates") for layer in layers}
         named = {layer.name: loader for layer, loader in loaders.items() if layer.name}
         environment = Environment(
             loader=ChoiceLoader([*loaders.values(), PrefixLoader(named, delimiter=":")]),
