@@ -14,6 +14,7 @@ from yetan.cli import (
     importing,
     inspection,
     people,
+    plugins,
     searching,
     serving,
 )
@@ -38,6 +39,7 @@ application.add_typer(delivering.commands, name="events")
 application.add_typer(importing.commands, name="import")
 application.add_typer(exporting.commands, name="person")
 application.add_typer(people.commands, name="user")
+application.add_typer(plugins.commands, name="plugin")
 application.add_typer(searching.commands, name="search")
 
 

@@ -1,4 +1,4 @@
-"""`yetan init`, `check`, `issues graph`, `templates which`, `plugin list`: looking at a deployment."""
+"""`yetan init`, `check`, `issues graph`, `templates which`: looking at a deployment."""
 
 from __future__ import annotations
 
@@ -58,12 +58,8 @@ def register(application: typer.Typer) -> None:
     """Add the commands."""
     application.command("init")(init)
     application.command("check")(check)
-    for name, commands in (
-        ("issues", _issues),
-        ("templates", _templates),
-        ("plugin", _plugin),
-    ):
-        application.add_typer(commands, name=name)
+    application.add_typer(_issues, name="issues")
+    application.add_typer(_templates, name="templates")
 
 
 def init(config: ConfigOption = CONFIG) -> None:
@@ -175,19 +171,3 @@ def which(name: str, config: ConfigOption = CONFIG) -> None:
         fail(f"No layer has a template named {name!r}.")
     for path in found:
         typer.echo(str(path))
-
-
-_plugin = typer.Typer(help="Plugins.", no_args_is_help=True)
-
-
-@_plugin.callback()
-def plugin() -> None:
-    """Plugins."""
-
-
-@_plugin.command("list")
-def plugin_list(config: ConfigOption = CONFIG) -> None:
-    """List the enabled plugins in the one order, with version and what they need."""
-    for each in assemble(load_configuration(config)).plugins:
-        needs = f", after {', '.join(each.depends_on)}" if each.depends_on else ""
-        typer.echo(f"{each.name} {each.version}  {each.title}  (yetan.api {each.requires_api}{needs})")
