@@ -44,9 +44,12 @@ SEED ?= 1
 soak: install ## Kill a city a thousand times, race in it, and keep the figures in docs/soak.json.
 	@$(BIN)/python -m tests.soak all --seed "$(SEED)"
 
-SIZE ?= 10000
-bench: install ## What public pages cost beside a bare page, in one run (SIZE= published issues); fails where a target is missed.
-	@$(BIN)/python -m tests.benchmarks --size "$(SIZE)" --figures var/bench.json
+SIZES ?= 10000 100000
+DATABASES ?= sqlite postgresql
+PARTS ?=
+bench: install ## Pages, writes, search beside the bare page and the raw driver (SIZES=, DATABASES=, PARTS=); fails for a missed target.
+	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)" --databases "$(DATABASES)" $(if $(PARTS),--parts "$(PARTS)") \
+		--figures var/bench.json
 
 check: install ## Format, lint, types, import rules, then the tests.
 	$(BIN)/ruff format --check .

@@ -1,81 +1,160 @@
-"""A town with many published issues, written set-wise: the board's rows, their scopes and the counters."""
+"""Invented issues: the same for the same seed, each with a story that the loop allows."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter as Tally
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
 
-from tests.soak.city import at_work
+from tests.benchmarks.city import City, Matter, Place
 
-from yetan.publication.models import PublicIssue, PublicIssueScope
-from yetan.statistics.service import add_to_counters, figures_of
-from yetan.testing import Town
-from yetan.units.service import ancestors_of
+T = TypeVar("T")
 
-CHUNK = 2000
 #: The years over which the issues were raised.
 YEARS = 3
-PLACES = ("村口", "老桥头", "菜市场东门", "幼儿园门口", "三岔路", "河堤", "卫生室旁", "文化广场")
-THINGS = ("路灯", "井盖", "水管", "垃圾桶", "护栏", "排水沟", "公交站牌", "健身器材")
-TROUBLES = ("坏了半个月", "晚上不亮", "一下雨就漏", "没有人清理", "松动了很危险", "堵住了", "被车撞歪了")
-STATES = ("struck_off",) * 6 + ("handling",) * 3 + ("listed", "resolved", "declined")
+SPOTS = (
+    "村口", "老桥头", "菜市场东门", "幼儿园门口", "三岔路", "河堤", "卫生室旁", "文化广场", "祠堂前",
+    "车站对面", "水厂后面", "七号楼下", "小学围墙外", "大榕树下", "供销社旧址", "工业区二期",
+)  # fmt: skip
+SINCE = ("从上个月起", "半年多了", "入夏以后", "上周下雨以后", "去年修路以后", "这两年", "过年前就", "刚搬来时就")
+WHO = ("老人和孩子都不方便", "住户意见很大", "出行很不安全", "大家反映了几次", "晚上不敢走", "生意都做不成")
+ASKED = ("请尽快来看看", "希望给个说法", "请有关部门处理", "盼望早日解决", "请公开什么时候能办好", "建议统一安排")
+MEASURES = (
+    "责任单位三天内到现场查看，{days}天内办完。",
+    "请施工队先围起来，{days}天内修复。",
+    "会同村里商量，{days}天内答复。",
+)
+OUTCOMES = (
+    "换了新的，连看两天都好。",
+    "已经修好，请住户验收。",
+    "当面说明了政策，本人表示理解。",
+    "清理完毕，安排专人每周看一次。",
+)
+
+_ADJECTIVES = ("麻烦", "危险", "不方便", "难看", "着急")
 
 
-async def fill(town: Town, count: int, seed: int = 1) -> None:
-    """Publish `count` invented issues in the town's villages; the same for the same seed."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A transition that was made: its event, from where, to where, when."""
+
+    event: str
+    before: str
+    after: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invented:
+    """An issue: names as in the models."""
+
+    id: int
+    number: str
+    title: str
+    text: str
+    place: str
+    measures: str
+    outcome: str
+    kind: str
+    collective: bool
+    unit: Place
+    matter: Matter
+    state: str
+    raised_at: datetime
+    listed_at: datetime | None
+    deadline: datetime | None
+    resolved_at: datetime | None
+    struck_off_at: datetime | None
+    steps: tuple[Step, ...]
+
+    @property
+    def top_category_id(self) -> int:
+        """The top category, as the figures count it."""
+        return self.matter.top
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the last thing happened."""
+        return self.steps[-1].at if self.steps else self.raised_at
+
+
+def invented(city: City, count: int, until: datetime, seed: int) -> Iterator[Invented]:
+    """`count` issues, the oldest first, the last raised an hour before `until`; numbers begin anew each year."""
     chance = random.Random(seed)
-    async with at_work(town):
-        villages = [town.units[code] for code in ("village", "sibling", "other")]
-        names = {town.units[code]: name for code, name in (("village", "溪尾村"), ("sibling", "荷塘社区"))}
-        lines = await ancestors_of(set(villages))
-        for start in range(1, count + 1, CHUNK):
-            rows = []
-            for number in range(start, min(start + CHUNK, count + 1)):
-                row = _row(town, chance, number, count, chance.choice(villages))
-                row.unit_name = row.responsible_unit_name = names.get(row.unit_id, "樟林村")
-                row.counted = [list(key) for key in figures_of(row, lines[row.unit_id])]
-                rows.append(row)
-            await PublicIssue.bulk_create(rows, batch_size=200)
-            scopes = [
-                PublicIssueScope(issue_id=row.issue_id, unit_id=unit, raised_at=row.raised_at)
-                for row in rows
-                for unit in lines[row.unit_id]
-            ]
-            await PublicIssueScope.bulk_create(scopes, batch_size=200)
-            await add_to_counters(Tally(tuple(key) for row in rows for key in row.counted))
+    numbers: dict[int, int] = {}
+    for each in range(1, count + 1):
+        raised = until - timedelta(hours=1) - timedelta(days=365 * YEARS) * ((count - each) / count)
+        raised = raised.replace(microsecond=0)
+        numbers[raised.year] = numbers.get(raised.year, 0) + 1
+        yield _issue(city, chance, each, f"{raised.year % 100:02d}-{numbers[raised.year]}", raised, until)
 
 
-def _row(town: Town, chance: random.Random, number: int, count: int, unit: int) -> PublicIssue:
-    raised = town.clock() - timedelta(days=365 * YEARS) * ((count - number) / count) - timedelta(hours=1)
-    state = chance.choice(STATES)
-    done = raised + timedelta(days=chance.randint(1, 40)) if state in ("struck_off", "resolved") else None
-    what = f"{chance.choice(PLACES)}的{chance.choice(THINGS)}{chance.choice(TROUBLES)}"
-    values: dict[str, Any] = {
-        "title": what,
-        "text": f"{what}，{chance.choice(PLACES)}一带的老人和孩子都不方便，请尽快来看看。",
-        "outcome": "换了新的，连看两天都好。" if done else "",
-    }
-    return PublicIssue(
-        issue_id=number,
-        number=f"LW{number:07}",
-        place=chance.choice(PLACES),
-        measures="照明所三天内更换。",
-        state=state,
+def _issue(city: City, chance: random.Random, each: int, number: str, raised: datetime, until: datetime) -> Invented:
+
+    def pick(offered: Sequence[T]) -> T:
+        return offered[int(chance.random() * len(offered))]
+
+    unit, matter = city.some_place(chance), pick(city.matters)
+    spot, thing, trouble = pick(SPOTS), pick(matter.things), pick(matter.troubles)
+    house = int(chance.random() * 180) + 1
+    days = int(chance.random() * 13) + 3
+    state, steps = _story(chance, raised, until, days)
+    listed = steps[0].at if steps and steps[0].event == "issue.list" else None
+    done = next((step.at for step in steps if step.after == "resolved"), None)
+    return Invented(
+        id=each,
+        number=number,
+        title=f"{spot}的{thing}{trouble}",
+        text=f"{unit.name}{spot}{house}号附近的{thing}{pick(SINCE)}{trouble}，{pick(WHO)}，"
+        f"尤其是{pick(SPOTS)}一带，{pick(_ADJECTIVES)}得很。{pick(ASKED)}。",
+        place=f"{spot}{house}号",
+        measures=pick(MEASURES).format(days=days) if listed else "",
+        outcome=pick(OUTCOMES) if done else "",
         kind="suggestion" if chance.random() < 0.1 else "problem",
-        unit_id=unit,
-        category_id=town.category,
-        category_path="城乡建设/市政设施/路灯",
-        top_category_id=1,
+        collective=chance.random() < 0.6,
+        unit=unit,
+        matter=matter,
+        state=state,
         raised_at=raised,
-        raised_precision="time",
-        listed_at=raised + timedelta(hours=20),
-        deadline=raised + timedelta(days=15),
+        listed_at=listed,
+        deadline=listed + timedelta(days=days) if listed else None,
         resolved_at=done,
-        struck_off_at=done + timedelta(days=2) if done and state == "struck_off" else None,
-        updated_at=done or raised,
-        raisers=1,
-        timeline=[{"at": raised.isoformat(), "type": "issue.reported", "text": ""}],
-        **values,
+        struck_off_at=steps[-1].at if state == "struck_off" else None,
+        steps=steps,
     )
+
+
+#: How often a story goes so far, and by which transitions.
+_STORIES = (
+    (0.30, ("settle", "strike_off")),
+    (0.75, ("list", "resolve", "strike_off")),
+    (0.83, ("list", "start")),
+    (0.90, ("list", "resolve")),
+    (0.95, ("decline",)),
+    (1.00, ()),
+)
+_AFTER = {
+    "settle": "resolved",
+    "list": "listed",
+    "start": "handling",
+    "resolve": "resolved",
+    "strike_off": "struck_off",
+    "decline": "declined",
+}
+
+
+def _story(chance: random.Random, raised: datetime, until: datetime, days: int) -> tuple[str, tuple[Step, ...]]:
+    """The state an issue is in, and the steps that led there, as far as there was time for them."""
+    drawn = chance.random()
+    wanted = next(names for share, names in _STORIES if drawn < share)
+    state, at = "reported", raised
+    steps: list[Step] = []
+    for name in wanted:
+        at += timedelta(hours=20) if name == "list" else timedelta(seconds=3600 + int(chance.random() * days * 80_000))
+        if at >= until:
+            break
+        steps.append(Step(f"issue.{name}", state, _AFTER[name], at))
+        state = _AFTER[name]
+    return state, tuple(steps)

@@ -1,98 +1,193 @@
-"""What a request costs: the serving process's own time on the processor, while another process asks."""
+"""What a request costs: the serving processes' own time on the processor, while another process asks."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.benchmarks.rows import at, median
 from tests.faults.served import free_port
+
+#: Every address asked for has a number of its own, so that no answer is one that was kept.
+_numbers = itertools.count(1)
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A serving process, and the first of the database cluster's where there is one."""
+
+    port: int
+    pid: int
+    cluster: int = 0
+
+    def used(self) -> float:
+        """Seconds on the processor so far: of the process, and of everything the database server did."""
+        return used_by(self.pid) + (cluster_used(self.cluster) if self.cluster else 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is asked for: `path(number)` for a number that was never asked for before."""
+
+    name: str
+    path: Callable[[int], str]
+    requests: int = 150
+    connections: int = 4
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A row of the table: seconds of the server's processor for a request, on average, and bytes of its body."""
+    """What a round of requests cost: seconds of processor for each, bytes of a body, seconds each one waited."""
 
     seconds: float
     bytes: int
+    waited: Sequence[float]
+
+    @property
+    def tail(self) -> float:
+        """The 99th percentile of waiting, in medians."""
+        return at(0.99, self.waited) / at(0.5, self.waited)
+
+
+@dataclass
+class Answers:
+    """What came back."""
+
+    statuses: set[int] = field(default_factory=set)
+    size: int = 0
+    tag: str = ""
+    waited: list[float] = field(default_factory=list)
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[int, int]]:
-    """A process of `tests.benchmarks.serving`: its port and number."""
+def serving(*arguments: str, cluster: int = 0) -> Iterator[Server]:
+    """A process of `tests.benchmarks.serving` that answers."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments])
     try:
-        end = time.monotonic() + 60
-        while True:
-            with suppress(OSError):
-                asyncio.run(_ask(port, lambda number: "/", 1, 1, {}))
-                break
-            assert process.poll() is None, "the server ended"
-            assert time.monotonic() < end, "the server does not answer"
-            time.sleep(0.1)
-        yield port, process.pid
+        wait_for(port, process)
+        yield Server(port, process.pid, cluster)
     finally:
         process.terminate()
         process.wait(60)
 
 
-def cost(
-    server: tuple[int, int],
-    path: Callable[[int], str],
-    *,
-    requests: int,
-    connections: int = 4,
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-) -> Cost:
-    """What a request for `path(number)` costs the server, each connection asking when it has its answer."""
-    port, pid = server
-    asyncio.run(_ask(port, path, requests // 10, connections, headers or {}))
-    before = _used(pid)
-    statuses, size, _ = asyncio.run(
-        _ask(port, lambda number: path(number + requests), requests, connections, headers or {})
-    )
-    used = _used(pid) - before
-    assert statuses == {status}, f"{path(0)} answers {statuses}"
-    return Cost(used / requests, size)
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process answers."""
+    end = time.monotonic() + 120
+    while True:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if asyncio.run(ask(port, lambda number: "/", 1, 1)).statuses == {200}:
+                return
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < end, "the server does not answer"
+        time.sleep(0.05)
 
 
-def tag_of(server: tuple[int, int], path: str) -> str:
+def compare(asked: Mapping[str, tuple[Server, Page]], rounds: int) -> dict[str, list[Cost]]:
+    """The cost of each in every round. All are asked in turn, so that what else the machine does hits them all."""
+    for server, page in asked.values():
+        _cost(server, page, max(page.connections, page.requests // 5))
+    found: dict[str, list[Cost]] = {name: [] for name in asked}
+    for _ in range(rounds):
+        for name, (server, page) in asked.items():
+            found[name].append(_cost(server, page, page.requests))
+    return found
+
+
+def ratio(above: Sequence[Cost], below: Sequence[Cost]) -> float:
+    """The median, over the rounds, of one cost by another."""
+    return median([one.seconds / other.seconds for one, other in zip(above, below, strict=True)])
+
+
+def milliseconds(costs: Sequence[Cost]) -> float:
+    """The median cost of a request."""
+    return median([each.seconds for each in costs]) * 1000
+
+
+def _cost(server: Server, page: Page, requests: int) -> Cost:
+    before = server.used()
+    answers = asyncio.run(ask(server.port, page.path, requests, page.connections, page.headers))
+    used = server.used() - before
+    assert answers.statuses == {page.status}, f"{page.path(0)} answers {answers.statuses}"
+    return Cost(used / requests, answers.size, answers.waited)
+
+
+def tag_of(server: Server, path: str) -> str:
     """The tag of a page."""
-    return asyncio.run(_ask(server[0], lambda number: path, 1, 1, {}))[2]
+    return asyncio.run(ask(server.port, lambda number: path, 1, 1)).tag
 
 
-def _used(pid: int) -> float:
+def used_by(pid: int) -> float:
     """Seconds on the processor of a process's threads so far, which the kernel counts in nanoseconds."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+    nanoseconds = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):
+            nanoseconds += int(task.read_text().split()[0])
+    return nanoseconds / 1e9
 
 
-async def _ask(
-    port: int, path: Callable[[int], str], requests: int, connections: int, headers: dict[str, str]
-) -> tuple[set[int], int, str]:
-    numbers = iter(range(requests))
-    statuses: set[int] = set()
-    size, tag = 0, ""
-    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+def cluster_used(first: int) -> float:
+    """The same of all processes of a PostgreSQL cluster, those that have ended included."""
+    path = Path(f"/proc/{first}/task/{first}/children")
+    there = sum(used_by(int(child)) for child in path.read_text().split())
+    ended = Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()
+    return used_by(first) + there + (int(ended[13]) + int(ended[14])) / _TICK
+
+
+async def ask(
+    port: int,
+    path: Callable[[int], str],
+    requests: int,
+    connections: int,
+    headers: Mapping[str, str] | None = None,
+    until: float | None = None,
+) -> Answers:
+    """Ask so often, each connection when it has its answer; no more after `until` by the monotonic clock."""
+    turns = iter(range(requests))
+    found = Answers()
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
 
     async def browse() -> None:
-        nonlocal size, tag
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for number in numbers:
-            writer.write(f"GET {path(number)} HTTP/1.1\r\nHost: testserver\r\n{more}\r\n".encode())
+        for _ in turns:
+            began = time.monotonic()
+            if until is not None and began > until:
+                break
+            writer.write(f"GET {path(next(_numbers))} HTTP/1.1\r\nHost: testserver\r\n{more}\r\n".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             told = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-            statuses.add(int(head.split(" ", 2)[1]))
-            size, tag = int(told.get("content-length", 0)), told.get("etag", "")
-            await reader.readexactly(size if statuses != {304} else 0)
+            status = int(head.split(" ", 2)[1])
+            found.size, found.tag = int(told.get("content-length", 0)), told.get("etag", "")
+            await reader.readexactly(found.size if status != 304 else 0)
+            found.statuses.add(status)
+            found.waited.append(time.monotonic() - began)
         writer.close()
 
     await asyncio.gather(*(browse() for _ in range(connections)))
-    return statuses, size, tag
+    return found
+
+
+async def attack(port: int, path: Callable[[int], str], clients: int, leave_after: float) -> None:
+    """So many ask and leave without waiting, again and again, until cancelled."""
+
+    async def knock() -> None:
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(f"GET {path(next(_numbers))} HTTP/1.1\r\nHost: testserver\r\n\r\n".encode())
+                await asyncio.sleep(leave_after)
+                writer.transport.abort()
+
+    await asyncio.gather(*(knock() for _ in range(clients)))

@@ -1,0 +1,142 @@
+"""Filled databases are kept in var/bench and used again while seed, size, schema and generator are the same."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests import postgresql
+from tests.benchmarks.city import town_at
+from tests.benchmarks.filling import fill
+
+from yetan.app import assemble
+from yetan.db.upgrade import upgrade
+from yetan.testing import Town
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "var" / "bench"
+DATABASES = ("sqlite", "postgresql")
+SEED = 1
+
+#: What decides how a filled database looks.
+_SOURCES = ("core/yetan/**/migrations/0*.py", "plugins/**/migrations/0*.py", "core/yetan/testing/town.py")
+_GENERATOR = ("city.py", "issues.py", "filling.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Where databases of a kind are kept: files, or databases of a cluster that is up."""
+
+    kind: str
+    cluster: str = ""
+    #: The number of the cluster's first process.
+    server: int = 0
+
+    def town(self, size: int, search: str = "") -> Town:
+        """The town with so many issues; filled now if it is not there. For reading alone."""
+        name = f"{self.kind}_{size}_{_key()}"
+        folder = FOLDER / name
+        with _alone(name):
+            self._fill(name, folder, size)
+        return town_at(self._url(name), folder, search)
+
+    def _fill(self, name: str, folder: Path, size: int) -> None:
+        if not (folder / "filled").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            began = time.monotonic()
+            if self.kind == "postgresql":
+                postgresql.execute(self.cluster, f'DROP DATABASE IF EXISTS "{name}"')
+                postgresql.execute(self.cluster, f'CREATE DATABASE "{name}"')
+            make(town_at(self._url(name), folder), size)
+            (folder / "filled").write_text(f"{time.monotonic() - began:.0f} s\n")
+
+    @contextmanager
+    def copy(self, town: Town, folder: Path) -> Iterator[Town]:
+        """A copy of a town that may be written to, with its own data in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.kind == "sqlite":
+            shutil.copy(town.folder / "yetan.sqlite3", folder / "yetan.sqlite3")
+            yield Town(f"sqlite://{folder}/yetan.sqlite3", folder, plugins=town.plugins, search=town.search)
+            return
+        name, of = f"copy_{os.getpid()}_{folder.name}", urlsplit(town.database_url).path.lstrip("/")
+        postgresql.execute(self.cluster, f'CREATE DATABASE "{name}" TEMPLATE "{of}"')
+        try:
+            url = postgresql.database_of(self.cluster, name)
+            yield Town(url, folder, plugins=town.plugins, search=town.search)
+        finally:
+            postgresql.execute(self.cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _url(self, name: str) -> str:
+        if self.kind == "postgresql":
+            return postgresql.database_of(self.cluster, name)
+        return f"sqlite://{FOLDER}/{name}/yetan.sqlite3"
+
+
+@contextmanager
+def databases(kind: str) -> Iterator[Databases]:
+    """The kept databases of a kind; one run at a time has the cluster."""
+    if kind == "sqlite":
+        yield Databases(kind)
+        return
+    with _alone("cluster"), _kept_cluster(FOLDER / "cluster") as (url, server):
+        yield Databases(kind, url, server)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Let other runs wait that want the same."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make(town: Town, size: int, counties: int = 4) -> None:
+    """Found and fill a town in its empty database."""
+    applications = assemble(town.configuration).applications
+    asyncio.run(upgrade(town.configuration, applications, lambda line: None))
+    asyncio.run(fill(town, size, SEED, counties=counties))
+
+
+@contextmanager
+def _kept_cluster(folder: Path) -> Iterator[tuple[str, int]]:
+    """The cluster in `folder`, made where there is none, up while the block runs: its URL and first process.
+
+    Nothing but what is measured works in it meanwhile: what was filled is analysed, and not vacuumed again.
+    """
+    programs = postgresql.find_programs()
+    assert programs is not None, postgresql.SKIPPED
+    if not (folder / "data" / "PG_VERSION").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        postgresql._initialise(programs, folder)
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write("autovacuum = off\nmax_wal_size = '4GB'\n")
+    server, url = postgresql._start(programs, folder, (folder / "password").read_text())
+    try:
+        yield url, server.pid
+    finally:
+        server.send_signal(signal.SIGINT)  # the server's "fast shutdown"
+        server.wait(60)
+
+
+def _key() -> str:
+    """What stands for seed, schema and generator."""
+    digest = hashlib.sha256(str(SEED).encode())
+    for pattern in _SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
+    for name in _GENERATOR:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()[:10]
