@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -55,10 +55,15 @@ def assemble(configuration: Configuration) -> Registry:
     Raises `ConfigurationError` with all problems.
     """
     registry = build_registry(configuration, discovery.load(configuration.plugins))
-    problems = [
-        *roles.check_configured(configuration.roles, registry.permissions),
-        *rules.check_configured(configuration.rules, registry.rules),
-    ]
+    # What those left out declare is not there to be checked.
+    problems = (
+        []
+        if configuration.left_out
+        else [
+            *roles.check_configured(configuration.roles, registry.permissions),
+            *rules.check_configured(configuration.rules, registry.rules),
+        ]
+    )
     if problems:
         raise ConfigurationError(problems)
     return registry
@@ -109,20 +114,31 @@ async def running(
 
 
 def build_app(
-    configuration: Configuration, clock: Clock = system_clock, *, worker: bool = True, site: Site = "all"
+    configuration: Configuration,
+    clock: Clock = system_clock,
+    *,
+    worker: bool = True,
+    site: Site = "all",
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Starlette:
-    """The web application of a city. Its lifespan runs the city and, with `worker`, a worker beside it.
+    """The web application of a city. Its lifespan runs the city and, with `worker`, a worker beside it; and `beside`.
 
     `site` is what it serves: "public" for the open network, "desk" for the closed one. Raises
     `ConfigurationError` at once for what does not fit together, and at start for what cannot be reached.
     """
     registry = assemble(configuration)
     _check_proxies(configuration)
-    return application(configuration, registry, clock, worker=worker, site=site)
+    return application(configuration, registry, clock, worker=worker, site=site, beside=beside)
 
 
 def application(
-    configuration: Configuration, registry: Registry, clock: Clock, *, worker: bool, site: Site
+    configuration: Configuration,
+    registry: Registry,
+    clock: Clock,
+    *,
+    worker: bool,
+    site: Site,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Starlette:
     """The web application of a city whose declarations are at hand."""
     templating = Templating(configuration, registry)
@@ -135,8 +151,10 @@ def application(
             mending(),
             gathering(),
             cache.listening(),
+            quarantine.watching(),
+            beside(),
         ):
-            if not worker:
+            if not worker or configuration.left_out:
                 yield
                 return
             stop = asyncio.Event()

@@ -119,6 +119,19 @@ class Configuration:
     roles: Mapping[str, Role] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
     plugin: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Plugins that the file names and this process left out: nothing is changed meanwhile (`--safe-mode`).
+    left_out: tuple[str, ...] = ()
+
+    def core_alone(self, keeping: Sequence[str] = ()) -> Configuration:
+        """The same city without its plugins, but for those in `keeping`."""
+        return replace(
+            self,
+            plugins=tuple(name for name in self.plugins if name in keeping),
+            theme=self.theme if self.theme in keeping else "",
+            search=self.search if self.search in keeping else "",
+            plugin={name: values for name, values in self.plugin.items() if name in keeping},
+            left_out=tuple(name for name in self.plugins if name not in keeping),
+        )
 
     @property
     def base_url(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from yetan.config import Configuration
+from yetan.plugins.declarations import Plugin
 from yetan.plugins.registry import Registry
 
 
@@ -31,6 +33,11 @@ def layers(configuration: Configuration, registry: Registry) -> tuple[Layer, ...
         *(Layer(each.name, _package_folder(each.package), each.name) for each in registry.plugins),
         Layer("core", _package_folder("yetan")),
     )
+
+
+def plugin_folders(plugins: Iterable[Plugin]) -> dict[str, str]:
+    """Where the code of each plugin lies, by its name."""
+    return {plugin.name: str(_package_folder(plugin.package)) for plugin in plugins}
 
 
 def _package_folder(package: str) -> Path:

@@ -30,8 +30,6 @@ class Runtime:
     plugin_configurations: Mapping[str, Any]
     #: The states of plugins that are off, as issues in them act now (F21).
     former_states: Mapping[str, State] = field(default_factory=dict)
-    #: Plugins that the city switched on and that this process left out (`--safe-mode`): nothing is changed meanwhile.
-    left_out: tuple[str, ...] = ()
     #: Where the system's own acts come from, for the audit: the operator's command, as "command user create".
     source: str = ""
 

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -23,11 +24,15 @@ import uvicorn
 
 from yetan.app import build_app, running
 from yetan.cli.console import CONFIG, ConfigOption, run_in
-from yetan.config import load_configuration
+from yetan.config import Configuration, load_configuration
 from yetan.db.connection import SERVING
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
+from yetan.heartbeat import Stall, beating, watch
+from yetan.layers import plugin_folders
 from yetan.log import log
+from yetan.plugins import discovery, quarantine
+from yetan.plugins.guarding import Failure
 from yetan.runtime import Runtime
 from yetan.searching.mending import mending
 from yetan.web.endpoint import Site
@@ -56,19 +61,35 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     site: Annotated[str, typer.Option(help="public, desk or all.")] = "all",
     worker: Annotated[bool, typer.Option(help="Run the worker beside the site.")] = True,
-    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
+    safe_mode: Annotated[
+        bool, typer.Option("--safe-mode", help="Start without plugins; pages can be read, nothing can be changed.")
+    ] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", help="With --safe-mode: a plugin to start all the same.")
+    ] = None,
+    heart: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
-    """Serve the site. A parent process watches the serving one and replaces it when it dies."""
-    configuration = load_configuration(config)
+    """Serve the site. A parent process watches the serving one, and replaces it when it dies or a plugin stalls it."""
+    configuration = _chosen(load_configuration(config), safe_mode=safe_mode, keep=keep or ())
     if site not in ("all", "public", "desk"):
         raise ConfigurationError([f"--site: {site!r} is not one of public, desk, all"])
-    if supervised:
-        _serve_here(config, host or configuration.server.host, port or configuration.server.port, site, worker)
+    if heart >= 0:
+        host, port = host or configuration.server.host, port or configuration.server.port
+        _serve_here(configuration, host, port, site, worker=worker, heart=heart)
     else:
         # Everything wrong with configuration, database or port is said before a child is started.
         run_in(configuration, _stand)
         require_port(host or configuration.server.host, port or configuration.server.port)
-        sys.exit(_supervise())
+        sys.exit(_supervise(configuration))
+
+
+def _chosen(configuration: Configuration, *, safe_mode: bool, keep: Sequence[str]) -> Configuration:
+    """The configuration, in safe mode without its plugins but for those kept. Raises `ConfigurationError`."""
+    if unknown := [name for name in keep if name not in configuration.plugins]:
+        raise ConfigurationError([f"--keep：yetan.toml 的 plugins 里没有 {name!r}，请核对名称。" for name in unknown])
+    if keep and not safe_mode:
+        raise ConfigurationError(["--keep 要和 --safe-mode 一起用。"])
+    return configuration.core_alone(keep) if safe_mode else configuration
 
 
 async def _stand(city: Runtime) -> None:
@@ -88,13 +109,13 @@ def require_port(host: str, port: int) -> None:
             ) from error
 
 
-def _serve_here(config: Path, host: str, port: int, site: str, worker: bool) -> None:
+def _serve_here(configuration: Configuration, host: str, port: int, site: str, *, worker: bool, heart: int) -> None:
     _log_without_waiting()
     _end_with_parent()
     # As uvicorn leaves it behind after draining; the default would end the process before its last lines are out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
-    app = build_app(load_configuration(config), worker=worker, site=checked)
+    app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
     server = uvicorn.Server(server_configuration(app, host=host, port=port, timeout_graceful_shutdown=_DRAIN))
     try:
         server.run()
@@ -141,12 +162,14 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _supervise() -> int:
+def _supervise(configuration: Configuration) -> int:
     """Keep a serving child alive; pass on the wish to end. Returns the exit code of the command.
 
-    The first SIGTERM or Ctrl-C lets it drain, the second ends it at once.
+    The first SIGTERM or Ctrl-C lets it drain, the second ends it at once. A child that answers nobody because a plugin
+    holds its event loop is replaced, and the plugin put into quarantine (F19).
     """
-    command = [sys.executable, "-m", "yetan", *sys.argv[1:], "--supervised"]
+    command = [sys.executable, "-m", "yetan", *sys.argv[1:], "--heart"]
+    folders = plugin_folders(discovery.load(configuration.plugins))
     stopping = False
     child: subprocess.Popen[bytes] | None = None
 
@@ -163,13 +186,25 @@ def _supervise() -> int:
     pause = 0.5
     while not stopping:
         started = time.monotonic()
+        reading, heart = os.pipe()
         # In a session of its own, so that a Ctrl-C reaches it from here alone, once.
         child = subprocess.Popen(  # noqa: S603 - our own command
-            command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.PIPE, start_new_session=True
+            [*command, str(heart)],
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=(heart,),
         )
+        os.close(heart)
         if stopping:
             child.terminate()
+        stall = watch(child, reading, folders, lambda: stopping)
+        if stall is not None:
+            child.kill()
         code = child.wait()
+        os.close(reading)
+        if stall is not None:
+            _tell(stall, configuration)
         if not stopping and code in (0, 2, _CANNOT_START):
             return code
         if not stopping:
@@ -179,6 +214,22 @@ def _supervise() -> int:
         while not stopping and time.monotonic() < end:
             time.sleep(0.1)
     return 0
+
+
+def _tell(stall: Stall, configuration: Configuration) -> None:
+    """Say where the child stood, and put the plugin that held it into quarantine."""
+    log.error("the serving process has answered nobody for %.1f s and is replaced:\n%s", stall.seconds, stall.stack)
+    if not stall.plugin:
+        return
+    failure = Failure("event loop", f"held the event loop for {stall.seconds:.1f} s:\n{stall.stack}", late=True)
+
+    async def put(city: Runtime) -> None:
+        await quarantine.put(city.system_act(), stall.plugin, failure)
+
+    try:
+        run_in(configuration.core_alone(), put)
+    except Exception:
+        log.exception("plugin %s could not be put into quarantine", stall.plugin)
 
 
 def worker(config: ConfigOption = CONFIG) -> None:
@@ -198,7 +249,7 @@ def worker(config: ConfigOption = CONFIG) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end)
-        async with running(configuration, patience=SERVING), mending():
+        async with running(configuration, patience=SERVING), mending(), quarantine.watching():
             await Worker().run(stop)
 
     asyncio.run(go())

@@ -17,9 +17,10 @@ from yetan.audit.service import note_recorded, write
 from yetan.db.again import made_again
 from yetan.db.commits import after_commit
 from yetan.db.statements import fetch
-from yetan.errors import Refused
+from yetan.errors import Refused, YetanError
 from yetan.events.wakeup import wake_beside
 from yetan.faults import reached
+from yetan.runtime import current
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=Model)
@@ -37,7 +38,7 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
 
     Rows, event, deliveries and the audit record stand together or not at all (C62). `action` is what the record calls
     it, "issues.assign" unless given; it may name parameters that hold codes, as in "issue.{name}". A change that calls
-    another is one deed: the outer one has the key and the record.
+    another is one deed: the outer one has the key and the record. In safe mode nothing is changed (F22).
     """
 
     def decorate(service: Service[P, M]) -> Service[P, M]:
@@ -48,6 +49,8 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
         @made_again
         @functools.wraps(service)
         async def run(act: Act, /, *args: P.args, **kwargs: P.kwargs) -> M:
+            if current().configuration.left_out:
+                raise SafeMode
             if _within.get():
                 async with in_transaction():
                     return await service(act, *args, **kwargs)
@@ -77,6 +80,15 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
         return run
 
     return decorate
+
+
+class SafeMode(YetanError):  # noqa: N818 - read as "the city is in safe mode"
+    """Plugins are left out: what they would have refused or followed up must not happen without them."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("系统正在安全模式下检修，现在只能看，不能改。您写的没有保存，请过一会儿再提交。")
 
 
 def _noun_and_verb(service: Callable[..., Any]) -> str:
