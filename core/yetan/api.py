@@ -27,13 +27,16 @@ from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
 from yetan.people.service import accounts_in, posts_on
 from yetan.plugins.declarations import (
+    CounterKey,
     DocumentKind,
     DueKind,
     EventType,
     Guard,
     Job,
+    Message,
     Metric,
     NavigationItem,
+    NoticeChannel,
     NoticeKind,
     Page,
     Panel,
@@ -69,6 +72,7 @@ from yetan.search import (
     rings_in,
     unit_scope,
 )
+from yetan.statistics.service import add_to_counters, month_of
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of
 from yetan.web.forms import Field, Form, clean
@@ -86,6 +90,7 @@ __all__ = [
     "Clock",
     "ConfigurationError",
     "Conflict",
+    "CounterKey",
     "DocumentKind",
     "DueKind",
     "Event",
@@ -101,9 +106,11 @@ __all__ = [
     "Issue",
     "Job",
     "Link",
+    "Message",
     "Metric",
     "NavigationItem",
     "NotFound",
+    "NoticeChannel",
     "NoticeKind",
     "Page",
     "Panel",
@@ -137,6 +144,7 @@ __all__ = [
     "Vocabulary",
     "YetanError",
     "accounts_in",
+    "add_to_counters",
     "ancestors_of",
     "change",
     "clean",
@@ -146,6 +154,7 @@ __all__ = [
     "holds",
     "hookimpl",
     "may",
+    "month_of",
     "notify",
     "person_scope",
     "posts_on",

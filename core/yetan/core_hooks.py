@@ -26,7 +26,7 @@ from yetan.issues.service import fall_due
 from yetan.notices.pages import NAVIGATION as NOTICE_NAVIGATION
 from yetan.notices.pages import PAGES as NOTICE_PAGES
 from yetan.notices.service import EVENTS as NOTICE_EVENTS
-from yetan.notices.service import NOTICE_KINDS, tell
+from yetan.notices.service import GIVEN, NOTICE_KINDS, tell
 from yetan.people.pages import NAVIGATION as PEOPLE_NAVIGATION
 from yetan.people.pages import PAGES as PEOPLE_PAGES
 from yetan.people.scope import VISIBILITY as PEOPLE_VISIBILITY
@@ -76,6 +76,7 @@ _EVENT_TYPES = (
     EventType("publication.corrected", "更正公开内容"),
     EventType("publication.withdrawn", "撤下公开"),
     EventType(projection.PROJECTED, "公开板已更新"),
+    EventType(GIVEN, "送出消息"),
     EventType(records.PROJECTED, "公开的登记已更新"),
     EventType("unit.added", "新增单位"),
     EventType("unit.changed", "单位变更"),

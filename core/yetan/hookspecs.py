@@ -19,6 +19,7 @@ from yetan.plugins.declarations import (
     Job,
     Metric,
     NavigationItem,
+    NoticeChannel,
     NoticeKind,
     Page,
     Panel,
@@ -124,6 +125,11 @@ def yetan_panels() -> Sequence[Panel]:
 @hookspec
 def yetan_notice_kinds() -> Sequence[NoticeKind]:
     """Lines for inboxes."""
+
+
+@hookspec
+def yetan_notice_channels() -> Sequence[NoticeChannel]:
+    """Ways to bring notices to people besides the inbox: SMS, WeCom, e-mail."""
 
 
 @hookspec

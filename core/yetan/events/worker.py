@@ -309,7 +309,7 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
     else:
         ids = await _batch(waiting)
     rows = await Delivery.filter(id__in=ids).select_related("event").order_by("event_id")
-    return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)
+    return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)[: subscription.batch]
 
 
 async def _batch(waiting: Sequence[Any]) -> list[int]:

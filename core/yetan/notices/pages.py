@@ -9,13 +9,12 @@ from datetime import datetime
 from starlette.responses import Response
 
 from yetan.access.scope import holds, visible
-from yetan.i18n import translate as _
 from yetan.issues.models import Issue
 from yetan.notices.models import Notice
 from yetan.notices.service import inbox, mark_read, unread
+from yetan.notices.wording import text_of
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.runtime import current
 from yetan.web.forms import Field
 from yetan.web.request import Request
 
@@ -66,21 +65,12 @@ async def _lines(request: Request, shown: Sequence[Notice]) -> list[Line]:
     return [
         Line(
             notice.at,
-            _text(notice, issues.get(notice.subject_id) if notice.subject_kind == "issue" else None),
+            text_of(notice, issues.get(notice.subject_id) if notice.subject_kind == "issue" else None),
             notice.read_at is None,
             _href(request, notice, issues),
         )
         for notice in shown
     ]
-
-
-def _text(notice: Notice, issue: Issue | None) -> str:
-    """The notice in words. Of an issue that may no longer be seen, only that it is so."""
-    kind = current().registry.notice_kinds.get(notice.kind)
-    if kind is None or (notice.subject_kind == "issue" and issue is None):
-        return _("这条消息说的事，现在看不到了。")
-    named = {"title": issue.title, "number": issue.number} if issue is not None else {}
-    return _(kind.text).format(**named, **{name: _(str(value)) for name, value in notice.data.items()})
 
 
 def _href(request: Request, notice: Notice, issues: dict[int, Issue]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from yetan.access.roles import roles_holding
 from yetan.act import Act
 from yetan.events.models import Event
+from yetan.events.service import emit_many, new_event
 from yetan.issues.models import Issue, Raiser
 from yetan.notices.models import Notice
 from yetan.people.service import accounts_in
@@ -64,6 +65,10 @@ _RAISERS_HEAR = frozenset(
         "feedback",
     )
 )
+#: Told of each notice where there is a channel that brings notices; its subject is the notice.
+GIVEN = "notice.given"
+_NOTICE = "notice"
+
 EVENTS = tuple(sorted(set(_TOLD) | _RAISERS_HEAR))
 
 
@@ -86,7 +91,7 @@ async def tell(events: Sequence[Event]) -> None:
             rows += [_notice(event, "issue.yours_moved", account, label=label) for account in raisers[issue.id]]
     doers = {event.id: event.actor for event in events}
     told_rows = [row for row in rows if f"account:{row.account_id}" != doers[row.event_id]]
-    await Notice.bulk_create(told_rows, ignore_conflicts=True)
+    await _put(told_rows)
 
 
 def _notice(event: Event, kind: str, account_id: int, **data: Any) -> Notice:
@@ -134,7 +139,20 @@ async def notify(event: Event, kind: str, accounts: Iterable[int], **data: Any) 
     """Put a line of a declared kind into inboxes, because of an event. Doing it twice tells nobody twice."""
     assert kind in current().registry.notice_kinds, f"notice kind {kind!r} is not declared in yetan_notice_kinds"
     rows = [_notice(event, kind, account, **data) for account in sorted(set(accounts))]
+    await _put(rows)
+
+
+async def _put(rows: Sequence[Notice]) -> None:
+    """Write the notices that are not there yet, and tell the channels of those."""
+    if not current().registry.notice_channels:
+        await Notice.bulk_create(rows, ignore_conflicts=True)
+        return
+    written = Notice.filter(event_id__in={row.event_id for row in rows})
+    known = {row["id"] for row in await written.values("id")}
     await Notice.bulk_create(rows, ignore_conflicts=True)
+    new = [row["id"] for row in await written.order_by("id").values("id") if row["id"] not in known]
+    act = current().system_act()
+    await emit_many(act, [new_event(act, GIVEN, (_NOTICE, each)) for each in new])
 
 
 async def inbox(act: Act, *, before: int | None = None, limit: int = 30) -> list[Notice]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from yetan.events.models import Event
     from yetan.web.request import Request
 
+#: Metric, unit, top category (0 for all) and month ("" for all time, or "2026-11").
+CounterKey = tuple[str, int, int, str]
 Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 
@@ -178,6 +180,8 @@ class Subscription:
     without: tuple[str, ...] = ()
     #: The kinds of subjects it wants to hear of, as in ("issue",); all of them unless given.
     subjects: tuple[str, ...] = ()
+    #: How many events it is given at once, at most. One by one is for what costs something each time it is repeated.
+    batch: int = 100
 
     def hears(self, event_type: str, subject_kind: str) -> bool:
         """Whether such an event is delivered to it."""
@@ -248,7 +252,11 @@ class DocumentKind:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A named figure with unit and definition. Kept as counters by unit, top category and month."""
+    """A named figure with unit and definition. Kept as counters by unit, top category and month.
+
+    `recount` counts anew what the counters of a plugin's figure should say, for `yetan check`; give it wherever the
+    plugin adds to them itself (`add_to_counters`).
+    """
 
     name: str
     label: str
@@ -256,6 +264,7 @@ class Metric:
     definition: str
     #: Whether it stands on the public board.
     public: bool = True
+    recount: Callable[[], Awaitable[Mapping[CounterKey, int]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +285,32 @@ class NoticeKind:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A notice on its way to somebody. `key` is the same for each attempt, so that a gateway sends it once.
+
+    `phone` is "" where the city knows none. `address` leads to the inbox, after signing in.
+    """
+
+    key: str
+    text: str
+    name: str
+    phone: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeChannel:
+    """A way to bring notices to people besides the inbox. `send` passes over whom it cannot reach.
+
+    It is called one message at a time, outside any transaction; what it raises has the message sent again later.
+    """
+
+    name: str
+    label: str
+    send: Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

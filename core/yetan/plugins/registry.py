@@ -24,6 +24,7 @@ from yetan.plugins.declarations import (
     Job,
     Metric,
     NavigationItem,
+    NoticeChannel,
     NoticeKind,
     Page,
     Panel,
@@ -90,6 +91,7 @@ class Registry:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     panels: tuple[Panel, ...] = ()
     notice_kinds: Mapping[str, NoticeKind] = field(default_factory=dict)
+    notice_channels: Mapping[str, NoticeChannel] = field(default_factory=dict)
     search_sources: Mapping[str, SearchSource] = field(default_factory=dict)
     record_kinds: Mapping[str, RecordKind] = field(default_factory=dict)
     theme: Theme | None = None
@@ -145,6 +147,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         metrics=calls.named("yetan_metrics", Metric),
         panels=tuple(sorted(calls.listed("yetan_panels", Panel), key=lambda panel: panel.position)),
         notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
+        notice_channels=calls.named("yetan_notice_channels", NoticeChannel),
         search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
         owners=calls.owners,
         conducts={plugin.name: Conduct(plugin.name) for plugin in plugins},
@@ -155,6 +158,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         problems += check_registry(registry)
     if problems:
         raise ConfigurationError(problems)
+    _open_channels(registry)
     guard_declarations(registry)
     _feed_index(registry)
     return registry
@@ -281,6 +285,13 @@ def _choose_theme(
 def _choose_search(
     registry: Registry, configuration: Configuration, manager: pluggy.PluginManager, problems: list[str]
 ) -> None:
+    engines = [plugin.name for plugin in registry.plugins if _is_engine(manager, plugin)]
+    if len(engines) > 1:
+        problems.append(
+            f"plugins：打开了 {len(engines)} 个搜索引擎（{'、'.join(engines)}），一座城市只用一个。请去掉不用的，"
+            "换引擎以后运行 yetan search rebuild。"
+        )
+        return
     if not configuration.search:
         return
     others = [each for each in manager.get_plugins() if each is not manager.get_plugin(configuration.search)]
@@ -289,11 +300,19 @@ def _choose_search(
             configuration=configuration,
             plugin_configuration=registry.configurations.get(configuration.search),
         )
+    except ConfigurationError as error:
+        problems += error.problems
+        return
     except Exception as error:
         problems.append(f"search: plugin {configuration.search!r} failed: {error!r}")
         return
     if registry.search_backend is None:
         problems.append(f"search: plugin {configuration.search!r} offers no search backend")
+
+
+def _is_engine(manager: pluggy.PluginManager, plugin: Plugin) -> bool:
+    callers = manager.get_hookcallers(manager.get_plugin(plugin.name)) or ()
+    return any(caller.name == "yetan_search_backend" for caller in callers)
 
 
 def _feed_index(registry: Registry) -> None:
@@ -305,6 +324,18 @@ def _feed_index(registry: Registry) -> None:
         sources[registry.owner_of(source)].append(source)
     feeding = [feed.subscription(plugin, own) for plugin, own in sources.items()]
     registry.subscriptions = {**registry.subscriptions, **{each.name: each for each in feeding}}
+
+
+def _open_channels(registry: Registry) -> None:
+    """Let each channel hear of notices, as a subscriber of its own plugin's."""
+    from yetan.notices.channels import subscription
+
+    opened = {}
+    for channel in registry.notice_channels.values():
+        bringing = subscription(channel)
+        registry.owners.add(bringing, registry.owner_of(channel))
+        opened[bringing.name] = bringing
+    registry.subscriptions = {**registry.subscriptions, **opened}
 
 
 def check_registry(registry: Registry) -> list[str]:

@@ -11,12 +11,12 @@ from tortoise.transactions import in_transaction
 
 from yetan.events.models import Event
 from yetan.events.service import emit_many, new_event
-from yetan.plugins.declarations import Metric, Subscription
+from yetan.plugins.declarations import CounterKey, Metric, Subscription
 from yetan.publication.models import Publication
 from yetan.records.kind import RecordKind
 from yetan.records.models import PublicRecord
 from yetan.runtime import current
-from yetan.statistics.service import Key, add_to_counters
+from yetan.statistics.service import add_to_counters
 from yetan.units.service import ancestors_of, subtree_of
 
 PROJECTED = "record.projected"
@@ -102,9 +102,9 @@ def _row(kind: RecordKind, record_id: int, unit: int, face: Mapping[str, Any], l
     )
 
 
-def counted_in(row: PublicRecord | None) -> Tally[Key]:
+def counted_in(row: PublicRecord | None) -> Tally[CounterKey]:
     """What a public row adds to the counters."""
-    counted: Tally[Key] = Tally()
+    counted: Tally[CounterKey] = Tally()
     for metric, unit, category, period, amount in row.counted if row is not None else ():
         counted[metric, unit, category, period] += amount
     return counted

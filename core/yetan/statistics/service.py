@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from yetan.db.statements import execute
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
-from yetan.plugins.declarations import Metric
+from yetan.plugins.declarations import CounterKey, Metric
 from yetan.runtime import current
 from yetan.statistics.models import Counter
 
@@ -32,8 +32,6 @@ _ADD = """
 INSERT INTO yetan_counter (metric, unit_id, category_id, period, value) VALUES {rows}
 ON CONFLICT (metric, unit_id, category_id, period) DO UPDATE SET value = yetan_counter.value + EXCLUDED.value"""
 
-#: (metric, unit, top category or 0, month or "")
-Key = tuple[str, int, int, str]
 
 
 def month_of(at: datetime) -> str:
@@ -41,7 +39,7 @@ def month_of(at: datetime) -> str:
     return at.astimezone(current().configuration.city.zone).strftime("%Y-%m")
 
 
-def figures_of(row: PublicIssue, units: Sequence[int]) -> list[Key]:
+def figures_of(row: PublicIssue, units: Sequence[int]) -> list[CounterKey]:
     """What a published issue adds one to: each figure it counts in, for its unit and every unit above."""
     counted: list[tuple[Metric, datetime]] = [(SUGGESTED if row.kind == "suggestion" else RAISED, row.raised_at)]
     category = state_of(row.state).category
