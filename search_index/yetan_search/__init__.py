@@ -1,11 +1,15 @@
-"""Search with Whoosh: the embedded engine."""
+"""Search: the analysis of Chinese texts, their ranking, and three engines, each a plugin. A city uses one of them."""
 
 from yetan.api import Plugin
 
-plugin = Plugin(
-    name="whoosh",
-    title="搜索（内置）",
-    version="0.1.0",
-    package="yetan_search",
-    hooks="yetan_search.hooks",
-)
+
+def _engine(name: str, title: str) -> Plugin:
+    return Plugin(name, title, "0.1.0", package="yetan_search", hooks=f"yetan_search.hooks.{name}")
+
+
+#: In files of the city's data folder, without anything else.
+whoosh = _engine("whoosh", "搜索（内置）")
+#: In the city's own database, where that is PostgreSQL: for several processes and machines.
+postgresql_search = _engine("postgresql_search", "搜索（PostgreSQL）")
+#: In files as well, for many issues on one machine. Needs the extra `yetan[tantivy]`.
+tantivy = _engine("tantivy", "搜索（tantivy）")

@@ -317,9 +317,10 @@ async def _run(executor: ThreadPoolExecutor | None, work: Callable[[], Result]) 
             return work()
         except SearchUnavailable:
             raise
-        except Exception as error:
-            # Damaged files raise almost anything: EOFError, TypeError, struct.error, zlib.error... What the system
-            # refuses, a full disk for one, is no damage: a rebuild would meet it as well.
+        except BaseException as error:
+            # Damaged files raise almost anything: EOFError, TypeError, struct.error, zlib.error, a panic of tantivy,
+            # which is no Exception... What the system refuses, a full disk for one, is no damage: a rebuild would
+            # meet it as well.
             refused = isinstance(error, OSError) and error.errno not in (None, *_GONE)
             kind = SearchUnavailable if refused else IndexDamaged
             raise kind(f"the search index cannot be read or written: {error!r}") from error

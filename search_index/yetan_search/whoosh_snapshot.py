@@ -122,8 +122,12 @@ class WhooshSnapshot:
         if query.sort == "relevance":
             return heapq.nlargest(end, found, key=lambda each: (ranked.scores[each], each))[query.offset :]
         raised_at = [moment for leaf in self._leaves for moment in self._segments.column(leaf.reader, "raised_at")]
-        first = heapq.nlargest if query.sort == "newest" else heapq.nsmallest
-        return first(end, found, key=lambda each: (raised_at[each], each))[query.offset :]
+        if query.sort == "newest":
+            return heapq.nlargest(end, found, key=lambda each: (raised_at[each], each))[query.offset :]
+        # Without a date comes last, as in the other order.
+        return heapq.nsmallest(end, found, key=lambda each: (raised_at[each] == NO_DATE, raised_at[each], each))[
+            query.offset :
+        ]
 
     def _counts(self, facets: Collection[Facet], found: Collection[int]) -> dict[Facet, Mapping[str, int]]:
         """How many of the documents `found` there are of each value."""

@@ -318,9 +318,10 @@ def noted_fields() -> Iterator[dict[str, Field]]:
 
 
 def own_plugins() -> tuple[str, ...]:
-    """The plugins, themes and search backends that come with the package."""
+    """The plugins and themes that come with the package; of the search engines, of which a city has one, Whoosh."""
     found = entry_points(group="yetan.plugins")
-    return tuple(sorted(each.name for each in found if each.dist is not None and each.dist.name == "yetan"))
+    own = {each.name for each in found if each.dist is not None and each.dist.name == "yetan"}
+    return tuple(sorted(own - {"postgresql_search", "tantivy"}))
 
 
 @contextmanager

@@ -1,236 +1,122 @@
-"""What every engine does: the contract of `SearchBackend` beyond plain finding. A new engine joins `ENGINES`."""
+"""What every engine finds, in which order, and what it counts. A new engine joins `tests.search.engines`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TypeVar
+from datetime import timedelta
 
 import pytest
+from tests.search.engines import (
+    ALL,
+    COUNTY,
+    ENGINES,
+    PUBLIC,
+    RAISED,
+    WEST_VILLAGE,
+    Place,
+    place_of,
+)
 
 from yetan.api import (
-    FACETS,
-    PUBLIC_SCOPE,
     SearchBackend,
-    SearchDocument,
     SearchPage,
     SearchQuery,
-    Vocabulary,
-    unit_scope,
 )
-from yetan_search.whoosh_backend import WhooshBackend
-
-Result = TypeVar("Result")
-Engine = Callable[[Path], SearchBackend]
-
-ENGINES: dict[str, Engine] = {"whoosh": WhooshBackend}
-PUBLIC = frozenset({PUBLIC_SCOPE})
-DAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 
-def lamp(number: int, title: str = "路灯不亮", **values: object) -> SearchDocument:
-    given = SearchDocument(
-        f"issue:{number}",
-        "issue",
-        title,
-        units=(number % 2 + 2, 1),
-        categories=(7,),
-        state="open" if number % 3 else "closed",
-        matter="problem",
-        raised_at=DAY + timedelta(days=number),
-        year=2026,
-        scopes=PUBLIC,
-    )
-    return replace(given, **values)  # type: ignore[arg-type]
+@pytest.fixture(params=ENGINES, scope="module")
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Each engine in turn, with an index that holds `ALL`; for tests that only look."""
+    place = place_of(request, tmp_path_factory.mktemp("engine") / "index")
+    place.fill(*ALL)
+    return place
 
 
-LAMPS = tuple(lamp(number) for number in range(1, 7))
+def test_traditional_characters_find_simplified_text(filled: Place) -> None:
+    page = filled.ask("拆遷")
+    assert [hit.id for hit in page.hits] == [4]
+    assert page.also_searched == ("拆迁",)
 
 
-async def each(*documents: SearchDocument) -> AsyncIterator[SearchDocument]:
-    for document in documents:
-        yield document
+def test_a_title_comes_before_a_text_and_a_text_before_a_reply(filled: Place) -> None:
+    assert filled.found("路灯")[:3] == [1, 2, 3]
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return ENGINES[request.param]
+def test_matching_all_of_a_query_is_better_and_not_needed(filled: Place) -> None:
+    assert filled.found("西村路灯")[0] == 2
+    assert filled.found("老屋拆迁停水停电")[0] == 4
 
 
-@pytest.fixture
-def run(engine: Engine, tmp_path: Path) -> Callable[[Callable[[SearchBackend], Awaitable[Result]]], Result]:
-    """Do something with the engine open in its place."""
-
-    def go(work: Callable[[SearchBackend], Awaitable[Result]]) -> Result:
-        async def main() -> Result:
-            backend = engine(tmp_path / "index")
-            await backend.open()
-            try:
-                return await work(backend)
-            finally:
-                await backend.close()
-
-        return asyncio.run(main())
-
-    return go
+def test_a_shared_character_saves_an_empty_page(filled: Place) -> None:
+    assert 4 in filled.found("房屋")
 
 
-Run = Callable[[Callable[[SearchBackend], Awaitable[object]]], object]
+def test_what_nothing_shares_finds_nothing(filled: Place) -> None:
+    assert filled.ask("鲸鱼") == SearchPage((), 0)
 
 
-def numbers(page: SearchPage) -> list[int]:
-    return [hit.id for hit in page.hits]
+@pytest.mark.parametrize("number", ["YT-2026-0012", "yt-2026-0012", "编号 ＹＴ-2026-0012", "13800000000"])
+def test_a_number_is_found_whole(filled: Place, number: str) -> None:
+    assert filled.found(number)[0] == 4
 
 
-def test_results_are_counted_by_facet_within_scope_and_filters(run: Run) -> None:
+def test_a_part_of_a_number_is_not_found(filled: Place) -> None:
+    assert filled.found("1380000") == []
+
+
+def test_pages_follow_each_other(filled: Place) -> None:
+    whole = filled.ask("路灯")
+    pages = [filled.ask("路灯", limit=1, offset=offset) for offset in range(whole.total)]
+    assert [page.hits[0].key for page in pages] == [hit.key for hit in whole.hits]
+    assert filled.ask("路灯", offset=whole.total).hits == ()
+
+
+def test_a_county_finds_its_villages(filled: Place) -> None:
+    assert filled.found("路灯", unit=COUNTY) == [1, 2]
+    assert filled.found("路灯", unit=WEST_VILLAGE) == [2]
+    assert filled.found("路灯", unit=99) == []
+
+
+def test_filters_are_exact_and_all_hold(filled: Place) -> None:
+    assert filled.found("拆迁", category=7, state="open", kinds=frozenset({"issue", "letter"})) == [4]
+    assert filled.found("拆迁", category=70) == [4]
+    assert filled.found("拆迁", category=0) == []
+    assert filled.found("拆迁", state="closed", category=7) == []
+    assert filled.found("拆迁", kinds=frozenset({"letter"})) == []
+
+
+def test_dates_are_from_and_before(filled: Place) -> None:
+    second = timedelta(seconds=1)
+    assert filled.found("拆迁", raised_from=RAISED, raised_until=RAISED + second) == [4]
+    assert filled.found("拆迁", raised_from=RAISED + second) == []
+    assert filled.found("拆迁", raised_until=RAISED) == []
+    assert filled.found("路灯", raised_until=RAISED) == []  # has no date
+
+
+ODD = (
+    "",
+    "   ",
+    "？！。",
+    "*",
+    "**",
+    '"',
+    "(路灯",
+    "路灯)",
+    "'",
+    "AND OR NOT",
+    "title:路灯",
+    "\x00",
+    "𠮷",
+    "\ud800",
+    "[a TO",
+    "~^2",
+    "路灯 不亮" * 2_000,
+)
+
+
+def test_an_odd_query_is_answered(filled: Place) -> None:
     async def work(backend: SearchBackend) -> None:
-        await backend.apply([*LAMPS, lamp(99, scopes=frozenset({unit_scope(1)}))], ())
-        page = await backend.search(SearchQuery("路灯", PUBLIC, facets=frozenset(FACETS), limit=1))
-        assert page.facets == {
-            "unit": {"1": 6, "2": 3, "3": 3},
-            "category": {"7": 6},
-            "state": {"open": 4, "closed": 2},
-            "kind": {"issue": 6},
-            "matter": {"problem": 6},
-            "year": {"2026": 6},
-        }
-        page = await backend.search(SearchQuery("路灯", PUBLIC, unit=2, state="open", facets=frozenset({"state"})))
-        assert page.facets == {"state": {"open": page.total}}
-        assert numbers(page) == [4, 2]
-        await backend.apply([], ["issue:4"])
-        page = await backend.search(SearchQuery("路灯", PUBLIC, unit=2, facets=frozenset({"unit"})))
-        assert page.facets == {"unit": {"1": 2, "2": 2}}
+        for text in ODD:
+            page = await backend.search(SearchQuery(text, PUBLIC))
+            assert page.total >= len(page.hits), text
 
-    run(work)
-
-
-def test_results_come_by_date_page_by_page(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([*LAMPS, lamp(7, "路边停水")], ())
-        newest = SearchQuery("路灯", PUBLIC, sort="newest", limit=4)
-        assert numbers(await backend.search(newest)) == [6, 5, 4, 3]
-        assert numbers(await backend.search(replace(newest, offset=4))) == [2, 1]
-        assert numbers(await backend.search(replace(newest, sort="oldest", limit=2))) == [1, 2]
-        assert (await backend.search(newest)).total == 6
-
-    run(work)
-
-
-def test_where_nothing_holds_all_of_the_words_dates_sort_what_holds_some(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([lamp(1, "电梯坏了"), lamp(2, "噪音太大")], ())
-        page = await backend.search(SearchQuery("电梯 噪音", PUBLIC, sort="newest"))
-        assert numbers(page) == [2, 1]
-        assert page.whole == 0
-        assert all(hit.partial for hit in page.hits)
-
-    run(work)
-
-
-def test_suggestions_are_words_that_the_asker_may_find(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([lamp(1, "路灯不亮"), lamp(2, "路障倒了", scopes=frozenset({unit_scope(9)}))], ())
-        assert await backend.suggest("路", PUBLIC, frozenset({"issue"}), 5) == ("路灯",)
-        assert await backend.suggest("lu", PUBLIC, frozenset({"issue"}), 5) == ("路灯",)
-        assert await backend.suggest("路", frozenset({unit_scope(9)}), frozenset(), 5) == ("路障",)
-        assert await backend.suggest("路", PUBLIC, frozenset({"letter"}), 5) == ()
-        assert await backend.suggest("", PUBLIC, frozenset(), 5) == ()
-
-    run(work)
-
-
-def test_words_lead_by_their_sound_as_soon_as_a_document_has_them(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        assert (await backend.search(SearchQuery("luohu", PUBLIC))).hits == ()
-        await backend.apply([lamp(1, "新生儿落户")], ())
-        page = await backend.search(SearchQuery("luohu", PUBLIC))
-        assert (numbers(page), page.guessed) == ([1], ("落户",))
-        await backend.rebuild(each(lamp(2, "户口迁移")))
-        assert (await backend.search(SearchQuery("luohu", PUBLIC))).guessed == ()
-
-    run(work)
-
-
-def test_phrases_are_found_in_every_part_of_a_document(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        documents = [
-            lamp(1, "灯坏了不亮"),
-            lamp(2, text="说灯坏了。"),
-            lamp(3, reply="已知灯坏了"),
-            lamp(4, place="灯坏了街"),
-            lamp(5, text="坏了，灯。"),
-        ]
-        await backend.apply(documents, ())
-        page = await backend.search(SearchQuery('"灯坏了"', PUBLIC))
-        assert sorted(numbers(page)) == [1, 2, 3, 4]
-        assert sorted(numbers(await backend.search(SearchQuery('路灯 -"灯坏了"', PUBLIC)))) == [5]
-
-    run(work)
-
-
-def test_synonyms_hold_from_the_next_search_on(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([lamp(1, "灯杆倒了")], ())
-        query = SearchQuery("电桩子", PUBLIC)
-        assert (await backend.search(query)).hits == ()
-        backend.learn(Vocabulary(synonyms=(("电樁子", "灯杆"),)))
-        assert numbers(await backend.search(query)) == [1]
-        assert backend.highlight("新灯杆倒了", "电桩子", length=0) == (("新", False), ("灯杆", True), ("倒了", False))
-        assert backend.same_as("电桩子") == ("灯杆",)
-        backend.learn(Vocabulary())
-        assert (await backend.search(query)).hits == ()
-        assert "塞车" in backend.same_as("堵车")
-
-    run(work)
-
-
-def test_an_index_that_holds_nothing_yet_is_made_with_the_words_there_are(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        backend.learn(Vocabulary(words=("夜话坪",)))
-        await backend.apply([lamp(1, "夜话坪路灯不亮")], ())
-        assert await backend.due() == ""
-
-    run(work)
-
-
-def test_new_words_make_a_rebuild_due_and_it_is_asked_as_it_was_made_until_then(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([lamp(1, "夜话坪路灯不亮")], ())
-        backend.learn(Vocabulary(words=("夜话坪",)))
-        assert "夜话坪" in await backend.due()
-        assert numbers(await backend.search(SearchQuery("夜话坪", PUBLIC))) == [1]
-        await backend.apply([lamp(2, "夜话坪停水")], ())
-        assert sorted(numbers(await backend.search(SearchQuery("夜话坪", PUBLIC)))) == [1, 2]
-        await backend.rebuild(each(lamp(1, "夜话坪路灯不亮"), lamp(2, "夜话坪停水")))
-        assert await backend.due() == ""
-        backend.learn(Vocabulary())
-        assert "去掉 1 个词" in await backend.due()
-
-    run(work)
-
-
-def test_what_an_index_was_made_with_stays_with_it(run: Run) -> None:
-    async def make(backend: SearchBackend) -> None:
-        backend.learn(Vocabulary(words=("夜话坪",)))
-        await backend.rebuild(each(lamp(1, "夜话坪路灯不亮")))
-
-    async def look(backend: SearchBackend) -> None:
-        assert await backend.due() != ""
-        backend.learn(Vocabulary(words=("夜话坪",)))
-        assert await backend.due() == ""
-
-    run(make)
-    run(look)
-
-
-def test_numbers_asked_for_besides_the_text_find_whole(run: Run) -> None:
-    async def work(backend: SearchBackend) -> None:
-        await backend.apply([lamp(1, numbers=("3/13900001234",))], ())
-        assert (await backend.search(SearchQuery("13900001234", PUBLIC))).hits == ()
-        query = SearchQuery("13900001234", PUBLIC, numbers=frozenset({"3/13900001234"}))
-        assert numbers(await backend.search(query)) == [1]
-
-    run(work)
+    filled.do(work)

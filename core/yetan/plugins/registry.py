@@ -267,9 +267,10 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
 
 def _is_there(package: str) -> bool:
     try:
-        return find_spec(package) is not None
+        found = find_spec(package)
     except (ImportError, ValueError):
         return False
+    return found is not None and found.submodule_search_locations is not None
 
 
 def _choose_theme(

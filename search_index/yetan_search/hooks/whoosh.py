@@ -1,4 +1,4 @@
-"""What the search package declares: its engine."""
+"""Whoosh, in the folder `index` of the city's data."""
 
 from typing import Any
 
