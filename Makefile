@@ -1,6 +1,6 @@
 # The two commands of the README, and what stands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test previous bench check format clean
+.PHONY: help install demo test previous bench docs check format clean
 
 CITY ?= sanming
 PORT ?= 8000
@@ -51,11 +51,16 @@ bench: install ## Pages, writes, search beside the bare page and the raw driver 
 	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)" --databases "$(DATABASES)" $(if $(PARTS),--parts "$(PARTS)") \
 		--figures var/bench.json
 
+docs: install ## The documentation, in var/docs; a warning is an error.
+	@$(BIN)/python docs/hook_reference.py
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs var/docs
+
 check: install ## Format, lint, types, import rules, then the tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory test
 
 format: install ## Bring the code into its format.

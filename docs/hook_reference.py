@@ -1,0 +1,197 @@
+"""Writes docs/plugins/hooks.md from `yetan.hookspecs`, the declarations and the plugins that are here.
+
+python docs/hook_reference.py          # says whether the page is what it should be
+python docs/hook_reference.py --write  # writes it
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from yetan import hookspecs
+from yetan.config import Configuration
+from yetan.records.kind import RecordKind
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "plugins" / "hooks.md"
+#: Where implementations are looked for, what is best to read first.
+SOURCES = ("docs/examples", "plugins", "search_index", "themes", "core")
+
+_INTRODUCTION = """\
+# Hooks
+
+Generated from `yetan.hookspecs` by `docs/hook_reference.py`.
+
+**When.** All hooks are called once, when the city starts and whenever a command opens it. They are plain functions that
+return frozen dataclasses; these hold the async functions that the core calls later, each through the guard: by
+itself, timed, with an end, told by the plugin's name.
+
+**Order.** The core's contributions come first, then those of the plugins as yetan.toml lists them, after sorting by
+`depends_on`. Where contributions have a `position`, they are sorted by it first, and by this order within it. A name
+that is taken refuses the start and names both plugins.
+
+**Signature.** A hook's implementation may leave parameters out, and may not add any. A misspelt hook refuses the start
+and is told what was probably meant.
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook, with the class of what it returns and where it is implemented."""
+
+    name: str
+    function: Any
+    returns: type[Any]
+    implementations: tuple[tuple[Path, str], ...]
+
+
+def hooks() -> list[Hook]:
+    """Every hook, in the order of the module."""
+    found = implementations()
+    known = {"Configuration": Configuration, "RecordKind": RecordKind}
+    return [
+        Hook(name, function, _element(get_type_hints(function, vars(hookspecs) | known)["return"]), tuple(found[name]))
+        for name, function in vars(hookspecs).items()
+        if name.startswith("yetan_")
+    ]
+
+
+def implementations() -> dict[str, list[tuple[Path, str]]]:
+    """By hook: the files that implement it with the source of each, what is best to read first."""
+    found: dict[str, list[tuple[Path, str]]] = {name: [] for name in vars(hookspecs) if name.startswith("yetan_")}
+    for folder in SOURCES:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.name == "hookspecs.py" or "scaffold" in path.parts:
+                continue
+            source = path.read_text(encoding="utf-8")
+            for name, text in _implemented(source) if "hookimpl" in source else ():
+                found[name].append((path, text))
+    return found
+
+
+def _implemented(source: str) -> Iterator[tuple[str, str]]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("yetan_") and node.decorator_list:
+            lines = source.splitlines()[node.decorator_list[0].lineno - 1 : node.end_lineno]
+            yield node.name, "\n".join(lines)
+
+
+def _element(annotation: Any) -> type[Any]:
+    """What a hook gives: the element of a Sequence, or what stands beside None."""
+    element: type[Any] = next(each for each in get_args(annotation) if each is not type(None))
+    return element
+
+
+def reference() -> str:
+    """The page."""
+    known = hooks()
+    parts = [_INTRODUCTION]
+    parts += [_hook(hook) for hook in known]
+    parts.append("# What hooks return\n")
+    parts += [_class(each) for each in dict.fromkeys(hook.returns for hook in known)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _hook(hook: Hook) -> str:
+    signature = f"{hook.name}{inspect.signature(hook.function)}".replace("'", "").replace("yetan.", "")
+    users = [_user(path) for path, _ in hook.implementations]
+    lines = [
+        f"({hook.name})=",
+        f"## {hook.name}",
+        "",
+        "```python",
+        signature,
+        "```",
+        "",
+        inspect.getdoc(hook.function) or "",
+        "",
+        f"- Returns: [{hook.returns.__name__}](#{hook.returns.__name__}).",
+        "- Called: "
+        + (
+            "of the plugin that `search` names, and of no other; the first answer counts."
+            if _first_result(hook.function)
+            else "of the core and of every enabled plugin, in the one order."
+        ),
+        f"- Used by: {', '.join(dict.fromkeys(users))}.",
+    ]
+    if hook.implementations:
+        path, example = hook.implementations[0]
+        lines += ["", f"From `{path.relative_to(ROOT)}`:", "", "```python", example, "```"]
+    return "\n".join([*lines, ""])
+
+
+def _first_result(function: Any) -> bool:
+    return bool(getattr(function, "yetan_spec", {}).get("firstresult"))
+
+
+def _user(path: Path) -> str:
+    folder, *rest = path.relative_to(ROOT).parts
+    if folder == "core":
+        return "the core"
+    package = next(part for part in rest if part.startswith("yetan_"))
+    return f"`{package}`"
+
+
+def _class(declared: type[Any]) -> str:
+    lines = [f"({declared.__name__})=", f"## {declared.__name__}", "", inspect.getdoc(declared) or "", ""]
+    if dataclasses.is_dataclass(declared):
+        remarks = _remarks(declared)
+        lines += ["| field | type | unless given |", "|---|---|---|"]
+        for field in dataclasses.fields(declared):
+            kind = str(field.type).replace("|", "\\|")
+            lines.append(f"| `{field.name}` | `{kind}` | {_default(field)} |")
+        lines += ["", *(f"`{name}`: {text}\n" for name, text in remarks.items())]
+    else:
+        for name, method in vars(declared).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                awaited = "async " if inspect.iscoroutinefunction(method) else ""
+                signature = f"{awaited}{name}{inspect.signature(method)}".replace("'", "")
+                said = (inspect.getdoc(method) or "").replace("\n", "\n  ")
+                lines += [f"`{signature}`", f": {said}", ""]
+    return "\n".join(lines)
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f"`{field.default!r}`"
+    return f"`{field.default_factory()!r}`" if field.default_factory is not dataclasses.MISSING else ""
+
+
+def _remarks(declared: type[Any]) -> dict[str, str]:
+    """By field, what its #: comment says."""
+    found: dict[str, str] = {}
+    said: list[str] = []
+    for line in inspect.getsource(declared).splitlines():
+        if remark := re.match(r"\s+#: ?(.*)", line):
+            said.append(remark[1])
+        elif field := re.match(r"    (\w+):", line):
+            if said:
+                found[field[1]] = " ".join(said)
+            said = []
+    return found
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python docs/hook_reference.py", description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    written = reference()
+    if parser.parse_args().write:
+        PAGE.write_text(written, encoding="utf-8")
+        return 0
+    if PAGE.read_text(encoding="utf-8") != written:
+        print(f"{PAGE.relative_to(ROOT)} is behind; run python docs/hook_reference.py --write", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
