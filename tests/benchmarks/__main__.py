@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import pages
+from tests.benchmarks import pages, processes, searching, writing
 from tests.benchmarks.kept import DATABASES, ROOT, Databases, databases
 from tests.benchmarks.rows import Row
 
@@ -23,6 +23,9 @@ PARTS: dict[str, Part] = {
     "attack": lambda databases, sizes, rounds: [
         row for size in sizes for row in pages.under_attack(databases, size, rounds)
     ],
+    "writing": writing.measure,
+    "processes": processes.measure,
+    "search": searching.measure,
 }
 
 

@@ -63,8 +63,8 @@ class Databases:
 
     @contextmanager
     def copy(self, town: Town, folder: Path) -> Iterator[Town]:
-        """A copy of a town that may be written to, with its own data in `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """A copy of a town that may be written to, with its own data in `folder`, an index in files included."""
+        shutil.copytree(town.folder / "var", folder / "var")
         if self.kind == "sqlite":
             shutil.copy(town.folder / "yetan.sqlite3", folder / "yetan.sqlite3")
             yield Town(f"sqlite://{folder}/yetan.sqlite3", folder, plugins=town.plugins, search=town.search)

@@ -67,6 +67,8 @@ class Answers:
     statuses: set[int] = field(default_factory=set)
     size: int = 0
     tag: str = ""
+    #: Of the last answer.
+    body: bytes = b""
     waited: list[float] = field(default_factory=list)
 
 
@@ -170,7 +172,7 @@ async def ask(
             told = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
             status = int(head.split(" ", 2)[1])
             found.size, found.tag = int(told.get("content-length", 0)), told.get("etag", "")
-            await reader.readexactly(found.size if status != 304 else 0)
+            found.body = await reader.readexactly(found.size if status != 304 else 0)
             found.statuses.add(status)
             found.waited.append(time.monotonic() - began)
         writer.close()
