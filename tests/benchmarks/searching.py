@@ -1,0 +1,185 @@
+"""Search: how long each engine takes for each kind of question, how fast it indexes, and when a change is found."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.benchmarks.city import MATTERS, TOWNSHIPS, town_at
+from tests.benchmarks.kept import ROOT, SEED, Databases
+from tests.benchmarks.measuring import ask, cluster_used
+from tests.benchmarks.pages import site
+from tests.benchmarks.rows import Row, at
+from tests.soak.city import at_work
+
+from yetan.app import assemble
+from yetan.errors import ConfigurationError
+from yetan.plugins.discovery import installed
+from yetan.publication.models import PublicIssue
+from yetan.publication.service import approve
+from yetan.runtime import current
+from yetan.searching.feed import rebuild
+from yetan.searching.service import Filters, search_board, suggestions
+from yetan.testing import Town
+
+PART = "search"
+#: Questions of each kind, and changes that are looked for.
+_QUESTIONS, _CHANGES = 60, 10
+#: An engine that would take longer for an index is not waited for, in minutes; its rate says how long that would be.
+PATIENCE = 15.0
+
+Question = Callable[[str], Awaitable[object]]
+
+
+@cache
+def engines() -> tuple[str, ...]:
+    """The installed plugins that are a search engine, whichever database they need."""
+    return tuple(name for name in installed() if installed()[name].value.partition(":")[0] == "yetan_search")
+
+
+def _usable(databases: Databases, size: int) -> list[Town]:
+    """The city of a size with each engine that works on this database."""
+    towns = []
+    for name in engines():
+        town = databases.town(size, name)
+        try:
+            assemble(town.configuration)
+        except ConfigurationError:
+            continue
+        towns.append(town)
+    return towns
+
+
+def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row]:
+    """Every engine in cities of every size."""
+    rows: list[Row] = []
+    for small in _usable(databases, sizes[0]):
+        with (
+            tempfile.TemporaryDirectory(prefix="yetan-bench-") as temporary,
+            databases.copy(small, Path(temporary, "search")) as town,
+        ):
+            made = asyncio.run(_index(databases, town))
+            rows.append(_row(databases, small, sizes[0], "index", made, "documents/s"))
+            rows.append(_until_found(databases, sizes[0], town))
+        for size in sizes:
+            town = databases.town(size, small.search)
+            minutes = 2 * size / made / 60
+            if not _built(town).exists() and minutes > PATIENCE:
+                rows.append(_row(databases, town, size, "index not built: it would take", minutes, "min"))
+                continue
+            rows += asyncio.run(_asked(databases, town, size))
+    return rows
+
+
+def _row(databases: Databases, town: Town, size: int, name: str, value: float, unit: str, note: str = "") -> Row:
+    return Row(PART, f"{town.search}: {name}", databases.kind, size, value, unit, note=note)
+
+
+async def _index(databases: Databases, town: Town) -> float:
+    """Documents a second, by the processor's time, of an index that is made from nothing."""
+    async with at_work(town, assemble(town.configuration)):
+        began = _used(databases)
+        return await rebuild() / (_used(databases) - began)
+
+
+def _used(databases: Databases) -> float:
+    return time.process_time() + (cluster_used(databases.server) if databases.server else 0.0)
+
+
+def _built(town: Town) -> Path:
+    """The mark of a kept index that was made by the engine as it stands."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.glob("search_index/**/*.py")):
+        digest.update(path.read_bytes())
+    return town.folder / f"indexed-{town.search}-{digest.hexdigest()[:10]}"
+
+
+async def make_index(town: Town) -> None:
+    """Have the kept town's index as its engine makes it now."""
+    if not _built(town).exists():
+        async with at_work(town, assemble(town.configuration)):
+            await rebuild()
+        _built(town).touch()
+
+
+async def _asked(databases: Databases, town: Town, size: int) -> list[Row]:
+    rows = []
+    await make_index(town)
+    async with at_work(town, assemble(town.configuration)):
+        board = partial(search_board, limit=20)
+        kinds: dict[str, tuple[Question, Callable[[random.Random], str]]] = {
+            "one word": (lambda text: board(text, Filters()), _word),
+            "two words": (lambda text: board(text, Filters()), _two_words),
+            "filter, by date": (
+                lambda text: board(text, Filters(state="struck_off", year=2025, sort="newest")),
+                _word,
+            ),
+            "with facets": (lambda text: board(text, Filters(), counted=True), _two_words),
+            "suggestion": (_suggested, lambda chance: _word(chance)[:1]),
+        }
+        for name, (question, words) in kinds.items():
+            chance = random.Random(SEED)
+            waited = []
+            await question(words(chance))
+            began = _used(databases)
+            for _ in range(_QUESTIONS):
+                start = time.monotonic()
+                answer = await question(words(chance))
+                waited.append((time.monotonic() - start) * 1000)
+                assert not getattr(answer, "degraded", False), "the index does not answer"
+            cost = (_used(databases) - began) / _QUESTIONS * 1000
+            note = f"p95 {at(0.95, waited):.0f} ms, {cost:.0f} ms of processor"
+            rows.append(_row(databases, town, size, f"{name}, p50", at(0.5, waited), "ms", note))
+    return rows
+
+
+async def _suggested(start: str) -> object:
+    return await suggestions(current().system_act(), start)
+
+
+def _word(chance: random.Random) -> str:
+    things, _ = chance.choice(list(MATTERS.values()))
+    return chance.choice(things.split())
+
+
+def _two_words(chance: random.Random) -> str:
+    return f"{chance.choice(TOWNSHIPS)} {_word(chance)}"
+
+
+def _until_found(databases: Databases, size: int, town: Town) -> Row:
+    """The longest of some waits, in seconds, from a commit of another process to the answer of the served search."""
+    with site(databases, town, worker=True) as server:
+        beside = town_at(town.database_url, town.folder)
+        waits = asyncio.run(_waits(beside, server.port))
+    note = f"median {at(0.5, waits):.2f} s; {len(waits)} changes, the longest"
+    return Row(
+        PART, f"{town.search}: change searchable after", databases.kind, size, max(waits), "s", most=2.0, note=note
+    )
+
+
+async def _waits(town: Town, port: int) -> list[float]:
+    waits = []
+    async with at_work(town, assemble(town.configuration)):
+        for number in range(_CHANGES):
+            row = await PublicIssue.get(issue_id=number + 1)
+            mark = f"改{chr(0x4E00 + 97 * number)}{chr(0x5E00 + 89 * number)}{number + 10}"
+            values = {"title": mark, "text": row.text, "place": row.place, "measures": "", "outcome": ""}
+            await approve(await town.act(), row.issue_id, values)
+            began = time.monotonic()
+            while not await _finds(port, mark, row.number):
+                assert time.monotonic() - began < 60, "the change is not found"
+                await asyncio.sleep(0.05)
+            waits.append(time.monotonic() - began)
+    return waits
+
+
+async def _finds(port: int, words: str, number: str) -> bool:
+    answers = await ask(port, lambda n: f"/search?q={quote(words)}&n={n}", 1, 1)
+    return f"/issues/{number}".encode() in answers.body
