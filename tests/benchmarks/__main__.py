@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import pages, processes, searching, writing
+from tests.benchmarks import judged, pages, processes, searching, writing
 from tests.benchmarks.kept import DATABASES, ROOT, Databases, databases
 from tests.benchmarks.rows import Row
 
 Part = Callable[[Databases, Sequence[int], int], list[Row]]
 
-PARTS: dict[str, Part] = {
+#: What is measured in cities, in each kind of database.
+CITY_PARTS: dict[str, Part] = {
     "pages": pages.measure,
     "attack": lambda databases, sizes, rounds: [
         row for size in sizes for row in pages.under_attack(databases, size, rounds)
@@ -27,6 +28,7 @@ PARTS: dict[str, Part] = {
     "processes": processes.measure,
     "search": searching.measure,
 }
+PARTS = (*CITY_PARTS, judged.PART)
 
 
 def main() -> int:
@@ -38,6 +40,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--figures", type=Path, help="a JSON file to write the figures to")
     given = parser.parse_args()
+    unknown = {*given.parts.split()} - {*PARTS} | {*given.databases.split()} - {*DATABASES}
+    if unknown:
+        parser.error(f"no such part or database: {', '.join(sorted(unknown))}")
     sizes = sorted(int(size) for size in given.sizes.split())
     rows: list[Row] = []
     for row in _measured(given.databases.split(), given.parts.split(), sizes, given.rounds):
@@ -52,10 +57,13 @@ def main() -> int:
 
 
 def _measured(kinds: Sequence[str], parts: Sequence[str], sizes: Sequence[int], rounds: int) -> Iterator[Row]:
-    for kind in kinds:
+    if judged.PART in parts:
+        yield from judged.measure()
+    chosen = [part for part in CITY_PARTS if part in parts]
+    for kind in kinds if chosen else ():
         with databases(kind) as kept:
-            for part in parts:
-                yield from PARTS[part](kept, sizes, rounds)
+            for part in chosen:
+                yield from CITY_PARTS[part](kept, sizes, rounds)
 
 
 def _keep(path: Path, rows: Sequence[Row]) -> None:

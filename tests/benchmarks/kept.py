@@ -22,6 +22,7 @@ from tests.benchmarks.filling import fill
 from yetan.app import assemble
 from yetan.db.upgrade import upgrade
 from yetan.testing import Town
+from yetan.testing.town import MORNING, OFFICIALS, UNITS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "var" / "bench"
@@ -29,7 +30,7 @@ DATABASES = ("sqlite", "postgresql")
 SEED = 1
 
 #: What decides how a filled database looks.
-_SOURCES = ("core/yetan/**/migrations/0*.py", "plugins/**/migrations/0*.py", "core/yetan/testing/town.py")
+_SOURCES = ("core/yetan/**/migrations/0*.py", "plugins/**/migrations/0*.py")
 _GENERATOR = ("city.py", "issues.py", "filling.py")
 
 
@@ -133,7 +134,7 @@ def _kept_cluster(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _key() -> str:
     """What stands for seed, schema and generator."""
-    digest = hashlib.sha256(str(SEED).encode())
+    digest = hashlib.sha256(repr((SEED, UNITS, OFFICIALS, MORNING)).encode())
     for pattern in _SOURCES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(path.read_bytes())

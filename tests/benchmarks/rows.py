@@ -40,7 +40,7 @@ class Row:
         )
         size = f"{self.size:,}" if self.size else ""
         marked = f"{target}{' MISSED' if self.missed else ''}"
-        return f"{self.name:52}{self.database:>11}{size:>11}{self.value:>11.2f} {self.unit:<10}{marked:<16}{self.note}"
+        return f"{self.name:52}{self.database:>11}{size:>11}{self.value:>12,.3f} {self.unit:<10}{marked:<16}{self.note}"
 
 
 def median(values: Sequence[float]) -> float:
