@@ -160,6 +160,9 @@ def _class(declared: type[Any]) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
+    if isinstance(field.default, frozenset):
+        # As written, since a set has no order.
+        return f"`{', '.join(sorted(field.default))}`" if field.default else ""
     if field.default is not dataclasses.MISSING:
         return f"`{field.default!r}`"
     return f"`{field.default_factory()!r}`" if field.default_factory is not dataclasses.MISSING else ""

@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from yetan.access.scope import visible
 from yetan.db.statements import execute
+from yetan.errors import Refused
 from yetan.events.models import Delivery
 from yetan.health.board import figures
 from yetan.health.repairs import repair
+from yetan.issues.models import Issue
+from yetan.notices.models import Notice
 from yetan.plugins.record import record_enabled
 from yetan.runtime import current
+from yetan.search import SearchQuery, unit_scope
 from yetan.statistics.service import values
 from yetan.testing import Town
 
@@ -68,7 +73,42 @@ def test_a_state_of_its_own_stands_in_the_lifecycle_and_on_the_timeline(town: To
     assert "到现场踏勘" in page
     assert ARRANGED["arrangement"] in page
     assert "看完了，接着办" in page
+    with pytest.raises(Refused, match="请先写下踏勘时看到了什么"):
+        town.move(issue, "back_from_site", by="deputy", finding="灯杆歪了。")
+    reporting(town, issue)
     assert town.move(issue, "back_from_site", by="deputy", finding="灯杆歪了。").state == "handling"
+
+
+def reporting(town: Town, issue: Issue, by: str = "deputy") -> int:
+    sent = {"text": "灯杆歪了，电缆裸着。", "_key": "a" * 20}
+    return int(town.browser(by).submit(f"/desk/issues/{issue.id}/site-report", sent).status_code)
+
+
+def test_rows_of_its_own_are_written_once_and_seen_by_whoever_sees_the_issue(town: Town) -> None:
+    issue = town.report()
+    town.move(issue, "list", by="clerk")
+    town.move(issue, "go_to_site", by="deputy", **ARRANGED)
+    assert [reporting(town, issue, by) for by in ("deputy", "deputy", "other", "leader")] == [303, 303, 404, 403]
+    assert town.browser("clerk").get(f"/desk/issues/{issue.id}").text.count("电缆裸着") == 1
+
+    async def seen(who: str) -> int:
+        model = next(each for each in current().registry.visibility if each.__name__ == "SiteReport")
+        return int(await visible(model, await town.act(who)).count())
+
+    assert [town.run(seen(who)) for who in ("clerk", "other")] == [1, 0]
+
+
+def test_who_does_not_come_back_from_the_site_is_reminded_once_a_week(town: Town) -> None:
+    issue = town.report()
+    town.move(issue, "list", by="clerk")
+    town.run_worker()
+    town.move(issue, "go_to_site", by="deputy", **ARRANGED)
+    told = []
+    for _ in range(2):
+        town.clock.forward(days=8)
+        town.run_worker()
+        told.append(town.run(Notice.filter(kind="how_to.waiting").count()))
+    assert told == [1, 2]
 
 
 def test_a_paper_of_its_own_is_printed_while_it_is_needed(town: Town) -> None:
@@ -123,6 +163,22 @@ def test_an_engine_of_its_own_answers_the_search_page(town: Town) -> None:
     clerk = town.browser("clerk")
     assert "老桥头的路灯不亮" in clerk.get("/desk/search", params={"q": "老桥头"}).text
     assert "老桥头的路灯不亮" not in clerk.get("/desk/search", params={"q": "井盖"}).text
+
+
+def test_a_source_of_its_own_is_in_the_index_under_the_units_of_its_issue(town: Town) -> None:
+    issue = town.report()
+    town.move(issue, "list", by="clerk")
+    town.move(issue, "go_to_site", by="deputy", **ARRANGED)
+    reporting(town, issue)
+    town.run_worker()
+
+    async def found(unit: str) -> list[str]:
+        backend = current().search
+        assert backend is not None
+        query = SearchQuery("电缆", frozenset({unit_scope(town.units[unit])}), kinds=frozenset({"site_report"}))
+        return [hit.key for hit in (await backend.search(query)).hits]
+
+    assert [town.run(found(unit)) for unit in ("township", "other")] == [["site_report:1"], []]
 
 
 def test_a_channel_brings_each_notice_once_by_phone_and_again_after_a_failure(town: Town) -> None:

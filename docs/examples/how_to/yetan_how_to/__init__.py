@@ -10,4 +10,6 @@ plugin = Plugin(
     package="yetan_how_to",
     hooks="yetan_how_to.hooks",
     configuration=HowToConfiguration,
+    models="yetan_how_to.models",
+    migrations="yetan_how_to.migrations",
 )

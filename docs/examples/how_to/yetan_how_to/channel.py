@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from anyio import to_thread
@@ -28,5 +29,8 @@ async def send(message: Message) -> None:
 def _post(gateway: str, message: Message) -> None:
     body = {"id": message.key, "to": message.phone, "text": message.text}
     request = Request(gateway, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=10):
-        pass
+    try:
+        urlopen(request, timeout=10).close()
+    except HTTPError as refused:
+        refused.close()
+        raise
