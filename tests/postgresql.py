@@ -209,7 +209,7 @@ def execute(url: str, statement: str) -> None:
     asyncio.run(run())
 
 
-def configuration_for(url: str, folder: Path) -> Configuration:
+def configuration_for(url: str, folder: Path, plugins: tuple[str, ...] = ()) -> Configuration:
     """A small town's configuration on a database, with `folder` for its data."""
     return Configuration(
         city=City(name="测试市"),
@@ -218,6 +218,7 @@ def configuration_for(url: str, folder: Path) -> Configuration:
         database_url=url,
         secret_key="not a secret, but long enough to be one",
         unit_kinds={},
+        plugins=plugins,
     )
 
 

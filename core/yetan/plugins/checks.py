@@ -46,7 +46,7 @@ def _check_paths(registry: Registry) -> Iterator[str]:
     """Every page is what its own path leads to: of several that match, the first would answer."""
     earlier: list[tuple[Page, re.Pattern[str]]] = []
     for page in registry.pages:
-        owner, example = registry.owner_of(page), _example(page.path)
+        owner, example = registry.owner_of(page), example_path(page.path)
         where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
         if example.startswith("/static/"):
             yield f"{where}: what begins with /static/ is files"
@@ -62,7 +62,7 @@ def _check_paths(registry: Registry) -> Iterator[str]:
         earlier.append((page, compile_path(page.path)[0]))
 
 
-def _example(path: str) -> str:
+def example_path(path: str) -> str:
     """A path that a pattern matches."""
     return re.sub(r"{(\w+)(:\w+)?}", lambda found: {":int": "1", ":float": "1.5"}.get(found[2], found[1]), path)
 

@@ -11,6 +11,7 @@ all (`yetan.plugins.quarantine`); its deliveries, jobs and due dates wait.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -85,7 +86,7 @@ class Conduct:
 
     plugin: str
     paused: bool = False
-    figures: dict[str, Figures] = field(default_factory=dict)
+    figures: dict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
     #: What failed and is not written down yet; see `yetan.plugins.quarantine`.
     failures: list[Failure] = field(default_factory=list)
     #: Called when something has failed.
@@ -124,7 +125,6 @@ class Guarded:
         self.call = call
         self.function = function
         self._limit = limit
-        conduct.figures.setdefault(call, Figures())
 
     @property
     def paused(self) -> bool:
