@@ -8,26 +8,30 @@ the rest follows in the rough order. On the judged queries a hundred candidates 
 from __future__ import annotations
 
 import struct
-import zlib
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from zlib import crc32
 
-from yetan.api import Facet, IndexDamaged, SearchDocument, SearchHit, SearchPage, SearchQuery
+from yetan.api import Facet, IndexDamaged, SearchHit, SearchPage, SearchQuery
 from yetan_search import ranking
-from yetan_search.analysis import Analysis
-from yetan_search.documents import weights_of
 from yetan_search.engine import Asked
 from yetan_search.ranking import Frequencies, mistaken_in, needed_of, rarity, rarity_of
 
 #: So many documents are ranked exactly.
-CANDIDATES = 400
+CANDIDATES = 200
 #: What the rough score takes for a term that is held at all; and for one that is held with so much weight at least,
 #: as in a title. Such a term is there once more, with a mark for each of these steps, which no term begins with.
 HELD = 0.4
 _STEPS = ((3.0, 0.65), (6.0, 0.78), (10.0, 0.86))
-_MARK = "!"
+#: The other mark is an engine's own to use.
+MARKS = "!#"
 
-_COUNT = struct.Struct("<I")
+#: A weight as it is stored, the largest one, and the bytes of a term with its weight.
+_VALUE = struct.Struct("e")
+_LARGEST = 60_000.0
+_SIZE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Entry:
     """A selected document: what is stored of it."""
 
     key: str
-    weights: Mapping[str, float]
+    weights: Weights
     numbers: Collection[str]
 
 
@@ -117,7 +121,12 @@ def rough_terms(weights: Mapping[str, float]) -> Iterator[str]:
         yield term
         for step, (least, _) in enumerate(_STEPS, 1):
             if weight >= least:
-                yield _MARK * step + term
+                yield MARKS[0] * step + term
+
+
+def is_term(indexed: str) -> bool:
+    """Whether that is a term as it stands in a document, without a mark."""
+    return indexed[0] not in MARKS
 
 
 def rough_worths(option: Option) -> Iterator[tuple[tuple[str, ...], float]]:
@@ -125,25 +134,39 @@ def rough_worths(option: Option) -> Iterator[tuple[tuple[str, ...], float]]:
     yield option.terms, option.worth * HELD
     if len(option.terms) == 1:
         for step, (_, value) in enumerate(_STEPS, 1):
-            yield (_MARK * step + option.terms[0],), option.worth * value
+            yield (MARKS[0] * step + option.terms[0],), option.worth * value
 
 
-def stored_weights(document: SearchDocument, analysis: Analysis) -> tuple[Mapping[str, float], bytes]:
-    """A document's terms with their weights, and the same as it is stored beside the document."""
-    weights = weights_of(document, analysis)
-    halves = struct.pack(f"<{len(weights)}e", *(min(weight, 60_000.0) for weight in weights.values()))
-    return weights, zlib.compress(_COUNT.pack(len(weights)) + halves + " ".join(weights).encode(), 1)
+def stored_weights(weights: Mapping[str, float]) -> bytes:
+    """The weights of a document's terms, as they are stored beside it."""
+    in_order = sorted((_number(term), weight) for term, weight in weights.items())
+    values = (min(weight, _LARGEST) for _, weight in in_order)
+    return array("I", (number for number, _ in in_order)).tobytes() + struct.pack(f"{len(in_order)}e", *values)
 
 
-def read_weights(stored: bytes) -> Mapping[str, float]:
-    """What `stored_weights` stored. Raises `IndexDamaged` for anything else."""
-    try:
-        told = zlib.decompress(stored)
-        [count] = _COUNT.unpack_from(told)
-        terms = told[_COUNT.size + 2 * count :].decode().split(" ") if count else []
-        return dict(zip(terms, struct.unpack_from(f"<{count}e", told, _COUNT.size), strict=True))
-    except (zlib.error, struct.error, ValueError) as error:
-        raise IndexDamaged(f"the terms of a document cannot be read: {error!r}") from error
+class Weights:
+    """What `stored_weights` stored, in one reading: of hundreds of terms, a query asks for a few."""
+
+    __slots__ = ("_numbers", "_values")
+
+    def __init__(self, stored: bytes) -> None:
+        count, rest = divmod(len(stored), _SIZE)
+        if rest:
+            raise IndexDamaged("the weights of a document are cut short")
+        self._numbers = array("I", stored[: -2 * count]) if count else array("I")
+        self._values = stored[-2 * count :]
+
+    def of(self, number: int) -> float:
+        """The weight of the term of that number; 0 where the document has none."""
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
+            return 0.0
+        return float(_VALUE.unpack_from(self._values, 2 * place)[0])
+
+
+def _number(term: str) -> int:
+    """The number a term is stored under. That two of one document share it happens once in a million documents."""
+    return crc32(term.encode())
 
 
 def _by_number(key: str) -> tuple[int, str]:
@@ -164,9 +187,10 @@ class _Candidates:
         self.frequency = terms.frequency
 
     def weights(self, term: str) -> Iterator[tuple[int, float]]:
+        number = _number(term)
         for place, entry in enumerate(self._entries):
-            if term in entry.weights:
-                yield place, entry.weights[term]
+            if weight := entry.weights.of(number):
+                yield place, weight
 
     def numbered(self, number: str) -> frozenset[int]:
         return frozenset(place for place, entry in enumerate(self._entries) if number in entry.numbers)

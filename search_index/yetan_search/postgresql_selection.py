@@ -16,7 +16,7 @@ import asyncpg
 
 from yetan.api import SearchQuery
 from yetan_search.analysis import Analysis, Question
-from yetan_search.candidates import Entry, Option, Part, Selection, read_weights, rough_worths, window
+from yetan_search.candidates import Entry, Option, Part, Selection, Weights, rough_worths, window
 from yetan_search.documents import wanted_facets
 from yetan_search.postgresql_tables import NUMBER_MARK, Generation
 from yetan_search.ranking import NUMBER
@@ -97,7 +97,7 @@ async def _entries(connection: asyncpg.Connection, generation: Generation, ids: 
         "JOIN unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, place) USING (id) ORDER BY place",
         ids,
     )
-    return [Entry(row["key"], read_weights(row["weights"]), row["numbers"]) for row in rows]
+    return [Entry(row["key"], Weights(row["weights"]), row["numbers"]) for row in rows]
 
 
 def _conditions(statement: _Statement, query: SearchQuery, question: Question) -> Iterator[str]:

@@ -24,16 +24,16 @@ import asyncpg
 from yetan.api import FACETS, IndexDamaged, SearchDocument
 from yetan_search import making
 from yetan_search.analysis import Analysis
-from yetan_search.candidates import read_weights, rough_terms, stored_weights
-from yetan_search.documents import facets_of, numbers_of, text_of, words_of
+from yetan_search.candidates import MARKS, is_term, rough_terms, stored_weights
+from yetan_search.documents import facets_of, numbers_of, text_of, weights_of, words_of
 from yetan_search.making import Making
 from yetan_search.pinyin import syllables
 
 SCHEMA = "yetan_search"
 #: Advisory locks of the writer of the moment, and of the one process that rebuilds. Any numbers of our own will do.
 WRITING, REBUILDING = 7_389_001, 7_389_002
-#: Numbers are among the terms, with a mark that no term begins with.
-NUMBER_MARK = "#"
+#: Numbers are among the terms, with a mark of their own.
+NUMBER_MARK = MARKS[1]
 
 _ALL = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
@@ -109,7 +109,7 @@ def prepared(documents: Sequence[SearchDocument], analysis: Analysis) -> list[Wr
 
 
 def _prepared(document: SearchDocument, analysis: Analysis) -> Written:
-    weights, stored = stored_weights(document, analysis)
+    weights = weights_of(document, analysis)
     numbers = [_storable(number) for number in numbers_of(document)]
     facets = facets_of(document)
     values: dict[str, Any] = {
@@ -118,7 +118,7 @@ def _prepared(document: SearchDocument, analysis: Analysis) -> Written:
         "scopes": sorted(document.scopes),
         "raised_at": document.raised_at,
         "numbers": numbers,
-        "weights": stored,
+        "weights": stored_weights(weights),
         "text": _storable(text_of(document)),
         "terms": [*rough_terms(weights), *(f"{NUMBER_MARK}{number}" for number in numbers)],
     }
@@ -193,9 +193,10 @@ async def remove(
 ) -> tuple[int, Counter[str]]:
     """Remove documents. Returns how many there were, and how many fewer hold each term."""
     rows = await connection.fetch(
-        f"DELETE FROM {generation.document} WHERE key = ANY($1::text[]) RETURNING weights", keys
+        f"DELETE FROM {generation.document} WHERE key = ANY($1::text[]) RETURNING tsvector_to_array(terms) AS terms",
+        keys,
     )
-    held = Counter(term for row in rows if row["weights"] for term in read_weights(row["weights"]))
+    held = Counter(term for row in rows for term in row["terms"] if is_term(term))
     return len(rows), held
 
 

@@ -10,7 +10,7 @@ import tantivy
 from yetan.api import FACETS, SearchDocument
 from yetan_search.analysis import Analysis
 from yetan_search.candidates import rough_terms, stored_weights
-from yetan_search.documents import facets_of, numbers_of, text_of
+from yetan_search.documents import facets_of, numbers_of, text_of, weights_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What stands for a space among the characters of a text.
@@ -34,7 +34,7 @@ def schema() -> tantivy.Schema:
 
 def document_of(document: SearchDocument, analysis: Analysis) -> tantivy.Document:
     """What tantivy is given of a document."""
-    weights, stored = stored_weights(document, analysis)
+    weights = weights_of(document, analysis)
     made = tantivy.Document()
     for name, value in (
         ("key", document.key),
@@ -47,7 +47,7 @@ def document_of(document: SearchDocument, analysis: Analysis) -> tantivy.Documen
         made.add_text(name, value)
     if document.raised_at is not None:
         made.add_integer("raised_at", microseconds(document.raised_at))
-    made.add_bytes("weights", stored)
+    made.add_bytes("weights", stored_weights(weights))
     return made
 
 

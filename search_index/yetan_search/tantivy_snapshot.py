@@ -16,9 +16,9 @@ from yetan_search.candidates import (
     Option,
     Part,
     Selection,
+    Weights,
     page,
     parts_of,
-    read_weights,
     rough_worths,
     window,
 )
@@ -110,7 +110,7 @@ class TantivySnapshot:
 
     def _entry(self, address: tantivy.DocAddress) -> Entry:
         document = self._searcher.doc(address)
-        return Entry(document["key"][0], read_weights(document["weights"][0]), document["numbers"])
+        return Entry(document["key"][0], Weights(document["weights"][0]), document["numbers"])
 
     def _counts(self, found: Query, facet: Facet) -> dict[str, int]:
         asked = {"values": {"terms": {"field": facet, "size": _VALUES}}}
