@@ -169,7 +169,7 @@ async def ask(
                 break
             writer.write(f"GET {path(next(_numbers))} HTTP/1.1\r\nHost: testserver\r\n{more}\r\n".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            told = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
+            told = {name: value for name, _, value in (line.lower().partition(": ") for line in head.split("\r\n")[1:])}
             status = int(head.split(" ", 2)[1])
             found.size, found.tag = int(told.get("content-length", 0)), told.get("etag", "")
             found.body = await reader.readexactly(found.size if status != 304 else 0)
