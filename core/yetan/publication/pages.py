@@ -49,7 +49,7 @@ from yetan.searching.service import SORT_FIELD, Filters, filters_of, search_boar
 from yetan.statistics.service import values
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
-from yetan.web.forms import Choices, Field, Form
+from yetan.web.forms import BoundField, Choices, Field, Form
 from yetan.web.panels import panels
 from yetan.web.request import Request
 
@@ -178,12 +178,11 @@ async def _list_title(filters: ListFilters) -> str:
 
 async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> dict[str, Choices]:
     """What the filter bar offers. Units one step at a time: where one is, its superiors, and what lies below."""
-    categories = await Category.filter(level=1).order_by("position", "id")
     states = [(state.name, state.label) for state in current().registry.states.values()]
     groups = STATE_GROUPS if any(field.name == "date" for field in fields) else ()
     return {
         "unit": await _unit_choices(filters.unit),
-        "category": [(str(category.id), category.name) for category in categories],
+        "category": await _category_choices(filters.category),
         "state": [*groups, *states],
         "year": [(str(year), str(year)) for year in await _years(now)],
         "month": [(str(month), str(month)) for month in range(1, 13)],
@@ -201,6 +200,13 @@ async def _unit_choices(unit: Unit | None) -> Choices:
     above = [units[each] for each in line if each in units and each != city.id]
     offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
     return [(each.code, each.name) for each in offered]
+
+
+async def _category_choices(chosen: int | None) -> Choices:
+    """The categories of the first level, and the one that was chosen, with its whole name where it lies below."""
+    top = await Category.filter(level=1).order_by("position", "id")
+    below = await Category.filter(id=chosen, level__gt=1) if chosen is not None else []
+    return [*((str(each.id), each.name) for each in top), *((str(each.id), each.path) for each in below)]
 
 
 async def _years(now: datetime) -> range:
@@ -296,7 +302,7 @@ async def search(request: Request) -> Response:
     if page == 1 and not results.degraded:
         count(request.act, words, results.whole)
     kept = {name: value for name, value in typed.items() if name != "page"}
-    narrowed = any(typed[field.name] for field in _SEARCH_FIELDS)
+    narrowed = [field.name for field in _SEARCH_FIELDS if typed[field.name] and field is not SORT_FIELD]
     items = await _rows(
         request,
         [found.row for found in results.found],
@@ -312,7 +318,9 @@ async def search(request: Request) -> Response:
         narrowings=narrowings(results, _NARROWINGS, kept, partial(url, "search")),
         orders=_orders(request, kept),
         guesses=_as_searches(request, results.guessed),
-        often=_as_searches(request, [] if items else await suggestions(request.act, words)),
+        chosen=[(_name_of(form[name]), url("search", **(kept | {name: None}))) for name in narrowed],
+        others=_as_searches(request, [] if items else await suggestions(request.act, words)),
+        often=_as_searches(request, [] if items else await popular(request.act)),
         more=url("search", **kept, page=page + 1) if results.more and not last else None,
         cut_off=results.more and last,
         first=url("search", **kept) if page > 1 else None,
@@ -326,6 +334,13 @@ async def search(request: Request) -> Response:
 def _as_searches(request: Request, texts: Sequence[str]) -> list[tuple[str, str]]:
     """Each text with the address that searches for it."""
     return [(text, request.templating.addresses.path("search", q=text)) for text in texts]
+
+
+def _name_of(field: BoundField) -> str:
+    """What was chosen in a field, as people call it."""
+    if field.name == "year":
+        return _("{year}年").format(year=field.value)
+    return _(dict(field.choices).get(field.value, field.value))
 
 
 def _orders(request: Request, kept: Mapping[str, object]) -> list[tuple[str, str, bool]]:
