@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.benchmarks.city import town_at
 from tests.benchmarks.filling import check, fill
+from tests.benchmarks.rows import Row
 
-from yetan.app import assemble
-from yetan.db.upgrade import upgrade
+from yetan.testing import Town
+
+#: What no made-up town has.
+_UNSET = ("footer", "calendar")
 
 
 def test_the_check_of_a_city_finds_nothing_wrong_with_what_was_written_straight_into_its_tables(
-    empty_database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
-    town = town_at(empty_database_url, tmp_path)
-    registry = assemble(town.configuration)
-    asyncio.run(upgrade(town.configuration, registry.applications, lambda line: None))
+    town = Town(database_url, tmp_path)
     asyncio.run(fill(town, 60, counties=1))
-    wrong = [line for line in asyncio.run(check(town)) if line.name not in ("footer", "calendar")]
-    assert wrong == []
+    assert [line for line in asyncio.run(check(town)) if line.name not in _UNSET] == []
+
+
+def test_a_figure_on_the_wrong_side_of_its_target_is_missed() -> None:
+    def missed(value: float, **target: float) -> bool:
+        return Row("pages", "list", "sqlite", 10, value, "", **target).missed
+
+    assert (missed(0.79, least=0.8), missed(0.8, least=0.8)) == (True, False)
+    assert (missed(1.21, most=1.2), missed(1.2, most=1.2)) == (True, False)
+    assert not missed(99.0)
