@@ -57,6 +57,11 @@ class Stall:
     stack: str
     plugin: str
 
+    @property
+    def innermost(self) -> str:
+        """The first frame of the stack, in words."""
+        return next((line.strip() for line in self.stack.splitlines() if line.startswith("  File ")), "")
+
 
 def watch(
     process: subprocess.Popen[bytes], reading: int, folders: Mapping[str, str], ending: Callable[[], bool]

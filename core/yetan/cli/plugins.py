@@ -1,24 +1,128 @@
-"""`yetan plugin`: the plugins of a city. What their authors need is in `yetan.cli.plugin_authoring`."""
+"""`yetan plugin`: which are on and how they do, releasing one from quarantine, taking leave of one.
+
+None of these runs a plugin's code but `list`, which tells what keeps one from starting.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from yetan.app import assemble
-from yetan.cli.console import CONFIG, ConfigOption
-from yetan.config import load_configuration
+from yetan.cli.console import CONFIG, ConfigOption, fail, run_in
+from yetan.config import Configuration, load_configuration
+from yetan.errors import ConfigurationError
+from yetan.plugins import discovery, quarantine
+from yetan.plugins.models import EnabledPlugin
+from yetan.plugins.removal import drop_tables, export_tables
+from yetan.runtime import Runtime
 
 commands = typer.Typer(help="Plugins.", no_args_is_help=True)
 
 
 @commands.callback()
-def plugin() -> None:
+def plugins() -> None:
     """Plugins."""
 
 
 @commands.command("list")
-def plugin_list(config: ConfigOption = CONFIG) -> None:
-    """List the enabled plugins in the one order, with version and what they need."""
-    for each in assemble(load_configuration(config)).plugins:
+def list_command(config: ConfigOption = CONFIG) -> None:
+    """List the enabled plugins in the one order: version, what they need, how they do, what failed last.
+
+    Then those that once were on. How long each takes is told at /metrics and on the page 管理 > 插件.
+    """
+    configuration = load_configuration(config)
+    names, problems = _start(configuration)
+    health = _health(configuration)
+    for name, line in names.items():
+        typer.echo(f"{line}  {health.pop(name, [''])[0]}".rstrip())
+        for more in health.get(name, [])[1:]:
+            typer.echo(f"    {more}")
+    for name, lines in health.items():
+        typer.echo(f"{name}  {lines[0]}")
+    if problems:
+        fail("\n".join(problems), 2)
+
+
+def _start(configuration: Configuration) -> tuple[dict[str, str], list[str]]:
+    """A line for each plugin that is there, by name, and what keeps the others from starting."""
+    try:
+        loaded, problems = discovery.load(configuration.plugins), []
+    except ConfigurationError as error:
+        loaded, problems = (), error.problems
+    lines = {}
+    for each in loaded:
         needs = f", after {', '.join(each.depends_on)}" if each.depends_on else ""
-        typer.echo(f"{each.name} {each.version}  {each.title}  (yetan.api {each.requires_api}{needs})")
+        lines[each.name] = f"{each.name} {each.version}  {each.title}  (yetan.api {each.requires_api}{needs})"
+    return lines, problems
+
+
+def _health(configuration: Configuration) -> dict[str, list[str]]:
+    """What the database knows of each plugin, in lines; nothing where it cannot be asked."""
+
+    async def work(city: Runtime) -> dict[str, list[str]]:
+        told = {}
+        for row in await EnabledPlugin.all().order_by("id"):
+            if row.name not in configuration.plugins:
+                told[row.name] = [f"{row.version}  以前启用过，数据还在"]
+        for name in configuration.plugins:
+            trouble = await quarantine.trouble_of(name)
+            if trouble.quarantine is not None:
+                since = trouble.quarantine.since.astimezone(configuration.city.zone)
+                state = (
+                    f"已停用（{since:%Y-%m-%d %H:%M}，{trouble.quarantine.call}），恢复：yetan plugin release {name}"
+                )
+            else:
+                state = "正常" if not trouble.failures else "出过错，还在用"
+            lines = [
+                f"{each.at.astimezone(configuration.city.zone):%Y-%m-%d %H:%M}  {each.call}  {each.error.splitlines()[0]}"
+                for each in trouble.failures
+            ]
+            told[name] = [state, *lines]
+        return told
+
+    try:
+        return run_in(configuration.core_alone(), work)
+    except ConfigurationError:
+        return {}
+
+
+@commands.command("release")
+def release_command(
+    name: Annotated[str, typer.Argument(help="As yetan.toml calls it.")], config: ConfigOption = CONFIG
+) -> None:
+    """Let a plugin be called again that was put into quarantine; every process follows within seconds."""
+    configuration = load_configuration(config).core_alone()
+
+    async def work(city: Runtime) -> None:
+        await quarantine.release(city.system_act(), name)
+
+    run_in(configuration, work)
+    typer.echo(f"插件 {name} 恢复了，几秒内各个进程都会重新用它。停用期间没有送到的会接着送。")
+
+
+@commands.command("uninstall")
+def uninstall_command(
+    name: Annotated[str, typer.Argument(help="As yetan.toml called it.")],
+    to: Annotated[Path | None, typer.Option("--to", help="A new folder for its data.")] = None,
+    drop: Annotated[bool, typer.Option("--drop-tables", help="Remove its tables as well, for good.")] = False,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Write the data of a plugin that is off into files; with --drop-tables remove its tables after that."""
+    configuration = load_configuration(config)
+
+    async def work(city: Runtime) -> None:
+        act = city.system_act()
+        folder = to or configuration.data_dir / "exports" / f"{name}-{act.now:%Y%m%dT%H%M%SZ}"
+        counts = await export_tables(act, name, folder)
+        for table, count in counts.items():
+            typer.echo(f"{table}：{count} 行")
+        typer.echo(f"数据写在 {folder}。")
+        if not drop:
+            typer.echo("它的表还在。确定不再用了，就加上 --drop-tables 再运行一次。")
+            return
+        tables = await drop_tables(act, name)
+        typer.echo(f"删了 {len(tables)} 张表。它的软件包可以卸载了：pip uninstall。")
+
+    run_in(configuration, work)

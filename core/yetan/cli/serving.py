@@ -221,7 +221,7 @@ def _tell(stall: Stall, configuration: Configuration) -> None:
     log.error("the serving process has answered nobody for %.1f s and is replaced:\n%s", stall.seconds, stall.stack)
     if not stall.plugin:
         return
-    failure = Failure("event loop", f"held the event loop for {stall.seconds:.1f} s:\n{stall.stack}", late=True)
+    failure = Failure("event loop", f"held the event loop for {stall.seconds:.1f} s: {stall.innermost}", late=True)
 
     async def put(city: Runtime) -> None:
         await quarantine.put(city.system_act(), stall.plugin, failure)

@@ -32,6 +32,10 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
                 for state in registry.states.values()
                 if registry.owner_of(state) == plugin.name
             },
+            "subscriptions": [
+                each.name for each in registry.subscriptions.values() if registry.owner_of(each) == plugin.name
+            ],
+            "due_kinds": [each.name for each in registry.due_kinds.values() if registry.owner_of(each) == plugin.name],
         }
         row, created = await EnabledPlugin.get_or_create(
             {"version": plugin.version, "declared": declared, "first_enabled_at": now, "seen_at": now},
