@@ -5,6 +5,7 @@ None of these runs a plugin's code but `list`, which tells what keeps one from s
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -62,30 +63,27 @@ def _health(configuration: Configuration) -> dict[str, list[str]]:
     """What the database knows of each plugin, in lines; nothing where it cannot be asked."""
 
     async def work(city: Runtime) -> dict[str, list[str]]:
-        told = {}
-        for row in await EnabledPlugin.all().order_by("id"):
-            if row.name not in configuration.plugins:
-                told[row.name] = [f"{row.version}  以前启用过，数据还在"]
-        for name in configuration.plugins:
-            trouble = await quarantine.trouble_of(name)
-            if trouble.quarantine is not None:
-                since = trouble.quarantine.since.astimezone(configuration.city.zone)
-                state = (
-                    f"已停用（{since:%Y-%m-%d %H:%M}，{trouble.quarantine.call}），恢复：yetan plugin release {name}"
-                )
-            else:
-                state = "正常" if not trouble.failures else "出过错，还在用"
-            lines = [
-                f"{each.at.astimezone(configuration.city.zone):%Y-%m-%d %H:%M}  {each.call}  {each.error.splitlines()[0]}"
-                for each in trouble.failures
-            ]
-            told[name] = [state, *lines]
+        told = {name: _told(name, await quarantine.trouble_of(name), city) for name in configuration.plugins}
+        for row in await EnabledPlugin.exclude(name__in=configuration.plugins).order_by("id"):
+            told[row.name] = [f"{row.version}  以前启用过，数据还在"]
         return told
 
     try:
         return run_in(configuration.core_alone(), work)
     except ConfigurationError:
         return {}
+
+
+def _told(name: str, trouble: quarantine.Trouble, city: Runtime) -> list[str]:
+    """How a plugin does, and what failed last."""
+
+    def moment(at: datetime) -> str:
+        return f"{at.astimezone(city.configuration.city.zone):%Y-%m-%d %H:%M}"
+
+    state = "出过错，还在用" if trouble.failures else "正常"
+    if (held := trouble.quarantine) is not None:
+        state = f"已停用（{moment(held.since)} 起，{held.call}：{held.error}）。恢复：yetan plugin release {name}"
+    return [state, *(f"{moment(each.at)}  {each.call}  {each.error}" for each in trouble.failures)]
 
 
 @commands.command("release")
@@ -110,7 +108,7 @@ def uninstall_command(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Write the data of a plugin that is off into files; with --drop-tables remove its tables after that."""
-    configuration = load_configuration(config)
+    configuration = load_configuration(config).core_alone()
 
     async def work(city: Runtime) -> None:
         act = city.system_act()

@@ -48,7 +48,7 @@ async def export_tables(act: Act, plugin: str, folder: Path) -> dict[str, int]:
     `leaving` does, and `OSError` where the files cannot be written; none is overwritten.
     """
     row = await leaving(plugin)
-    folder.mkdir(mode=0o700, parents=True)
+    os.makedirs(folder, mode=0o700)
     counts: dict[str, int] = {}
     async with in_transaction():
         for table in await _there(row):
