@@ -20,6 +20,9 @@ Part = Callable[[Databases, Sequence[int], int], list[Row]]
 
 #: What is measured in cities, in each kind of database.
 CITY_PARTS: dict[str, Part] = {
+    "filling": lambda databases, sizes, rounds: [
+        Row("filling", "city filled in", databases.kind, size, databases.seconds(size), "s") for size in sizes
+    ],
     "pages": pages.measure,
     "attack": lambda databases, sizes, rounds: [
         row for size in sizes for row in pages.under_attack(databases, size, rounds)

@@ -60,7 +60,11 @@ class Databases:
                 postgresql.execute(self.cluster, f'DROP DATABASE IF EXISTS "{name}"')
                 postgresql.execute(self.cluster, f'CREATE DATABASE "{name}"')
             make(town_at(self._url(name), folder), size)
-            (folder / "filled").write_text(f"{time.monotonic() - began:.0f} s\n")
+            (folder / "filled").write_text(f"{time.monotonic() - began:.0f}")
+
+    def seconds(self, size: int) -> float:
+        """How long filling the town of a size took, by the clock."""
+        return float((self.town(size).folder / "filled").read_text())
 
     @contextmanager
     def copy(self, town: Town, folder: Path) -> Iterator[Town]:

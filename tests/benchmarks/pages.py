@@ -54,7 +54,17 @@ def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row
         for connections in (4, MANY):
             asked[f"bare {connections}"] = (bare, Page("bare", lambda number: "/", 400, connections))
         found = compare(asked, rounds)
-    rows = [Row(PART, "bare page", "", 0, milliseconds(found["bare 4"]), "ms")]
+    rows = [
+        Row(
+            PART,
+            "bare page",
+            "",
+            0,
+            milliseconds(found["bare 4"]),
+            "ms",
+            note=f"{found['bare 4'][0].bytes / 1000:.0f} KB",
+        )
+    ]
     for size in sizes:
         of_size = {name.partition(" ")[2]: costs for name, costs in found.items() if name.startswith(f"{size} ")}
         rows += _beside_the_bare_page(databases.kind, size, of_size, found["bare 4"], found[f"bare {MANY}"])

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from yetan.events.worker import Worker
 from yetan.issues.importing import carry_out, plan_import
 from yetan.issues.ledger import ledger_columns, parse_ledger
 from yetan.issues.service import RaiserInput, report_issue, transition_issue
+from yetan.people.models import Person
 from yetan.spreadsheets import read_table, write_xlsx
 from yetan.testing import Town
 from yetan.units.service import root
@@ -72,9 +74,11 @@ async def _beside_the_driver(databases: Databases, size: int, town: Town, raw: T
         await stack.enter_async_context(at_work(town, assemble(town.configuration)))
         driver = await _driver(databases.kind, raw, stack)
         await Worker().run_once()
+        # Each issue another resident's: one who comes again and again is told apart, which takes longer.
+        residents = iter(await Person.all().order_by("-id").limit(_BATCH * (rounds + 1)))
         for _ in range(rounds + 1):
             with _written_down(databases.kind) as calls:
-                ours = await _spent(databases, lambda: _write(town, _BATCH))
+                ours = await _spent(databases, lambda: _write(town, list(islice(residents, _BATCH))))
             asked = await _spent(databases, functools.partial(_ask_again, driver, calls))
             spent.append((ours, asked, len(calls)))
         told = await driver.execute_fetchall(_LAST) if databases.kind == "sqlite" else await driver.fetch(_LAST)
@@ -100,8 +104,8 @@ async def _spent(databases: Databases, work: Callable[[], Awaitable[None]]) -> S
     return Spent(used() - processor, time.monotonic() - clock)
 
 
-async def _write(town: Town, count: int) -> None:
-    """Raise and list issues, as a resident and a clerk would, and let the worker do what follows from each."""
+async def _write(town: Town, residents: Sequence[Person]) -> None:
+    """Raise and list an issue of each, as at a desk and by a clerk, and let the worker do what follows from it."""
     values = {
         "title": "村口三盏路灯不亮",
         "text": "村口到老桥的三盏路灯坏了半个月，晚上老人不敢走。",
@@ -117,10 +121,10 @@ async def _write(town: Town, count: int) -> None:
         "deadline": town.clock().date() + timedelta(days=10),
     }
     worker = Worker()
-    for number in range(count):
-        raised = {**values, "title": f"{values['title']}（{number}）", "text": f"{values['text']}{time.monotonic_ns()}"}
-        raisers = [RaiserInput(person_id=town.resident.id)]
-        issue = await report_issue(await town.act("resident"), raised, raisers)
+    for resident in residents:
+        raised = {**values, "text": f"{values['text']}已经说过{resident.id}次。"}
+        raisers = [RaiserInput(person_id=resident.id)]
+        issue = await report_issue(await town.act("village"), raised, raisers, via="visit")
         await transition_issue(await town.act("clerk"), issue.id, "list", listed)
         await worker.run_once()
 
