@@ -22,6 +22,7 @@ from yetan.events.models import Event
 from yetan.events.service import emit, set_due
 from yetan.faults import reached
 from yetan.hookspecs import hookimpl
+from yetan.i18n import translate
 from yetan.issues.models import Issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
@@ -164,6 +165,7 @@ __all__ = [
     "rings_in",
     "set_due",
     "subtree_of",
+    "translate",
     "unit_scope",
     "value_of",
     "visible",

@@ -14,6 +14,7 @@ from yetan.cli import (
     importing,
     inspection,
     people,
+    plugin_authoring,
     plugins,
     searching,
     serving,
@@ -39,6 +40,7 @@ application.add_typer(delivering.commands, name="events")
 application.add_typer(importing.commands, name="import")
 application.add_typer(exporting.commands, name="person")
 application.add_typer(people.commands, name="user")
+plugin_authoring.register(plugins.commands)
 application.add_typer(plugins.commands, name="plugin")
 application.add_typer(searching.commands, name="search")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -30,7 +30,9 @@ from yetan.issues.service import RaiserInput, report_issue, transition_issue
 from yetan.people.models import Account, Person, Post
 from yetan.people.service import add_account
 from yetan.plugins.registry import Registry
+from yetan.publication.service import approve, renew_draft
 from yetan.runtime import current
+from yetan.testing.rows import row_of
 from yetan.units.models import Unit
 from yetan.units.service import load_units
 from yetan.units.table import UnitRow
@@ -213,6 +215,12 @@ class Town:
         self, *, by: str = "resident", via: str = "online", raisers: Sequence[RaiserInput] | None = None, **values: Any
     ) -> Issue:
         """An issue raised by the resident, about three lamps in 溪尾村; `values` override its fields."""
+        return self.run(self.raised(by=by, via=via, raisers=raisers, **values))
+
+    async def raised(
+        self, *, by: str = "resident", via: str = "online", raisers: Sequence[RaiserInput] | None = None, **values: Any
+    ) -> Issue:
+        """As `report`, for what runs in the town's event loop."""
         given = {
             "title": "村口三盏路灯不亮",
             "text": "村口到老桥的三盏路灯坏了半个月，晚上老人不敢走。",
@@ -224,11 +232,22 @@ class Town:
             **values,
         }
         who = raisers if raisers is not None else [RaiserInput(person_id=self.resident.id)]
+        return await report_issue(await self.act(by), given, who, via=via)
 
-        async def go() -> Issue:
-            return await report_issue(await self.act(by), given, who, via=via)
+    def publish(self, issue: Issue) -> None:
+        """Put an issue before the public as it stands, and let everybody hear of it."""
 
-        return self.do(go)
+        async def go() -> None:
+            act = await self.act()
+            await renew_draft(act, await Issue.get(id=issue.id))
+            await approve(act, issue.id)
+
+        self.do(go)
+        self.run_worker()
+
+    def make_row(self, model: type[M], **given: Any) -> M:
+        """A new row of any model, its columns filled in; `given` are values by name. See `yetan.testing.rows`."""
+        return cast(M, self.run(row_of(self, model, **given)))
 
     def move(self, issue: Issue, transition: str, *, by: str, **values: Any) -> Issue:
         """Take an issue through a transition; what its form requires and `values` do not give is filled in."""

@@ -1,0 +1,73 @@
+"""A plugin whose functions fail when they are told to, each by itself, to see what that costs everybody else."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from functools import wraps
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from yetan.plugins.declarations import Plugin
+
+
+class Broken(Exception):  # noqa: N818 - read as "the function is broken"
+    """What a function raises that was told to fail."""
+
+
+class BreakablePlugin:
+    """A plugin as it is, but for each function it declares: that fails while `broken` is its name.
+
+    `names` are those functions, as in "yetan_panels clinics.open load".
+    """
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.names: list[str] = []
+        self.broken = ""
+        module = ModuleType(f"{plugin.hooks}.breakable")
+        for hook, implementation in vars(import_module(plugin.hooks)).items():
+            if hasattr(implementation, "yetan_impl"):
+                setattr(module, hook, self._breakable_hook(hook, implementation))
+        sys.modules[module.__name__] = module
+        self.plugin = replace(plugin, hooks=module.__name__)
+
+    def _breakable_hook(self, hook: str, implementation: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(implementation)
+        def contributed(*arguments: Any) -> Any:
+            answer = implementation(*arguments)
+            return [self._breakable(hook, each) for each in answer] if isinstance(answer, (list, tuple)) else answer
+
+        return contributed
+
+    def _breakable(self, hook: str, declared: Any) -> Any:
+        if not is_dataclass(declared) or isinstance(declared, type):
+            return declared
+        name = next((str(found) for key in ("name", "kind") if (found := getattr(declared, key, ""))), "")
+        functions = {
+            field.name: self._breakable_function(f"{hook} {name} {field.name}", function)
+            for field in fields(declared)
+            if callable(function := getattr(declared, field.name)) and not isinstance(function, type)
+        }
+        return replace(declared, **functions)
+
+    def _breakable_function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.names.append(name)
+
+        def fail_if_told() -> None:
+            if self.broken == name:
+                raise Broken(name)
+
+        @wraps(function)
+        def breakable(*arguments: Any) -> Any:
+            fail_if_told()
+            return function(*arguments)
+
+        @wraps(function)
+        async def breakable_async(*arguments: Any) -> Any:
+            fail_if_told()
+            return await function(*arguments)
+
+        return breakable_async if inspect.iscoroutinefunction(function) else breakable

@@ -1,0 +1,17 @@
+"""The plugins of this distribution and of the docs keep the contract that every plugin is held to."""
+
+from __future__ import annotations
+
+from yetan.testing.contract import PluginContract
+
+
+class TestSupervision(PluginContract):
+    plugin = "supervision"
+
+
+class TestWhoosh(PluginContract):
+    plugin = "whoosh"
+
+
+class TestLantern(PluginContract):
+    plugin = "lantern"
