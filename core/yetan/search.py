@@ -147,6 +147,10 @@ class SearchUnavailable(Exception):  # noqa: N818 - a state of the service, told
     """The index is missing, damaged or locked; the caller answers from the database and says so."""
 
 
+class IndexBusy(SearchUnavailable):
+    """Another process is writing or rebuilding: nothing is wrong, and it is worth to come back later."""
+
+
 class IndexDamaged(SearchUnavailable):
     """The index is missing or cannot be understood: only a rebuild helps, which the city then does by itself (F24)."""
 

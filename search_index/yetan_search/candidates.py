@@ -147,21 +147,15 @@ def stored_weights(weights: Mapping[str, float]) -> bytes:
 class Weights:
     """What `stored_weights` stored, in one reading: of hundreds of terms, a query asks for a few."""
 
-    __slots__ = ("_numbers", "_values")
+    __slots__ = ("numbers", "values")
 
     def __init__(self, stored: bytes) -> None:
         count, rest = divmod(len(stored), _SIZE)
         if rest:
             raise IndexDamaged("the weights of a document are cut short")
-        self._numbers = array("I", stored[: -2 * count]) if count else array("I")
-        self._values = stored[-2 * count :]
-
-    def of(self, number: int) -> float:
-        """The weight of the term of that number; 0 where the document has none."""
-        place = bisect_left(self._numbers, number)
-        if place == len(self._numbers) or self._numbers[place] != number:
-            return 0.0
-        return float(_VALUE.unpack_from(self._values, 2 * place)[0])
+        #: The numbers of the terms, in order, and their weights.
+        self.numbers = array("I", stored[: 4 * count])
+        self.values = stored[4 * count :]
 
 
 def _number(term: str) -> int:
@@ -189,8 +183,10 @@ class _Candidates:
     def weights(self, term: str) -> Iterator[tuple[int, float]]:
         number = _number(term)
         for place, entry in enumerate(self._entries):
-            if weight := entry.weights.of(number):
-                yield place, weight
+            numbers = entry.weights.numbers
+            at = bisect_left(numbers, number)
+            if at < len(numbers) and numbers[at] == number:
+                yield place, _VALUE.unpack_from(entry.weights.values, 2 * at)[0]
 
     def numbered(self, number: str) -> frozenset[int]:
         return frozenset(place for place, entry in enumerate(self._entries) if number in entry.numbers)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from yetan.api import IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
+from yetan.api import IndexBusy, IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
 from yetan_search.analysis import Analysis
 from yetan_search.batches import batches
 from yetan_search.documents import words_of
@@ -172,7 +172,7 @@ class EmbeddedBackend(Engine, ABC):
     ) -> int:
         """Build a new generation while the old one serves and takes updates, then switch. Returns how many.
 
-        Another process cannot write meanwhile: it is told `SearchUnavailable`, and comes back later.
+        Another process cannot write meanwhile: it is told `IndexBusy`, and comes back later.
         """
         await self._write(self._begin_rebuild)
         try:
@@ -263,7 +263,7 @@ class EmbeddedBackend(Engine, ABC):
 
     def _begin_rebuild(self) -> None:
         if self._rebuild:
-            raise SearchUnavailable("the search index is being rebuilt already")
+            raise IndexBusy("the search index is being rebuilt already")
         # The folder itself may be what was lost.
         self._generations.make_folder()
         self._generations.hold()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from whoosh.util.filelock import FileLock, try_for
 
-from yetan.api import IndexDamaged, SearchUnavailable, reached
+from yetan.api import IndexBusy, IndexDamaged, reached
 from yetan_search import making
 from yetan_search.making import Making
 
@@ -89,9 +89,9 @@ class Generations:
             self.release()
 
     def hold(self) -> None:
-        """Keep other processes from writing until `release`. Raises `SearchUnavailable` where one is at it."""
+        """Keep other processes from writing until `release`. Raises `IndexBusy` where one is at it."""
         if not try_for(self._lock.acquire, LOCK_TIMEOUT):
-            raise SearchUnavailable("another process is writing to the search index")
+            raise IndexBusy("another process is writing to the search index")
         self._held = True
 
     def release(self) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from yetan.api import IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
+from yetan.api import IndexBusy, IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
 from yetan_search import postgresql_tables as tables
 from yetan_search.batches import batches
 from yetan_search.candidates import Part, page, parts_of
@@ -261,6 +261,8 @@ class PostgresqlBackend(Engine):
         try:
             async with self._pool.acquire(timeout=LOCK_TIMEOUT) as connection:
                 yield connection
+        except asyncpg.LockNotAvailableError as error:
+            raise IndexBusy("another process is writing to the search index") from error
         except _DAMAGED as error:
             raise IndexDamaged(f"the search index cannot be read or written: {error!r}") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -282,7 +284,7 @@ async def _lock_writing(connection: asyncpg.Connection) -> None:
 async def _rebuilding(connection: asyncpg.Connection) -> AsyncIterator[None]:
     """Keep others from rebuilding. Should this process die, the server lets them again."""
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", tables.REBUILDING):
-        raise SearchUnavailable("the search index is being rebuilt already")
+        raise IndexBusy("the search index is being rebuilt already")
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 from yetan.log import log
 from yetan.runtime import current
-from yetan.search import SearchUnavailable
+from yetan.search import IndexBusy, SearchUnavailable
 
 #: Seconds from one rebuild to the next, doubled each time it fails: whatever breaks an index again and again must not
 #: keep the machine busy.
@@ -40,9 +40,14 @@ class _Mender:
     async def mend(self) -> None:
         from yetan.searching.feed import rebuild
 
-        log.error("the search index is damaged or lost and is rebuilt now; meanwhile the database is searched")
+        if self.hollow:
+            log.warning("the search index holds nothing yet and is filled now; meanwhile the database is searched")
+        else:
+            log.error("the search index is damaged or lost and is rebuilt now; meanwhile the database is searched")
         try:
             count = await rebuild()
+        except IndexBusy:
+            log.info("another process is writing to the search index; it is looked at again later")
         except SearchUnavailable as error:
             self.failures += 1
             log.error("the search index could not be rebuilt, which is tried again later: %s", error)
