@@ -127,7 +127,7 @@ def build_app(
     `ConfigurationError` at once for what does not fit together, and at start for what cannot be reached.
     """
     registry = assemble(configuration)
-    _check_proxies(configuration)
+    _check_addresses(configuration)
     return application(configuration, registry, clock, worker=worker, site=site, beside=beside)
 
 
@@ -218,13 +218,15 @@ def _check_data_folder(configuration: Configuration) -> None:
         raise ConfigurationError([f"{path} 写不了。{remedy}" for path in sorted(set(closed))])
 
 
-def _check_proxies(configuration: Configuration) -> None:
+def _check_addresses(configuration: Configuration) -> None:
     problems = []
-    for each in configuration.server.trusted_proxies:
-        try:
-            ip_network(each)
-        except ValueError as error:
-            problems.append(f"server.trusted_proxies: {error}; write an address such as '10.0.0.5' or '10.0.0.0/24'")
+    server = configuration.server
+    for key, addresses in (("trusted_proxies", server.trusted_proxies), ("metrics_readers", server.metrics_readers)):
+        for each in addresses:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                problems.append(f"server.{key}: {error}; write an address such as '10.0.0.5' or '10.0.0.0/24'")
     if problems:
         raise ConfigurationError(problems)
 

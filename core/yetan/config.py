@@ -72,6 +72,8 @@ class Server:
     allowed_hosts: tuple[str, ...] = ()
     #: Addresses of proxies whose X-Forwarded-For is believed (C68).
     trusted_proxies: tuple[str, ...] = ()
+    #: Addresses or networks that may read /metrics.
+    metrics_readers: tuple[str, ...] = ("127.0.0.1", "::1")
     #: Minutes without a click, and hours in all, after which one has to sign in again (C37).
     session_idle_minutes: int = 60
     session_hours: int = 12

@@ -70,6 +70,7 @@ from yetan.upkeep import JOBS
 from yetan.web.access_pages import PAGES as ACCESS_PAGES
 from yetan.web.api_pages import PAGES as API_PAGES
 from yetan.web.health import PAGES as HEALTH_PAGES
+from yetan.web.metrics import PAGES as METRICS_PAGES
 
 _EVENT_TYPES = (
     EventType("publication.approved", "公开"),
@@ -117,6 +118,7 @@ def yetan_pages() -> Sequence[Page]:
         *ACCESS_PAGES,
         *API_PAGES,
         *HEALTH_PAGES,
+        *METRICS_PAGES,
     )
 
 

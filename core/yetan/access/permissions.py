@@ -42,6 +42,7 @@ PERMISSIONS = (
     Permission("import.run", "导入台账", _ADMINISTRATOR | _CLERK),
     Permission("event.replay", "重发通知", _ADMINISTRATOR, whole_city=True),
     Permission("system.view", "查看系统状况", _ADMINISTRATOR, whole_city=True),
+    Permission("plugin.release", "恢复停用的插件", _ADMINISTRATOR, whole_city=True),
     Permission("person.privacy", "导出和删除个人信息", _ADMINISTRATOR),
     Permission("audit.view", "查看审计记录", frozenset({"auditor"}), whole_city=True),
 )

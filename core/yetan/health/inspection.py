@@ -36,6 +36,7 @@ async def inspect(city: Runtime, tell: Tell = lambda line: None) -> list[Health]
             units=quick.units,
             unit_tree=records.unit_tree,
             states=lambda: quick.states(city),
+            plugins=lambda: quick.plugins(city),
             history=records.history,
             visibility=records.scopes,
             idempotency_keys=records.request_keys,

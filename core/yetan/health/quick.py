@@ -8,6 +8,7 @@ from yetan.calendar import KNOWN_AHEAD
 from yetan.events.models import Delivery
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import Health
+from yetan.plugins.models import Quarantine
 from yetan.publication.models import Publication, PublicIssue
 from yetan.runtime import Runtime
 from yetan.search import SearchUnavailable
@@ -23,6 +24,7 @@ async def checks(city: Runtime) -> list[Health]:
     return [
         await units(),
         await states(city),
+        await plugins(city),
         await dead_deliveries(),
         await late_deliveries(city),
         await _board(),
@@ -40,15 +42,29 @@ async def units() -> Health:
 
 
 async def states(city: Runtime) -> Health:
-    """Every issue is in a state that core or an enabled plugin declares."""
+    """Every issue is in a state that core or a plugin declares, or declared while it was on (F21)."""
     unknown = sorted(
-        {str(s) for s in await Issue.all().distinct().values_list("state", flat=True)} - set(city.registry.states)
+        {str(s) for s in await Issue.all().distinct().values_list("state", flat=True)}
+        - {*city.registry.states, *city.former_states}
     )
     return Health(
         "states",
         not unknown,
         f"有事项停在没有声明的状态：{'、'.join(unknown)}" if unknown else "每件事都在认得的状态里",
         "请重新启用声明这些状态的插件",
+    )
+
+
+async def plugins(city: Runtime) -> Health:
+    """No enabled plugin is in quarantine. It harms no data: it is advisory."""
+    titles = {each.name: f"{each.title}（{each.name}）" for each in city.registry.plugins}
+    held = [titles[row.plugin] for row in await Quarantine.filter(released_at=None) if row.plugin in titles]
+    return Health(
+        "plugins",
+        not held,
+        f"停用了：{'、'.join(held)}" if held else f"{len(titles)} 个插件都能用",
+        "请到“管理 > 插件”看它错在哪里，装上改好的版本再恢复：yetan plugin release 名称",
+        advisory=True,
     )
 
 

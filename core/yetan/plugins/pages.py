@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
@@ -12,15 +13,19 @@ from yetan.health import checks
 from yetan.i18n import translate as _
 from yetan.issues.models import Issue
 from yetan.people.models import Account
-from yetan.plugins.declarations import Health, NavigationItem, Page
+from yetan.plugins.declarations import Health, NavigationItem, Page, Plugin
+from yetan.plugins.guarding import Figures
 from yetan.plugins.models import EnabledPlugin
+from yetan.plugins.quarantine import Trouble, release, trouble_of
 from yetan.plugins.registry import API_VERSION
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.units.models import Unit
+from yetan.web.forms import Field
 from yetan.web.request import Request
 
-VIEW = "system.view"
+VIEW, RELEASE = "system.view", "plugin.release"
+_PLUGIN = Field("plugin", "插件", max_length=60)
 #: Seconds the checks may take before the page goes on without them.
 PATIENCE = 5.0
 #: How far ahead holidays have to be known: a deadline may lie as far.
@@ -30,6 +35,7 @@ AHEAD = timedelta(days=120)
 _LABELS: Mapping[str, str] = {
     "units": "单位表",
     "states": "事项状态",
+    "plugins": "插件",
     "dead deliveries": "发不出去的通知",
     "late deliveries": "等着发的通知",
     "board": "公开板",
@@ -69,23 +75,48 @@ async def _checks() -> list[Health] | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An enabled plugin: what it is, how it does, and how long its functions took in this process."""
+
+    plugin: Plugin
+    first_enabled_at: datetime | None
+    trouble: Trouble
+    #: What of it was called, those that took longest first.
+    figures: Sequence[tuple[str, Figures]]
+
+
 async def plugins(request: Request) -> Response:
-    """The enabled plugins in their order, and those that once were."""
-    enabled = current().registry.plugins
+    """The enabled plugins in their order with how they do, and those that once were."""
+    registry = current().registry
     known = {row.name: row for row in await EnabledPlugin.all()}
-    names = {plugin.name for plugin in enabled}
+    names = {plugin.name for plugin in registry.plugins}
     return request.render(
         "admin/plugins.html",
-        plugins=enabled,
-        known=known,
+        plugins=[
+            Standing(
+                plugin,
+                known[plugin.name].first_enabled_at if plugin.name in known else None,
+                await trouble_of(plugin.name),
+                sorted(registry.conducts[plugin.name].figures.items(), key=lambda each: -each[1].seconds),
+            )
+            for plugin in registry.plugins
+        ],
         former=[row for row in known.values() if row.name not in names],
         api_version=API_VERSION,
     )
 
 
+async def submit_release(request: Request) -> Response:
+    """Let a plugin be called again."""
+    await release(request.act, (await request.form((_PLUGIN,))).clean()["plugin"])
+    return request.redirect("admin.plugins")
+
+
 PAGES: tuple[Page, ...] = (
     Page("/admin", overview, "admin", permission=VIEW),
     Page("/admin/plugins", plugins, "admin.plugins", permission=VIEW),
+    Page("/admin/plugins", submit_release, "admin.plugins.release", methods=("POST",), permission=RELEASE),
 )
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("admin", "概况", "admin", VIEW, position=1),

@@ -88,7 +88,7 @@ def remote_address(scope: Scope, headers: Headers, proxies: Sequence[IPv4Network
     client = scope.get("client")
     address = client[0] if client else ""
     hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
-    while hops and _is_among(address, proxies):
+    while hops and is_among(address, proxies):
         nearer = hops.pop()
         if not _is_address(nearer):
             break
@@ -96,7 +96,8 @@ def remote_address(scope: Scope, headers: Headers, proxies: Sequence[IPv4Network
     return address[:64]
 
 
-def _is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def is_among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address lies in one of some networks."""
     return _is_address(address) and any(ip_address(address) in network for network in networks)
 
 

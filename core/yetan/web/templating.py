@@ -182,6 +182,7 @@ class Templating:
             "csrf_field": lambda: _hidden("_token", request.csrf_token) if request.csrf_token else Markup(),
             "key_field": lambda: _hidden("_key", request.new_key()),
             "display": request.display,
+            "left_out": self.configuration.left_out,
             "now": act.now.astimezone(self.configuration.city.zone),
             "navigation": self._places("public", request),
             "desk_navigation": self._places("desk", request),

@@ -1,0 +1,88 @@
+"""/metrics: what this process has counted, as Prometheus reads it. For allowed addresses alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from yetan.db.statements import fetch
+from yetan.errors import NotFound
+from yetan.plugins.declarations import Page
+from yetan.plugins.guarding import Figures
+from yetan.plugins.registry import Registry
+from yetan.runtime import current
+from yetan.web.headers import is_among
+from yetan.web.request import Request
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+#: What is told of each function of each plugin: name, what it is, and where it stands.
+_OF_CALLS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
+    ("calls", "Calls of a plugin's functions", lambda each: each.calls),
+    ("failures", "Calls that failed or were cut off", lambda each: each.failures),
+    ("seconds", "Seconds from call to answer, waiting included", lambda each: each.seconds),
+    ("held_seconds", "Seconds the event loop was held", lambda each: each.held),
+    ("blocked", "Times the event loop was held too long in one go", lambda each: each.blocked),
+)
+
+
+class _Figures:
+    """What a registry of prometheus_client collects from."""
+
+    def __init__(self, registry: Registry, deliveries: Iterable[tuple[str, int]]) -> None:
+        self._registry = registry
+        self._deliveries = deliveries
+
+    def collect(self) -> Iterable[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        conducts = self._registry.conducts.values()
+        for name, what, figure in _OF_CALLS:
+            counted = CounterMetricFamily(f"yetan_plugin_{name}", what, labels=("plugin", "call"))
+            for conduct in conducts:
+                for call, figures in conduct.figures.items():
+                    counted.add_metric((conduct.plugin, call), figure(figures))
+            yield counted
+        quarantine = GaugeMetricFamily(
+            "yetan_plugin_quarantined", "Whether a plugin is in quarantine", labels=("plugin",)
+        )
+        for conduct in conducts:
+            quarantine.add_metric((conduct.plugin,), float(conduct.paused))
+        yield quarantine
+        deliveries = GaugeMetricFamily("yetan_deliveries", "Deliveries that are not made yet", labels=("state",))
+        for state, count in self._deliveries:
+            deliveries.add_metric((state,), count)
+        yield deliveries
+
+
+async def metrics(request: Request) -> Response:
+    """This process's figures, and the deliveries of all. Raises `NotFound` for anybody who is not to read them."""
+    if not _may_read(request):
+        raise NotFound
+    from prometheus_client import CollectorRegistry, ProcessCollector
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    counted = await fetch(
+        "SELECT state, count(*) AS count FROM yetan_delivery WHERE state IN ('pending', 'dead') GROUP BY state"
+    )
+    counts = {"pending": 0, "dead": 0, **{row["state"]: row["count"] for row in counted}}
+    collected = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=collected)
+    collected.register(_Figures(current().registry, counts.items()))
+    return Response(generate_latest(collected), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _may_read(request: Request) -> bool:
+    server = current().configuration.server
+    if "x-forwarded-for" in request.headers and not server.trusted_proxies:
+        # It came through a proxy nobody told us of, whose own address says nothing of who asks.
+        return False
+    return is_among(request.act.source, [ip_network(each) for each in server.metrics_readers])
+
+
+#: Personal: never cached, and served by every site.
+PAGES = (Page("/metrics", metrics, "metrics", public=True, personal=True),)
