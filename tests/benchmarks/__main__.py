@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import judged, pages, processes, searching, writing
+from tests.benchmarks import attacks, judged, pages, processes, searching, writing
 from tests.benchmarks.kept import DATABASES, ROOT, Databases, databases
 from tests.benchmarks.rows import Row
 
@@ -24,9 +24,7 @@ CITY_PARTS: dict[str, Part] = {
         Row("filling", "city filled in", databases.kind, size, databases.seconds(size), "s") for size in sizes
     ],
     "pages": pages.measure,
-    "attack": lambda databases, sizes, rounds: [
-        row for size in sizes for row in pages.under_attack(databases, size, rounds)
-    ],
+    "attack": attacks.measure,
     "writing": writing.measure,
     "processes": processes.measure,
     "search": searching.measure,

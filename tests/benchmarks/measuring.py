@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tests.benchmarks.rows import at, median
-from tests.faults.served import free_port
+
+K = TypeVar("K")
 
 #: Every address asked for has a number of its own, so that no answer is one that was kept.
-_numbers = itertools.count(1)
+NUMBERS = itertools.count(1)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,7 +65,7 @@ class Cost:
 class Answers:
     """What came back."""
 
-    statuses: set[int] = field(default_factory=set)
+    statuses: Counter[int] = field(default_factory=Counter)
     size: int = 0
     tag: str = ""
     #: Of the last answer.
@@ -72,36 +73,11 @@ class Answers:
     waited: list[float] = field(default_factory=list)
 
 
-@contextmanager
-def serving(*arguments: str, cluster: int = 0) -> Iterator[Server]:
-    """A process of `tests.benchmarks.serving` that answers."""
-    port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments])
-    try:
-        wait_for(port, process)
-        yield Server(port, process.pid, cluster)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process answers."""
-    end = time.monotonic() + 120
-    while True:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            if asyncio.run(ask(port, lambda number: "/", 1, 1)).statuses == {200}:
-                return
-        assert process.poll() is None, "the server ended"
-        assert time.monotonic() < end, "the server does not answer"
-        time.sleep(0.05)
-
-
-def compare(asked: Mapping[str, tuple[Server, Page]], rounds: int) -> dict[str, list[Cost]]:
+def compare(asked: Mapping[K, tuple[Server, Page]], rounds: int) -> dict[K, list[Cost]]:
     """The cost of each in every round. All are asked in turn, so that what else the machine does hits them all."""
     for server, page in asked.values():
         _cost(server, page, max(page.connections, page.requests // 5))
-    found: dict[str, list[Cost]] = {name: [] for name in asked}
+    found: dict[K, list[Cost]] = {name: [] for name in asked}
     for _ in range(rounds):
         for name, (server, page) in asked.items():
             found[name].append(_cost(server, page, page.requests))
@@ -122,7 +98,7 @@ def _cost(server: Server, page: Page, requests: int) -> Cost:
     before = server.used()
     answers = asyncio.run(ask(server.port, page.path, requests, page.connections, page.headers))
     used = server.used() - before
-    assert answers.statuses == {page.status}, f"{page.path(0)} answers {answers.statuses}"
+    assert answers.statuses.keys() == {page.status}, f"{page.path(0)} answers {answers.statuses}"
     return Cost(used / requests, answers.size, answers.waited)
 
 
@@ -167,29 +143,15 @@ async def ask(
             began = time.monotonic()
             if until is not None and began > until:
                 break
-            writer.write(f"GET {path(next(_numbers))} HTTP/1.1\r\nHost: testserver\r\n{more}\r\n".encode())
+            writer.write(f"GET {path(next(NUMBERS))} HTTP/1.1\r\nHost: testserver\r\n{more}\r\n".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             told = {name: value for name, _, value in (line.lower().partition(": ") for line in head.split("\r\n")[1:])}
             status = int(head.split(" ", 2)[1])
             found.size, found.tag = int(told.get("content-length", 0)), told.get("etag", "")
             found.body = await reader.readexactly(found.size if status != 304 else 0)
-            found.statuses.add(status)
+            found.statuses[status] += 1
             found.waited.append(time.monotonic() - began)
         writer.close()
 
     await asyncio.gather(*(browse() for _ in range(connections)))
     return found
-
-
-async def attack(port: int, path: Callable[[int], str], clients: int, leave_after: float) -> None:
-    """So many ask and leave without waiting, again and again, until cancelled."""
-
-    async def knock() -> None:
-        while True:
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(f"GET {path(next(_numbers))} HTTP/1.1\r\nHost: testserver\r\n\r\n".encode())
-                await asyncio.sleep(leave_after)
-                writer.transport.abort()
-
-    await asyncio.gather(*(knock() for _ in range(clients)))

@@ -12,10 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks.kept import Databases
-from tests.benchmarks.measuring import Page, Server, compare, serving, used_by, wait_for
-from tests.benchmarks.pages import LIST, arguments_of
+from tests.benchmarks.measuring import Page, Server, compare, used_by
+from tests.benchmarks.pages import LIST
 from tests.benchmarks.rows import Row, median
 from tests.benchmarks.searching import engines, make_index
+from tests.benchmarks.sites import arguments_of, serving, wait_for
 from tests.faults.served import free_port
 
 from yetan.plugins.discovery import installed

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from tests.benchmarks.city import MATTERS, TOWNSHIPS, town_at
 from tests.benchmarks.kept import ROOT, SEED, Databases
 from tests.benchmarks.measuring import ask, cluster_used
-from tests.benchmarks.pages import site
 from tests.benchmarks.rows import Row, at
+from tests.benchmarks.sites import site
 from tests.soak.city import at_work
 
 from yetan.app import assemble

@@ -1,0 +1,54 @@
+"""The serving processes that are measured."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tests.benchmarks.kept import Databases
+from tests.benchmarks.measuring import Server, ask
+from tests.faults.served import free_port
+
+from yetan.testing import Town
+
+
+@contextmanager
+def site(databases: Databases, town: Town, *, worker: bool = False) -> Iterator[Server]:
+    """The town's site in a process of its own."""
+    with serving(*arguments_of(town), *(["--worker"] if worker else []), cluster=databases.server) as server:
+        yield server
+
+
+def arguments_of(town: Town) -> list[str]:
+    """What `tests.benchmarks.serving` is told of a town."""
+    told = {"url": town.database_url, "folder": town.folder, "plugins": ",".join(town.plugins), "search": town.search}
+    return ["town", *(f"--{name}={value}" for name, value in told.items())]
+
+
+@contextmanager
+def serving(*arguments: str, cluster: int = 0) -> Iterator[Server]:
+    """A process of `tests.benchmarks.serving` that answers."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments])
+    try:
+        wait_for(port, process)
+        yield Server(port, process.pid, cluster)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process answers."""
+    end = time.monotonic() + 120
+    while True:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if asyncio.run(ask(port, lambda number: "/", 1, 1)).statuses.keys() == {200}:
+                return
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < end, "the server does not answer"
+        time.sleep(0.05)
