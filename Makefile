@@ -47,9 +47,10 @@ soak: install ## Kill a city a thousand times, race in it, and keep the figures 
 SIZES ?= 10000 100000
 DATABASES ?= sqlite postgresql
 PARTS ?=
+FIGURES ?= var/bench.json
 bench: install ## Pages, writes, search beside the bare page and the raw driver (SIZES=, DATABASES=, PARTS=); fails for a missed target.
 	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)" --databases "$(DATABASES)" $(if $(PARTS),--parts "$(PARTS)") \
-		--figures var/bench.json
+		--figures "$(FIGURES)"
 
 docs: install ## The documentation, in var/docs; a warning is an error.
 	@$(BIN)/python docs/hook_reference.py

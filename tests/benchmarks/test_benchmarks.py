@@ -1,4 +1,4 @@
-"""The benchmark's city is one that the services could have made: the check of a city finds nothing wrong with it."""
+"""The benchmark's city is one that the services could have made, and its table says what missed its target."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.filling import check, fill
 from tests.benchmarks.rows import Row
+from tests.benchmarks.table import tables
 
 from yetan.testing import Town
 
@@ -30,3 +31,11 @@ def test_a_figure_on_the_wrong_side_of_its_target_is_missed() -> None:
     assert not replace(row, least=0.8).missed
     assert not replace(row, most=0.8).missed
     assert not row.missed
+
+
+def test_the_table_of_a_run_marks_what_missed_its_target() -> None:
+    row = Row("pages", "bare page / list", "sqlite", 10_000, 0.5, "", least=0.8)
+    run = {"commit": "0" * 40, "at": "2026-11-22T09:00", "machine": "two cores", "rows": [row.figures()]}
+    *_, heading, _, line = tables(run)
+    assert heading == "| pages | sqlite 10,000 | target |"
+    assert line == "| bare page / list | **0.5** | >= 0.8 |"
