@@ -31,7 +31,7 @@ from yetan.i18n import load_catalogues
 from yetan.issues.lifecycle import former_states
 from yetan.layers import layers
 from yetan.plugins import discovery, quarantine
-from yetan.plugins.record import recorded_states
+from yetan.plugins.record import record_enabled, recorded_states
 from yetan.plugins.registry import Registry, build_registry
 from yetan.rules import service as rules
 from yetan.runtime import Runtime
@@ -154,6 +154,8 @@ def application(
             quarantine.watching(),
             beside(),
         ):
+            if not configuration.left_out:
+                await record_enabled(registry, clock())
             if not worker or configuration.left_out:
                 yield
                 return

@@ -42,6 +42,7 @@ from yetan.events.wakeup import listen
 from yetan.faults import reached
 from yetan.plugins.declarations import Subscription
 from yetan.plugins.guarding import is_paused
+from yetan.plugins.record import catch_up
 from yetan.runtime import current
 
 logger = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ class Worker:
         self._woken = asyncio.Event()
         #: The latest the clock has shown; None before the first look.
         self._latest: datetime | None = None
+        self._caught_up = False
 
     def wake(self) -> None:
         """Look now. To be called in the worker's event loop."""
@@ -134,6 +136,7 @@ class Worker:
             "due": _sweep,
             "jobs": run_due_jobs,
             "clock": self._watch_clock,
+            "history": self._catch_up,
         }
         for each in subscriptions:
             if each.mode == "external":
@@ -153,6 +156,7 @@ class Worker:
         """
         subscriptions = list(current().registry.subscriptions.values())
         total = 0
+        await self._catch_up()
         while count := await self._deliver_to(subscriptions) + await _sweep() + await run_due_jobs():
             total += count
         return total
@@ -186,6 +190,12 @@ class Worker:
         taken = await take_back(now) if back else 0
         self._latest = now
         return taken
+
+    async def _catch_up(self) -> int:
+        """At the start, give plugins that were switched on what they missed. Plugins change with a restart alone."""
+        sent = 0 if self._caught_up else await catch_up(current().system_act())
+        self._caught_up = True
+        return sent
 
     async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
         """A batch for each subscriber that has something waiting; returns how many were settled."""

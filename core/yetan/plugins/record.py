@@ -6,17 +6,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import EntryPoint
 
+from yetan.act import Act
 from yetan.db.connection import Application
 from yetan.errors import ConfigurationError
+from yetan.events.replay import replay_history
 from yetan.plugins import discovery
 from yetan.plugins.checks import models_of
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.models import EnabledPlugin
 from yetan.plugins.registry import Registry
+from yetan.runtime import current
 
 
 async def record_enabled(registry: Registry, now: datetime) -> None:
-    """Bring the record up to the enabled plugins; those no longer listed are marked as off and keep their row."""
+    """Bring the record up to the enabled plugins; those no longer listed are marked as off and keep their row.
+
+    One that is switched on, for the first time or again, is owed what happened meanwhile: see `catch_up`.
+    """
     names = [plugin.name for plugin in registry.plugins]
     await EnabledPlugin.exclude(name__in=names).update(enabled=False)
     for plugin in registry.plugins:
@@ -38,12 +44,35 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
             "due_kinds": [each.name for each in registry.due_kinds.values() if registry.owner_of(each) == plugin.name],
         }
         row, created = await EnabledPlugin.get_or_create(
-            {"version": plugin.version, "declared": declared, "first_enabled_at": now, "seen_at": now},
+            {
+                "version": plugin.version,
+                "declared": declared,
+                "first_enabled_at": now,
+                "seen_at": now,
+                "catching_up": True,
+            },
             name=plugin.name,
         )
         if not created:
+            row.catching_up = row.catching_up or not row.enabled
             row.version, row.declared, row.seen_at, row.enabled = plugin.version, declared, now, True
-            await row.save(update_fields=["version", "declared", "seen_at", "enabled"])
+            await row.save(update_fields=["version", "declared", "seen_at", "enabled", "catching_up"])
+
+
+async def catch_up(act: Act) -> int:
+    """Send the subscribers of plugins switched on since what they never were sent; returns how many events.
+
+    Only to those that want history: what starts something, such as notices, would start it too late. Nothing goes
+    twice, however often this is broken off and begun again.
+    """
+    registry = current().registry
+    sent = 0
+    for row in await EnabledPlugin.filter(catching_up=True, enabled=True):
+        for subscription in registry.subscriptions.values():
+            if subscription.historical and registry.owner_of(subscription) == row.name:
+                sent += await replay_history(act, subscription.name)
+        await EnabledPlugin.filter(id=row.id).update(catching_up=False)
+    return sent
 
 
 def known_applications(registry: Registry, applied: Iterable[str]) -> tuple[tuple[Application, ...], list[str]]:

@@ -323,8 +323,10 @@ def _feed_index(registry: Registry) -> None:
     sources: dict[str, list[SearchSource]] = defaultdict(list)
     for source in registry.search_sources.values():
         sources[registry.owner_of(source)].append(source)
-    feeding = [feed.subscription(plugin, own) for plugin, own in sources.items()]
-    registry.subscriptions = {**registry.subscriptions, **{each.name: each for each in feeding}}
+    feeding = {plugin: feed.subscription(plugin, own) for plugin, own in sources.items()}
+    for plugin, subscription in feeding.items():
+        registry.owners.add(subscription, plugin)
+    registry.subscriptions = {**registry.subscriptions, **{each.name: each for each in feeding.values()}}
 
 
 def _open_channels(registry: Registry) -> None:
