@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +28,7 @@ from yetan.access.roles import role_labels
 from yetan.access.sessions import open_session
 from yetan.app import assemble
 from yetan.config import Configuration
-from yetan.db.connection import sqlite_path
+from yetan.db.connection import Application, sqlite_path
 from yetan.db.statements import fetch
 from yetan.db.upgrade import upgrade
 from yetan.people.models import Person, Post
@@ -165,20 +164,26 @@ class Copy:
 
     def __init__(self, database: Database, uploads: Path) -> None:
         self._rows, self._uploads = database.copy(), uploads
-        files = [path for path in uploads.rglob("*") if path.is_file()]
-        self._files = {path: path.read_bytes() for path in files}
+        self._files = {path: path.read_bytes() for path in _files(uploads)}
 
     def put_back(self) -> None:
         """Make the town what it was."""
         self._rows.put_back()
-        shutil.rmtree(self._uploads, ignore_errors=True)
+        for path in _files(self._uploads):
+            if path not in self._files:
+                path.unlink()
         for path, content in self._files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            if not path.exists() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
 
     def close(self) -> None:
         """Let go of the memory."""
         self._rows.close()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 class OpenTown(Town):
@@ -326,7 +331,7 @@ def own_plugins() -> tuple[str, ...]:
 
 @contextmanager
 def open_site(folder: Path) -> Iterator[Site]:
-    """A site in `folder`, on SQLite, with every plugin of the package enabled."""
+    """A site in `folder`, on its file town.sqlite3 if there is one, with every plugin of the package enabled."""
     url = f"sqlite://{folder}/town.sqlite3"
     town = upgraded_town(url, folder)
     with in_a_hurry(), town.open(), closing(sqlite3.connect(sqlite_path(url), check_same_thread=False)) as connection:
@@ -340,9 +345,18 @@ def open_site(folder: Path) -> Iterator[Site]:
 
 def upgraded_town(url: str, folder: Path) -> OpenTown:
     """A town with every plugin of the package enabled, not open yet, on a database that has all their tables."""
-    town = OpenTown(url, folder, plugins=own_plugins(), search="whoosh", theme="lantern")
+    town = _town(url, folder)
     asyncio.run(upgrade(town.configuration, assemble(town.configuration).applications, lambda line: None))
     return town
+
+
+def every_application(folder: Path) -> Sequence[Application]:
+    """What has tables in that town."""
+    return assemble(_town(f"sqlite://{folder}/town.sqlite3", folder).configuration).applications
+
+
+def _town(url: str, folder: Path) -> OpenTown:
+    return OpenTown(url, folder, plugins=own_plugins(), search="whoosh", theme="lantern")
 
 
 @contextmanager
@@ -358,7 +372,6 @@ def in_a_hurry() -> Iterator[None]:
         patch.object(aiosqlite.Connection, "_execute", at_once),
         patch.object(aiosqlite, "connect", connect),
         patch.object(passwords, "HASHER", hasher),
-        patch.object(passwords, "_DECOY", hasher.hash("nobody has this password")),
     ):
         yield
 

@@ -38,6 +38,7 @@ from yetan.runtime import current
 from yetan.searching.models import SynonymRing
 from yetan.searching.synonyms import add_ring
 from yetan.units.models import Unit
+from yetan.web.forms import Field
 from yetan_supervision.service import dun
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -64,6 +65,8 @@ class Scene:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.town = site.town
+        #: Who sends a form with success and what its page looks at, by the question's name, once somebody looked.
+        self.senders: dict[str, tuple[Visitor, Mapping[str, Field]]] = {}
         self.unit = self.town.units[HOME]
         raiser = self.town.accounts["raiser"].person_id
         self.resident = raiser

@@ -49,11 +49,14 @@ def sendings(scene: Scene) -> Iterator[Sending]:
         if question.ask.given is not None:
             question.ask.given(scene)
         body = question.ask.body(scene)
-        given = site.copy()
-        with noted_fields() as noted:
-            visitor = _doer(site, question, body, given.put_back)
-        yield Sending(question, visitor, body, dict(noted))
-        given.close()
+        if question.name not in scene.senders:
+            given = site.copy()
+            with noted_fields() as noted:
+                visitor = _doer(site, question, body, given.put_back)
+            given.close()
+            scene.senders[question.name] = (visitor, dict(noted))
+        visitor, fields = scene.senders[question.name]
+        yield Sending(question, visitor, body, fields)
         before.put_back()
     before.close()
 

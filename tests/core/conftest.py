@@ -13,4 +13,3 @@ def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that take a millisecond: sixty-four megabytes for every sign-in would make the tests wait on nothing."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(passwords, "HASHER", hasher)
-    monkeypatch.setattr(passwords, "_DECOY", hasher.hash("nobody has this password"))

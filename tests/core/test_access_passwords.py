@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 
+from yetan.access import passwords
 from yetan.access.passwords import check_password, hash_password, verify_password
 from yetan.errors import Invalid
 
@@ -83,6 +85,13 @@ def test_hashes_are_argon2id_salted_and_checked() -> None:
         assert not await verify_password("nonsense", "柳湾村口那盏灯亮")
 
     asyncio.run(run())
+
+
+def test_what_is_checked_for_nobody_is_as_dear_as_a_hash_of_today() -> None:
+    """C34: not refused at a glance, and with the costs of a stored one."""
+    assert not passwords.needs_rehash(passwords._decoy())
+    with pytest.raises(VerifyMismatchError):
+        passwords.HASHER.verify(passwords._decoy(), "nobody has this password")
 
 
 def test_a_full_width_keyboard_locks_nobody_out() -> None:
