@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tests.search.engines import (
 )
 
 from yetan.api import (
+    IndexBusy,
     IndexDamaged,
     SearchBackend,
     SearchDocument,
@@ -225,3 +227,39 @@ def test_searches_at_the_same_time_do_not_share_a_reader(filled: Place) -> None:
 
     filled.do(work)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("search")]
+
+
+def test_processes_that_start_and_write_at_once_lose_nothing(place: Place) -> None:
+    """An index that one of them makes is no damage to the others; there is one writer at a time."""
+
+    async def main() -> None:
+        processes = [place.engine() for _ in range(3)]
+        await asyncio.gather(*(each.open() for each in processes))
+        assert [await each.count() for each in processes] == [0, 0, 0]
+        await asyncio.gather(*(each.apply([lamp(number, "路灯")], ()) for number, each in enumerate(processes)))
+        assert [await each.count() for each in processes] == [3, 3, 3]
+        await asyncio.gather(*(each.close() for each in processes))
+
+    asyncio.run(main())
+
+
+def test_what_others_write_during_a_rebuild_is_there_afterwards_or_was_refused(filled: Place) -> None:
+    async def work(backend: SearchBackend) -> None:
+        other = filled.engine()
+        await other.open()
+        written: list[str] = []
+
+        async def documents() -> AsyncIterator[SearchDocument]:
+            yield LAMP_TITLE
+            yield LAMP_TEXT
+            with pytest.raises(IndexBusy):
+                await other.rebuild(each())
+            with suppress(IndexBusy):
+                await other.apply([lamp(9, "西村路灯")], ["issue:2"])
+                written.append("issue:9")
+
+        await backend.rebuild(documents())
+        assert await other.keys() == {"issue:1", "issue:9"} if written else {"issue:1", "issue:2"}
+        await other.close()
+
+    filled.do(work)

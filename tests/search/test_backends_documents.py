@@ -27,6 +27,7 @@ from yetan.api import (
     person_scope,
     unit_scope,
 )
+from yetan_search import candidates
 
 
 def lamp(number: int, title: str = "路灯不亮", **values: object) -> SearchDocument:
@@ -192,5 +193,19 @@ def test_numbers_asked_for_besides_the_text_find_whole(place: Place) -> None:
         assert (await backend.search(SearchQuery("13900001234", PUBLIC))).hits == ()
         query = SearchQuery("13900001234", PUBLIC, numbers=frozenset({"3/13900001234"}))
         assert numbers(await backend.search(query)) == [1]
+
+    place.do(work)
+
+
+def test_pages_are_whole_beyond_those_that_are_ranked_exactly(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "CANDIDATES", 3)
+
+    async def work(backend: SearchBackend) -> None:
+        await backend.apply(LAMPS, ())
+        query = SearchQuery("路灯", PUBLIC, limit=2)
+        pages = [await backend.search(replace(query, offset=offset)) for offset in range(0, 8, 2)]
+        assert sorted(key for page in pages for key in numbers(page)) == [1, 2, 3, 4, 5, 6]
+        assert [page.total for page in pages] == [6, 6, 6, 6]
+        assert all(not hit.partial for page in pages for hit in page.hits)
 
     place.do(work)

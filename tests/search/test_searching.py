@@ -13,7 +13,8 @@ from yetan.issues.models import Issue
 from yetan.issues.service import RaiserInput
 from yetan.people.service import add_household
 from yetan.publication.service import approve
-from yetan.searching import popular, vocabulary
+from yetan.searching import places, popular, vocabulary
+from yetan.searching.feed import rebuild
 from yetan.searching.models import SearchedText, SynonymChange, SynonymRing
 from yetan.searching.service import Filters, Results, search_board, search_desk, suggestions
 from yetan.searching.synonyms import add_ring, change_ring
@@ -289,13 +290,8 @@ def test_a_new_name_makes_a_rebuild_due_and_the_old_index_serves_on(town: Town) 
     assert town.browser().get("/readyz").json()["checks"]["search_index"] is False
     assert "索引该重建了" in town.browser("administrator").get("/admin/synonyms").text
 
-    async def rebuild() -> str:
-        from yetan.searching.feed import rebuild
-
-        await rebuild()
-        return await vocabulary.rebuild_due()
-
-    assert town.do(rebuild) == ""
+    town.run(rebuild())
+    assert town.run(vocabulary.rebuild_due()) == ""
     assert town.browser().get("/readyz").json()["checks"]["search_index"] is True
 
 
@@ -303,6 +299,41 @@ def test_a_new_name_makes_a_rebuild_due_and_the_old_index_serves_on(town: Town) 
 def test_names_are_known_with_and_without_their_endings(town: Town) -> None:
     words = town.run(vocabulary.vocabulary()).words
     assert {"溪尾村", "溪尾", "荷塘社区", "荷塘", "路灯", "市政设施"} <= set(words)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("荷塘社区荷塘路12号楼道", "荷塘路"),
+        ("樟园小区3号楼", "樟园小区"),
+        ("松涛里35号", "松涛里"),
+        ("小区里", ""),
+        ("荷塘社区", ""),
+        ("***路5号", ""),
+        ("13900005678", ""),
+        ("路" * 200, "路" * 4),
+    ],
+)
+def test_a_place_is_called_by_what_stands_before_its_numbers(place: str, name: str) -> None:
+    assert places.name_in(place, {"荷塘社区"}) == name
+
+
+@on_sqlite
+def test_a_place_that_several_issues_name_becomes_a_word_within_a_week(town: Town) -> None:
+    settle(town)
+    for number in range(places.FEWEST_ISSUES):
+        publish(town, f"第{number}盏路灯不亮", place=f"溪尾村晚渡路{number}号")
+    publish(town, "停水", place="溪尾村松涛里35号")
+    settle(town)
+    assert town.run(vocabulary.rebuild_due()) == ""
+    town.clock.forward(weeks=1)
+    settle(town)
+    assert "晚渡路" in town.run(vocabulary.rebuild_due())
+    words = town.run(vocabulary.vocabulary()).words
+    assert "晚渡路" in words
+    assert "松涛里" not in words
+    town.run(rebuild())
+    assert town.run(vocabulary.rebuild_due()) == ""
 
 
 # What others search
