@@ -63,6 +63,7 @@ from yetan.rules.service import CORE_RULES
 from yetan.search import SearchSource
 from yetan.searching.admin_pages import NAVIGATION as SEARCH_NAVIGATION
 from yetan.searching.admin_pages import PAGES as SEARCH_PAGES
+from yetan.searching.places import JOBS as PLACE_JOBS
 from yetan.statistics.service import CORE_METRICS
 from yetan.units.pages import NAVIGATION as UNIT_NAVIGATION
 from yetan.units.pages import PAGES as UNIT_PAGES
@@ -174,7 +175,7 @@ def yetan_subscriptions() -> Sequence[Subscription]:
 
 @hookimpl
 def yetan_jobs() -> Sequence[Job]:
-    return (*JOBS, *AUDIT_JOBS, docket.JOB)
+    return (*JOBS, *AUDIT_JOBS, *PLACE_JOBS, docket.JOB)
 
 
 @hookimpl

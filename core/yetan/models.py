@@ -21,7 +21,7 @@ from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.records.models import PublicRecord
 from yetan.rules.models import RuleDocument, RuleValue
-from yetan.searching.models import SearchedText, SynonymChange, SynonymRing
+from yetan.searching.models import PlaceName, SearchedText, SynonymChange, SynonymRing
 from yetan.statistics.models import Counter
 from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
 
@@ -47,6 +47,7 @@ __all__ = [
     "Link",
     "Notice",
     "Person",
+    "PlaceName",
     "PluginFailure",
     "Post",
     "PublicIssue",

@@ -12,6 +12,7 @@ from yetan.plugins.guarding import is_paused, plugin_of
 from yetan.runtime import current
 from yetan.search import IndexDamaged, SearchDocument, SearchSource, SearchUnavailable
 from yetan.searching.mending import damage_met
+from yetan.searching.places import gather
 from yetan.searching.vocabulary import learn
 
 _CHUNK = 200
@@ -81,5 +82,6 @@ async def rebuild(progress: Callable[[int], None] | None = None) -> int:
     backend = current().search
     if backend is None:
         raise SearchUnavailable("No search backend is configured; set `search` in yetan.toml.")
+    await gather()
     await learn()
     return await backend.rebuild(every_document(), progress)

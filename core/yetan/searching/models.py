@@ -1,4 +1,4 @@
-"""The town's own synonyms with their history, and what is searched often."""
+"""The town's own synonyms with their history, the names of its places, and what is searched often."""
 
 from __future__ import annotations
 
@@ -50,6 +50,19 @@ class SynonymChange(Record):
         app = "yetan"
         table = "yetan_synonym_change"
         unique_together = (("ring", "version"),)
+
+
+class PlaceName(Record):
+    """What several published issues call a place: a word of the dictionary. See `yetan.searching.places`."""
+
+    privacy: ClassVar[Privacy] = Privacy(public="name")
+
+    id = fields.IntField(primary_key=True)
+    name = fields.CharField(max_length=20, unique=True)
+
+    class Meta:
+        app = "yetan"
+        table = "yetan_place_name"
 
 
 class SearchedText(Record):

@@ -11,6 +11,7 @@ from yetan.db.statements import fetch
 from yetan.issues.models import Category
 from yetan.runtime import Runtime, current
 from yetan.search import SearchBackend, SearchUnavailable, Vocabulary, rings_in
+from yetan.searching.models import PlaceName
 from yetan.searching.synonyms import rings
 from yetan.units.models import Unit, UnitName
 
@@ -32,8 +33,11 @@ async def vocabulary() -> Vocabulary:
     units = [name for row in await Unit.all().values("name", "short_name") for name in row.values()]
     former = [str(name) for name in await UnitName.all().values_list("name", flat=True)]
     categories = [str(name) for name in await Category.all().values_list("name", flat=True)]
+    places = [str(name) for name in await PlaceName.all().values_list("name", flat=True)]
     kinds = [kind.label for kind in city.configuration.unit_kinds.values()]
-    words = set(_places((*units, *former))) | {part for each in (*categories, *kinds) for part in _APART.split(each)}
+    words = {*places, *_places((*units, *former))} | {
+        part for each in (*categories, *kinds) for part in _APART.split(each)
+    }
     own = (*rings_in(_file(city)), *await rings())
     return Vocabulary(tuple(sorted(word for word in words if len(word) > 1)), own)
 
