@@ -126,11 +126,13 @@ def test_one_of_two_can_be_restarted_unnoticed(served_on_cluster: ServedTown) ->
 
     with ThreadPoolExecutor(4) as people:
         counts = [people.submit(person, who) for who in range(4)]
-        time.sleep(2)
-        assert processes[0].stop() == 0
-        processes[0] = town.serve(port=processes[0].port)
-        time.sleep(1)
-        stop.append(True)
+        try:
+            time.sleep(2)
+            assert processes[0].stop() == 0
+            processes[0] = town.serve(port=processes[0].port)
+            time.sleep(1)
+        finally:
+            stop.append(True)  # Whatever went wrong: the block ends when the people do.
     seen = sum((count.result() for count in counts), Counter())
     print(dict(seen))
     assert seen["went on"] > 0
