@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from yetan.db.model import Record
+from yetan.people.models import Person
 from yetan.plugins.registry import Registry
 
 
@@ -32,3 +34,14 @@ def _each(contributed: object) -> Iterator[Any]:
 
 def _is_of(plugin: str, declared: object, registry: Registry) -> bool:
     return is_dataclass(declared) and registry.owner_of(declared) == plugin
+
+
+def names_a_person(model: type[Record]) -> str:
+    """A column of the model that refers to a person, or ""."""
+    columns = model._meta.fields_map
+    relations = sorted(model._meta.fk_fields | model._meta.o2o_fields)
+    return next((name for name in relations if getattr(columns[name], "model_name", "") == _PERSON), "")
+
+
+#: As a foreign key names it; the model itself stands there only once Tortoise has started.
+_PERSON = f"{Person._meta.app}.{Person.__name__}"

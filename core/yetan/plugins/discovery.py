@@ -74,6 +74,26 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
     return ordered
 
 
+def load_with_dependencies(name: str, available: Mapping[str, EntryPoint] | None = None) -> tuple[Plugin, ...]:
+    """The plugin `name`, the last one, after all that it depends on.
+
+    Raises `ConfigurationError` as `load` does.
+    """
+    points = installed() if available is None else available
+    names = [name]
+    for each in names:
+        names += [needed for needed in _dependencies(points.get(each)) if needed not in names]
+    return load(names, points)
+
+
+def _dependencies(point: EntryPoint | None) -> tuple[str, ...]:
+    try:
+        plugin = point.load() if point is not None else None
+    except (Exception, SystemExit):
+        return ()  # `load` will say it
+    return plugin.depends_on if isinstance(plugin, Plugin) else ()
+
+
 def api_mismatch(plugin: Plugin, version: str = API_VERSION) -> str:
     """What to upgrade where `version` of `yetan.api` is outside the range the plugin works with, or ""."""
     about = f"plugin {plugin.name!r} {plugin.version} works with yetan.api {plugin.requires_api}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from importlib.metadata import EntryPoint
 
 from yetan.act import Act
 from yetan.db.connection import Application
@@ -12,7 +11,6 @@ from yetan.errors import ConfigurationError
 from yetan.events.replay import replay_history
 from yetan.plugins import discovery
 from yetan.plugins.checks import models_of
-from yetan.plugins.declarations import Plugin
 from yetan.plugins.models import EnabledPlugin
 from yetan.plugins.registry import Registry
 from yetan.runtime import current
@@ -99,19 +97,7 @@ def installed_applications(label: str) -> tuple[Application, ...]:
     Raises `ConfigurationError` where the plugin, or one it depends on, is not installed or does not work with this
     version.
     """
-    points = discovery.installed()
-    names = [_name(label)]
-    for name in names:
-        names += [needed for needed in _dependencies(points.get(name)) if needed not in names]
-    return Registry(plugins=discovery.load(names, points), configurations={}).applications
-
-
-def _dependencies(point: EntryPoint | None) -> tuple[str, ...]:
-    try:
-        plugin = point.load() if point is not None else None
-    except Exception:
-        return ()  # `load` will say it
-    return plugin.depends_on if isinstance(plugin, Plugin) else ()
+    return Registry(plugins=discovery.load_with_dependencies(_name(label)), configurations={}).applications
 
 
 def _name(label: str) -> str:

@@ -39,13 +39,13 @@ from yetan.db.upgrade import upgrade
 from yetan.errors import YetanError
 from yetan.issues.models import Issue
 from yetan.people.erasure import erase_person, export_person
-from yetan.people.models import Person
-from yetan.plugins import discovery
 from yetan.plugins.checks import SIGNED_IN, example_path, models_of
 from yetan.plugins.declarations import Page, Plugin
-from yetan.plugins.declared import declared_by
+from yetan.plugins.declared import declared_by, names_a_person
+from yetan.plugins.discovery import load_with_dependencies
 from yetan.plugins.messages import untranslated
 from yetan.plugins.models import PluginFailure
+from yetan.plugins.record import record_enabled
 from yetan.plugins.registry import Registry, build_registry
 from yetan.runtime import current
 from yetan.testing.breaking import BreakablePlugin
@@ -109,7 +109,10 @@ class PluginContract:
         On PostgreSQL where the environment names a server (YETAN_TEST_POSTGRESQL) or the suite has one of its own.
         """
         town = self._town(tmp_path)
-        plugin, others = _loaded(self.plugin)[-1], _applications(_loaded(self.plugin)[:-1])
+        plugin, others = (
+            load_with_dependencies(self.plugin)[-1],
+            _applications(load_with_dependencies(self.plugin)[:-1]),
+        )
         if plugin.application is None:
             return
         with _database(kind, request, tmp_path) as url:
@@ -124,15 +127,17 @@ class PluginContract:
     def test_switched_off_and_on_again_it_has_kept_its_data(
         self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        """While it is off the city works without it."""
+        """While it is off the city works without it, and an upgrade goes by its tables."""
+        models = _models(load_with_dependencies(self.plugin)[-1])
+        if not models:
+            return
         on = self._town(tmp_path)
         on.database_url = upgraded_copy(on.configuration, tmp_path_factory.getbasetemp(), tmp_path)
-        models = _models(_loaded(self.plugin)[-1])
         with on.open():
             issue = _published_issue(on)
             for model in models:
                 self.make_row(on, model)
-        asyncio.run(bring_up(on.configuration))
+            on.do(lambda: record_enabled(current().registry, on.clock()))
         before = _rows(on.database_url, models)
         off = Town(on.database_url, tmp_path)
         asyncio.run(bring_up(off.configuration))
@@ -151,7 +156,7 @@ class PluginContract:
         folder = tmp_path_factory.mktemp("contract")
         town = cls._town(folder)
         town.database_url = upgraded_copy(town.configuration, tmp_path_factory.getbasetemp(), folder)
-        *others, plugin = _loaded(cls.plugin)
+        *others, plugin = load_with_dependencies(cls.plugin)
         breakable = BreakablePlugin(plugin)
         registry = build_registry(town.configuration, (*others, breakable.plugin))
         with town.open(registry):
@@ -219,7 +224,7 @@ class PluginContract:
         found: list[str] = []
         about = [model for model in trial.models if model.privacy.person]
         for model in trial.models:
-            if not model.privacy.person and (column := _names_a_person(model)):
+            if not model.privacy.person and (column := names_a_person(model)):
                 found.append(
                     f"{model.__name__}.{column} names a person, but the row is about nobody: "
                     f"say person={column!r} in its Privacy, and what is to be done with it in erase="
@@ -237,19 +242,9 @@ class PluginContract:
     @classmethod
     def _town(cls, folder: Path) -> Town:
         """A town, not on a database yet, with the plugin, what it depends on, and what makes use of it."""
-        plugins = _loaded(cls.plugin)
+        plugins = load_with_dependencies(cls.plugin)
         names = tuple(each.name for each in plugins)
         return Town("", folder, **{"plugins": names, **_use_of(plugins[-1]), **cls.options})
-
-
-def _loaded(name: str) -> tuple[Plugin, ...]:
-    """The plugin, after those it depends on."""
-    names = [name]
-    points = discovery.installed()
-    for each in names:
-        if each in points:
-            names += [needed for needed in points[each].load().depends_on if needed not in names]
-    return discovery.load(tuple(reversed(names)), points)
 
 
 def _use_of(plugin: Plugin) -> dict[str, str]:
@@ -403,13 +398,6 @@ def _failing_deeds(city: Town) -> Iterator[str]:
 
 
 # Persons
-
-
-def _names_a_person(model: type[Record]) -> str:
-    """A column of the model that refers to a person, or ""."""
-    columns = model._meta.fields_map
-    relations = sorted(model._meta.fk_fields | model._meta.o2o_fields)
-    return next((name for name in relations if columns[name].related_model is Person), "")  # type: ignore[attr-defined]
 
 
 async def _erased(city: Town, rows: Mapping[type[Record], Any]) -> list[str]:
