@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from whoosh.reading import SegmentReader
@@ -57,7 +57,7 @@ class Segments:
     def __init__(self) -> None:
         self._postings: _Kept[Run] = _Kept(POSTINGS_HELD)
         self._sets: _Kept[int] = _Kept(SETS_HELD)
-        self._values: _Kept[tuple[str, ...]] = _Kept(SETS_HELD)
+        self._fields: _Kept[Mapping[str, int]] = _Kept(SETS_HELD)
         self._columns: _Kept[Sequence[int]] = _Kept(COLUMNS_HELD)
 
     def postings(self, leaf: SegmentReader, term: str) -> Run:
@@ -72,11 +72,14 @@ class Segments:
             (leaf.segment().segment_id(), name, value), lambda: bits(_run(leaf, name, value)[0]), lambda _: 1
         )
 
-    def values(self, leaf: SegmentReader, name: str) -> tuple[str, ...]:
-        """The values of the field `name` in a segment."""
-        return self._values.get(
-            (leaf.segment().segment_id(), name), lambda: tuple(each.decode() for each in leaf.lexicon(name)), len
-        )
+    def values(self, leaf: SegmentReader, name: str) -> Mapping[str, int]:
+        """The values of the field `name` in a segment, with the documents that hold each."""
+
+        def read() -> Mapping[str, int]:
+            values = (value.decode() for value in leaf.lexicon(name))
+            return {value: bits(_run(leaf, name, value)[0]) for value in values}
+
+        return self._fields.get((leaf.segment().segment_id(), name), read, len)
 
     def column(self, leaf: SegmentReader, name: str) -> Sequence[int]:
         """The numbers of a column, by document."""

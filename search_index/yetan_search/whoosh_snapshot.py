@@ -133,9 +133,10 @@ class WhooshSnapshot:
         """How many of the documents `found` there are of each value."""
         counts: dict[Facet, Counter[str]] = {facet: Counter() for facet in facets}
         for leaf, documents in zip(self._leaves, self._by_segment(found), strict=True):
+            if not documents:
+                continue
             for facet, counted in counts.items():
-                for value in self._segments.values(leaf.reader, FACET_FIELDS[facet]):
-                    holding = self._segments.holding(leaf.reader, FACET_FIELDS[facet], value)
+                for value, holding in self._segments.values(leaf.reader, FACET_FIELDS[facet]).items():
                     if number := (holding & documents).bit_count():
                         counted[value] += number
         return dict(counts)

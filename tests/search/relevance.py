@@ -11,14 +11,14 @@ import math
 import os
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openpyxl import load_workbook
 
-from yetan.api import SearchDocument
+from yetan.api import PUBLIC_SCOPE, SearchBackend, SearchDocument, SearchQuery
 from yetan_search import concepts, ranking
 from yetan_search.analysis import Analysis, Question
 from yetan_search.concepts import concepts_of
@@ -29,6 +29,7 @@ from yetan_search.synonyms import Synonyms, synonyms_with
 HERE = Path(__file__).parent
 DEMONSTRATION = HERE.parents[1] / "deployments" / "sanming" / "demo" / "issues"
 CUT = 10
+PUBLIC = frozenset({PUBLIC_SCOPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,18 @@ def figures(queries: Sequence[Query], ask: Callable[[str], Sequence[str]]) -> di
     return {kind: sum(each) / len(each) for kind, each in marks.items()}
 
 
+async def found_by(backend: SearchBackend, judged: Judged) -> dict[str, list[str]]:
+    """What an open engine finds for each query, best first: its index is made of the documents."""
+
+    async def documents() -> AsyncIterator[SearchDocument]:
+        for document in judged.documents:
+            yield replace(document, scopes=PUBLIC)
+
+    await backend.rebuild(documents())
+    asked = (SearchQuery(query.text, PUBLIC, limit=CUT) for query in judged.queries)
+    return {query.text: [hit.key for hit in (await backend.search(query)).hits] for query in asked}
+
+
 @contextmanager
 def _without(module: object, **values: float) -> Iterator[None]:
     """A part of the ranking switched off."""
@@ -153,8 +166,6 @@ class _NoNames(Analysis):
     """Takes nothing between spaces for a name."""
 
     def question(self, text: str) -> Question:
-        from dataclasses import replace
-
         question = super().question(text)
         return replace(
             question, chunks=(), pairs=(*question.pairs, *(each for each in question.chunks if len(each) == 2))
