@@ -17,58 +17,59 @@ PART = "attack"
 #: Seconds after which an attacker leaves, and for which the list is asked.
 _LEAVE, _WHILE = 0.1, 4.0
 
-#: Addresses that anybody may ask for and that give the database much to do; a search as it is while the index is lost.
-#: The dearest of them is attacked.
+#: Addresses that anybody may ask for and that give the database much to do; the dearest of them is attacked.
 _DEAR = (
     "/?",
-    "/search?q=%E8%B7%AF%E7%81%AF",
     "/units?",
     f"{LIST}?unit=c0&state=transferred",
     f"{LIST}?state=late&kind=suggestion&unit=c0",
     f"{LIST}?date=struck_off&year=2023&month=6&kind=suggestion",
     f"{LIST}?date=resolved&kind=suggestion&state=declined",
 )
+#: And a search as it is while the index is lost: every text of the board is read.
+_SEARCH = "/search?q=%E8%B7%AF%E7%81%AF"
 
 
 def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row]:
-    """How many lists a second are left while 32 clients ask for the dearest address and leave."""
-    return [_under_attack(databases, size, rounds) for size in sizes]
-
-
-def _under_attack(databases: Databases, size: int, rounds: int) -> Row:
-    town = databases.town(size)
-    with site(databases, town) as server:
-        pages = {path: (server, Page(path, _numbered(path), 10)) for path in _DEAR}
-        dear, costs = max(compare(pages, 1).items(), key=lambda each: each[1][0].seconds)
-        shares = [asyncio.run(_shares_left(server, dear)) for _ in range(rounds)]
-    by_clock, by_processor = (median(each) for each in zip(*shares, strict=True))
-    note = f"by processor time {by_processor:.2f}; attacked: {dear} ({milliseconds(costs):.0f} ms)"
-    return Row(PART, "list under attack / list alone", databases.kind, size, by_clock, "", least=0.5, note=note)
+    """How many lists a second are left while 32 clients ask for a dear address and leave."""
+    rows = []
+    for size in sizes:
+        town = databases.town(size)
+        for name, addresses in (("a page", _DEAR), ("search without index", (_SEARCH,))):
+            with site(databases, town) as server:
+                pages = {path: (server, Page(path, _numbered(path), 10)) for path in addresses}
+                dear, costs = max(compare(pages, 1).items(), key=lambda each: each[1][0].seconds)
+                left, by_processor = asyncio.run(_left(server, dear, rounds))
+            note = f"by processor time {by_processor:.2f}; {dear}, {milliseconds(costs):.0f} ms"
+            rows.append(Row(PART, f"lists left under attack on {name}", databases.kind, size, left, "", 0.5, note=note))
+    return rows
 
 
 def _numbered(path: str) -> Callable[[int], str]:
     return lambda number: f"{path}&n={number}"
 
 
-async def _shares_left(server: Server, dear: str) -> tuple[float, float]:
+async def _left(server: Server, dear: str, rounds: int) -> tuple[float, float]:
     """Lists while the address is attacked by those before: in a second, and in a second of the server's processor."""
 
     async def lists() -> tuple[float, float]:
         began, used = time.monotonic(), server.used()
-        path = _numbered(f"{LIST}?")
-        answers = await ask(server.port, path, 10**6, 4, until=began + _WHILE)
+        answers = await ask(server.port, _numbered(f"{LIST}?"), 10**6, 4, until=began + _WHILE)
         drawn = answers.statuses[200]
         return drawn / (time.monotonic() - began), drawn / (server.used() - used)
 
-    alone = await lists()
+    alone = [await lists() for _ in range(rounds)]
     attackers = asyncio.create_task(_attack(server.port, _numbered(dear), MANY, _LEAVE))
     await asyncio.sleep(0.5)
-    attacked = await lists()
+    attacked = [await lists() for _ in range(rounds)]
     attackers.cancel()
     with suppress(asyncio.CancelledError):
         await attackers
-    await asyncio.sleep(0.5)
-    return attacked[0] / alone[0], attacked[1] / alone[1]
+    by_clock, by_processor = (
+        median(under) / median(before)
+        for under, before in zip(zip(*attacked, strict=True), zip(*alone, strict=True), strict=True)
+    )
+    return by_clock, by_processor
 
 
 async def _attack(port: int, path: Callable[[int], str], clients: int, leave_after: float) -> None:
