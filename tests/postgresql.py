@@ -25,6 +25,7 @@ installed there: `make previous` runs the last version's tests so, on the schema
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import json
 import os
@@ -36,8 +37,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -48,6 +50,7 @@ import pytest
 from yetan.config import City, Configuration
 from yetan.db.connection import CORE_APPLICATION, Application, sqlite_path
 from yetan.db.upgrade import upgrade
+from yetan.testing import Town
 
 SKIPPED = "SKIPPED POSTGRESQL: no initdb on this machine; install Debian package postgresql to run these tests"
 
@@ -59,6 +62,8 @@ _OPTIONS = {
     "full_page_writes": "off",
     "shared_buffers": "32MB",
     "max_connections": "60",
+    # Where what was deleted stays, rows lie in the order they came in: as in a database of its own.
+    "autovacuum": "off",
     "listen_addresses": "127.0.0.1",
 }
 _numbers = itertools.count(1)
@@ -141,7 +146,8 @@ def _initialise(programs: Path, folder: Path) -> str:
         user = users.get("postgres") or users["nobody"]
         for path in (folder, folder / "password"):
             os.chown(path, user.pw_uid, user.pw_gid)
-    arguments = ("--no-sync", "--encoding=UTF8", "--locale=C", "--username=yetan", "--auth=scram-sha-256")
+    # Of all that asks for a password the one that is checked at once: a run connects thousands of times.
+    arguments = ("--no-sync", "--encoding=UTF8", "--locale=C", "--username=yetan", "--auth=md5")
     made = subprocess.run(
         [programs / "initdb", "-D", folder / "data", f"--pwfile={folder / 'password'}", *arguments],
         capture_output=True,
@@ -258,6 +264,34 @@ def migrated_template(
     return template
 
 
+@pytest.fixture(scope="session")
+def founded_template(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    migrated_template: Callable[[str, Sequence[Application]], str],
+) -> Callable[[str, Sequence[Application], Mapping[str, Any]], str]:
+    """The URL of a database where a town with some options was founded; empty if it has plugins. For copying alone."""
+    made: dict[tuple[str, tuple[Application, ...], str], str] = {}
+
+    def template(kind: str, applications: Sequence[Application], options: Mapping[str, Any]) -> str:
+        empty = migrated_template(kind, applications)
+        if options.get("plugins"):
+            return empty  # They may listen to the founding, and keep files of their own.
+        wanted = (kind, tuple(applications), repr(options))
+        if wanted not in made:
+            folder = tmp_path_factory.mktemp("founded")
+            if kind == "sqlite":
+                url = f"sqlite://{folder}/template.sqlite3"
+                shutil.copy(sqlite_path(empty), sqlite_path(url))
+            else:
+                url = copied(request.getfixturevalue("postgresql_url"), empty)
+            with Town(url, folder, **options).open():
+                made[wanted] = url
+        return made[wanted]
+
+    return template
+
+
 def migrate(url: str, folder: Path, applications: Sequence[Application]) -> None:
     """Bring a database up to this version; or to the one whose Python YETAN_TEST_UPGRADE_WITH names (F06)."""
     newer = os.environ.get("YETAN_TEST_UPGRADE_WITH")
@@ -286,33 +320,174 @@ def empty_database_url(request: pytest.FixtureRequest, database_kind: str, tmp_p
     if database_kind == "sqlite":
         yield f"sqlite://{tmp_path}/yetan.sqlite3"
         return
-    with _database(request.getfixturevalue("postgresql_url"), "template1") as url:
+    cluster = request.getfixturevalue("postgresql_url")
+    with _database(cluster, database_of(cluster, "template1")) as url:
         yield url
 
 
 @pytest.fixture
 def database_url(
-    request: pytest.FixtureRequest,
     database_kind: str,
     database_applications: tuple[Application, ...],
     migrated_template: Callable[[str, Sequence[Application]], str],
-    tmp_path: Path,
+    copy_of: Callable[[str], AbstractContextManager[str]],
 ) -> Iterator[str]:
     """The URL of a database of its own, migrated and empty, once of each kind."""
-    template = migrated_template(database_kind, database_applications)
-    if database_kind == "sqlite":
-        shutil.copy(sqlite_path(template), tmp_path / "yetan.sqlite3")
-        yield f"sqlite://{tmp_path}/yetan.sqlite3"
-        return
-    with _database(request.getfixturevalue("postgresql_url"), urlsplit(template).path.lstrip("/")) as url:
+    with copy_of(migrated_template(database_kind, database_applications)) as url:
         yield url
+
+
+@pytest.fixture
+def copy_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], AbstractContextManager[str]]:
+    """The URL of a copy of the database at a URL: a file in `tmp_path`, or a database lent by the cluster."""
+
+    @contextmanager
+    def copy(template: str) -> Iterator[str]:
+        if template.startswith("sqlite"):
+            shutil.copy(sqlite_path(template), tmp_path / "yetan.sqlite3")
+            yield f"sqlite://{tmp_path}/yetan.sqlite3"
+            return
+        with request.getfixturevalue("postgresql_copies").lent(template) as url:
+            yield url
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def postgresql_copies(postgresql_url: str) -> Copies:
+    """Copies of template databases, lent to one test after the other."""
+    return Copies(postgresql_url)
+
+
+class Copies:
+    """Databases that are copies of a template, each lent to one test at a time and put back after it.
+
+    Rows are put back with less work than a new database takes. A test that touched the schema has its copy dropped.
+    """
+
+    #: How often a copy is lent: what was deleted stays in its tables.
+    TIMES = 50
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self._idle: dict[str, list[tuple[str, int, _State]]] = {}
+
+    @contextmanager
+    def lent(self, template: str) -> Iterator[str]:
+        """The URL of a copy of the database at the URL `template`, nobody else's while the block runs."""
+        idle = self._idle.setdefault(template, [])
+        url, times, state = idle.pop() if idle else self._made(template)
+        yield url
+        if times < self.TIMES and asyncio.run(_put_back(url, state)):
+            idle.append((url, times + 1, state))
+        else:
+            _drop(self._cluster, url)
+
+    def _made(self, template: str) -> tuple[str, int, _State]:
+        url = copied(self._cluster, template)
+        return url, 1, asyncio.run(_state(url))
+
+
+@dataclass(frozen=True)
+class _State:
+    """A database as a test finds it. `schema` is another after every change to it."""
+
+    schema: str
+    rows: Mapping[str, bytes]
+    sequences: Mapping[str, int | None]
+
+
+_CATALOGUES = (
+    "pg_namespace",
+    "pg_class",
+    "pg_attribute",
+    "pg_attrdef",
+    "pg_constraint",
+    "pg_index",
+    "pg_trigger",
+    "pg_proc",
+)
+_SCHEMA = (
+    "SELECT concat_ws(' ', "
+    + ", ".join(f"(SELECT concat(count(*), ':', max(xmin::text::bigint)) FROM {name})" for name in _CATALOGUES)
+    + ")"
+)
+
+
+async def _state(url: str) -> _State:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = {}
+        for table in await _filled(connection):
+            content = io.BytesIO()
+            await connection.copy_from_table(table, output=content, format="binary")
+            rows[table] = content.getvalue()
+        return _State(await connection.fetchval(_SCHEMA), rows, await _sequences(connection))
+    finally:
+        await connection.close()
+
+
+async def _put_back(url: str, state: _State) -> bool:
+    """Give every table the rows it had, and every sequence its place; False if the schema is another now."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        if await connection.fetchval(_SCHEMA) != state.schema:
+            return False
+        async with connection.transaction():
+            # Past every trigger and foreign key.
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            for table in await _filled(connection):
+                await connection.execute(f'DELETE FROM "{table}"')
+            for table, content in state.rows.items():
+                await connection.copy_to_table(table, source=io.BytesIO(content), format="binary")
+            for name, value in (await _sequences(connection)).items():
+                if value != (first := state.sequences[name]):
+                    await connection.execute(
+                        "SELECT setval($1::text::regclass, $2, $3)", name, first or 1, first is not None
+                    )
+        return True
+    finally:
+        await connection.close()
+
+
+async def _filled(connection: asyncpg.Connection) -> list[str]:
+    """The tables that have a row."""
+    names = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
+    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for (name,) in names)
+    return [name for (name,) in await connection.fetch(asked)]
+
+
+async def _sequences(connection: asyncpg.Connection) -> dict[str, int | None]:
+    """The last number each sequence gave, None before the first."""
+    found = await connection.fetch("SELECT quote_ident(sequencename), last_value FROM pg_sequences ORDER BY 1")
+    return dict(found)
 
 
 @contextmanager
 def _database(cluster: str, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    execute(cluster, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    """A new database that is a copy of the one named `template`, dropped after the block."""
+    url = copied(cluster, template)
     try:
-        yield database_of(cluster, name)
+        yield url
     finally:
-        execute(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
+        _drop(cluster, url)
+
+
+def copied(cluster: str, template: str) -> str:
+    """The URL of a new database that is a copy of the one at the URL `template`."""
+    url = database_of(cluster, f"test_{next(_numbers)}")
+    execute(cluster, f'CREATE DATABASE "{_name(url)}" TEMPLATE "{_name(template)}" STRATEGY FILE_COPY')
+    return url
+
+
+def _drop(cluster: str, url: str) -> None:
+    execute(cluster, f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
+
+
+def _name(url: str) -> str:
+    """The name of the database at a URL."""
+    return urlsplit(url).path.lstrip("/")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.postgresql import migrate
+from tests.postgresql import Copies, execute, migrate
 
 from yetan.db.comparison import compare
 from yetan.db.connection import CORE_APPLICATION, Application, connected, is_postgres
+from yetan.db.statements import fetch
 from yetan.people.models import Person
 
 
@@ -22,6 +25,29 @@ def test_a_fresh_database_has_exactly_the_models_schema(database_url: str) -> No
             return await compare()
 
     assert asyncio.run(run()) == []
+
+
+@pytest.mark.postgresql
+def test_a_copy_is_lent_as_the_template_is_whatever_was_done_to_it(
+    postgresql_copies: Copies, migrated_template: Callable[[str, Sequence[Application]], str]
+) -> None:
+    template = migrated_template("postgresql", [CORE_APPLICATION])
+
+    async def add_person(url: str) -> tuple[int, int]:
+        async with connected(url, [CORE_APPLICATION]):
+            person = await Person.create(name="柳三变", created_at=datetime(2026, 5, 6, tzinfo=UTC))
+            migrations = await fetch("SELECT count(*) AS number FROM tortoise_migrations")
+            return person.id, migrations[0]["number"]
+
+    with postgresql_copies.lent(template) as first:
+        added = asyncio.run(add_person(first))
+    with postgresql_copies.lent(template) as second:
+        assert second == first
+        assert asyncio.run(add_person(second)) == added
+        execute(second, "ALTER TABLE yetan_person ALTER name DROP NOT NULL")
+    with postgresql_copies.lent(template) as third:
+        assert third != second
+        assert asyncio.run(add_person(third)) == added
 
 
 def test_another_version_can_make_the_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

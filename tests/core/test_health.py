@@ -360,15 +360,15 @@ def test_the_page_s_checks_compare_no_contents(town: Town, shelf: Shelf) -> None
     assert set(faults(town.do(look))) == {"board"}
 
 
-def test_a_snapshot_holds_still_while_others_write(town: Town, shelf: Shelf, database_url: str) -> None:
+def test_a_snapshot_holds_still_while_others_write(town: Town, shelf: Shelf, town_database_url: str) -> None:
     """Counting the board and its figures takes a while: what is published meanwhile is seen in both or in neither."""
-    if not database_url.startswith("sqlite"):
+    if not town_database_url.startswith("sqlite"):
         pytest.skip("PostgreSQL's REPEATABLE READ is its own; this is about our own way on SQLite")
 
     async def go() -> tuple[int, int, int]:
         async with snapshot():
             before = await Issue.all().count()
-            with closing(sqlite3.connect(sqlite_path(database_url), timeout=1)) as other, other:
+            with closing(sqlite3.connect(sqlite_path(town_database_url), timeout=1)) as other, other:
                 other.execute("DELETE FROM yetan_issue_link")
                 other.execute("UPDATE yetan_issue SET title = '别人改的'")
             seen = await Issue.filter(title="别人改的").count()
