@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests import postgresql
 from tests.benchmarks import attacks, judged, pages, processes, searching, writing
 from tests.benchmarks.kept import DATABASES, ROOT, Databases, databases
 from tests.benchmarks.rows import Row
@@ -73,10 +75,17 @@ def _keep(path: Path, rows: Sequence[Row]) -> None:
         "commit": commit.stdout.strip(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "databases": _databases(),
         "rows": [row.figures() for row in rows],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _databases() -> dict[str, str]:
+    programs = postgresql.find_programs()
+    server = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True) if programs else None
+    return {"sqlite": sqlite3.sqlite_version, **({"postgresql": server.stdout.split()[2]} if server else {})}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ Figures = Mapping[str, Any]
 
 def tables(figures: Figures) -> Iterator[str]:
     """A table of Markdown for each part: a line for each row, a column for each database and size."""
-    yield f"Commit {figures['commit'][:12]}, {figures['at'][:10]}; {figures['machine']}."
+    databases = ", ".join(f"{name} {version}" for name, version in figures["databases"].items())
+    yield f"Commit {figures['commit'][:12]}, {figures['at'][:10]}; {figures['machine']}; {databases}."
     rows: Sequence[Figures] = figures["rows"]
     for part in dict.fromkeys(row["part"] for row in rows):
         of_part = [row for row in rows if row["part"] == part]
