@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.search.engines import NO_TANTIVY
+from tests.search.engines import LAMP_TITLE, NO_TANTIVY
 
 from yetan.app import assemble
+from yetan.backup import postgresql
 from yetan.config import City, Configuration
 from yetan.errors import ConfigurationError
 from yetan.health import index
@@ -17,6 +19,7 @@ from yetan.runtime import current
 from yetan.searching.feed import rebuild
 from yetan.searching.service import Filters, search_desk
 from yetan.testing.town import Town
+from yetan_search.postgresql_backend import PostgresqlBackend
 
 
 def problems_of(folder: Path, *plugins: str, search: str) -> list[str]:
@@ -106,3 +109,24 @@ def test_a_town_feeds_asks_compares_and_rebuilds_its_index(town: Town) -> None:
     assert told[-1] == 2
     assert town.do(titles) == ["村口第一盏路灯不亮", "村口第二盏路灯不亮"]
     assert town.do(health) == ""
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("chosen", [("postgresql", "postgresql_search")])
+def test_a_backup_leaves_the_index_to_be_made_anew(database_url: str, tmp_path: Path) -> None:
+    """Restored into the same database, nothing of it stands in the way."""
+
+    async def go() -> int:
+        backend = PostgresqlBackend(database_url)
+        await backend.open()
+        await backend.apply([LAMP_TITLE], ())
+        await backend.close()
+        dump = await postgresql.take(database_url, tmp_path / "dump")
+        await postgresql.replace(database_url, tmp_path / "dump", dump.counts, tmp_path)
+        await backend.open()
+        try:
+            return await backend.count()
+        finally:
+            await backend.close()
+
+    assert asyncio.run(go()) == 1

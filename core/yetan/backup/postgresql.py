@@ -23,6 +23,11 @@ from yetan.backup.manifest import BackupRefused
 from yetan.db.connection import CORE_APPLICATION, connected
 from yetan.db.statements import fetch
 
+# What stands beside the city's schema is not the city's: of a search backend, say, which makes its index anew.
+_OTHER_SCHEMAS = """
+SELECT nspname FROM pg_namespace
+WHERE nspname NOT IN (current_schema(), 'information_schema') AND nspname !~ '^pg_'
+AND NOT EXISTS (SELECT FROM pg_extension WHERE extnamespace = pg_namespace.oid)"""
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
 #: Parameters of a database URL that libpq takes from the environment.
 _ENVIRONMENT = {"host": "PGHOST", "port": "PGPORT", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
@@ -59,7 +64,8 @@ async def take(url: str, target: Path) -> Dump:
         if "tortoise_migrations" not in tables:
             raise BackupRefused("数据库里还没有夜谈的表，没有什么可以备份。请先运行 yetan db upgrade。")
         options = ("--format=custom", "--compress=0", "--no-owner", "--no-privileges", "--no-comments")
-        await _run([program, *options, f"--snapshot={snapshot}", f"--file={target}"], url, "备份数据库")
+        others = [f'--exclude-schema="{row["nspname"]}"' for row in await connection.fetch(_OTHER_SCHEMAS)]
+        await _run([program, *options, *others, f"--snapshot={snapshot}", f"--file={target}"], url, "备份数据库")
         return Dump(
             server=f"PostgreSQL {await connection.fetchval('SHOW server_version')}",
             uploads=[row["stored_name"] for row in await connection.fetch(UPLOADS)],
