@@ -40,7 +40,8 @@ from yetan.testing import Town
 _CHUNK = 5000
 #: So many issues have one resident more between them.
 _ISSUES_PER_PERSON = 3
-_MODELS: tuple[type[Model], ...] = (
+#: Whose rows are written.
+MODELS: tuple[type[Model], ...] = (
     Person, Issue, Raiser, IssueScope, Event, Delivery, Subject, Publication, PublicIssue, PublicIssueScope, Counter,
     Numbers,
 )  # fmt: skip
@@ -137,7 +138,7 @@ async def check(town: Town) -> list[Health]:
 
 
 async def _fill_sqlite(url: str, city: City, issues: Iterable[Invented], count: int, first_event: int) -> None:
-    tables = [model._meta.db_table for model in _MODELS]
+    tables = [model._meta.db_table for model in MODELS]
     with closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as connection:
         for pragma in ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY", "wal_autocheckpoint=100000"):
             connection.execute(f"PRAGMA {pragma}")
@@ -163,7 +164,7 @@ WHERE filled.relname = ANY($1) AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE
 
 
 async def _fill_postgres(url: str, city: City, issues: Iterable[Invented], count: int, first_event: int) -> None:
-    tables = [model._meta.db_table for model in _MODELS]
+    tables = [model._meta.db_table for model in MODELS]
     connection = await asyncpg.connect(url)
     try:
         # Foreign keys are not asked row by row: the rows come from one place, and `check` looks at them all.
@@ -176,7 +177,7 @@ async def _fill_postgres(url: str, city: City, issues: Iterable[Invented], count
             await _write(_PostgresWriter(connection), city, issues, count, first_event)
             for index in indexes:
                 await connection.execute(index["sql"])
-            for table in (model._meta.db_table for model in _MODELS if model._meta.pk.generated):
+            for table in (model._meta.db_table for model in MODELS if model._meta.pk.generated):
                 await connection.execute(
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
                 )

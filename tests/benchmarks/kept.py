@@ -1,15 +1,19 @@
-"""Filled databases are kept in var/bench and used again while seed, size, schema and generator are the same."""
+"""Filled databases are kept in var/bench and used again while seed, size, generator and the tables filled are the same.
+
+Other tables may have come meanwhile: they are added to a kept database, empty.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import hashlib
+import inspect
 import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +21,13 @@ from urllib.parse import urlsplit
 
 from tests import postgresql
 from tests.benchmarks.city import town_at
-from tests.benchmarks.filling import fill
+from tests.benchmarks.filling import MODELS, fill
+from tortoise import Tortoise
 
 from yetan.app import assemble
+from yetan.db.comparison import compare
+from yetan.db.connection import connected
+from yetan.db.triggers import set_triggers
 from yetan.db.upgrade import upgrade
 from yetan.testing import Town
 from yetan.testing.town import MORNING, OFFICIALS, UNITS
@@ -29,9 +37,9 @@ FOLDER = ROOT / "var" / "bench"
 DATABASES = ("sqlite", "postgresql")
 SEED = 1
 
-#: What decides how a filled database looks.
-_SOURCES = ("core/yetan/**/migrations/0*.py", "plugins/**/migrations/0*.py")
-_GENERATOR = ("city.py", "issues.py", "filling.py")
+#: The files that decide how a filled database looks, and which tables there are.
+GENERATOR = tuple(f"tests/benchmarks/{name}.py" for name in ("city", "issues", "filling"))
+SCHEMA = ("core/yetan/**/migrations/0*.py", "plugins/**/migrations/0*.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +60,19 @@ class Databases:
         return town_at(self._url(name), folder, search)
 
     def _fill(self, name: str, folder: Path, size: int) -> None:
-        if not (folder / "filled").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            began = time.monotonic()
-            if self.kind == "postgresql":
-                postgresql.execute(self.cluster, f'DROP DATABASE IF EXISTS "{name}"')
-                postgresql.execute(self.cluster, f'CREATE DATABASE "{name}"')
-            make(town_at(self._url(name), folder), size)
-            (folder / "filled").write_text(f"{time.monotonic() - began:.0f}")
+        town, schema = town_at(self._url(name), folder), digest(SCHEMA)
+        if (folder / schema).exists() or ((folder / "filled").exists() and asyncio.run(_brought_up(town))):
+            (folder / schema).touch()
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        began = time.monotonic()
+        if self.kind == "postgresql":
+            postgresql.execute(self.cluster, f'DROP DATABASE IF EXISTS "{name}"')
+            postgresql.execute(self.cluster, f'CREATE DATABASE "{name}"')
+        make(town, size)
+        (folder / "filled").write_text(f"{time.monotonic() - began:.0f}")
+        (folder / schema).touch()
 
     def seconds(self, size: int) -> float:
         """How long filling the town of a size took, by the clock."""
@@ -136,12 +148,24 @@ def _kept_cluster(folder: Path) -> Iterator[tuple[str, int]]:
         server.wait(60)
 
 
+async def _brought_up(town: Town) -> bool:
+    """Whether a kept database, with the tables that have come since, has the schema of this version."""
+    async with connected(town.database_url, assemble(town.configuration).applications):
+        await Tortoise.generate_schemas(safe=True)
+        await set_triggers()
+        return not await compare()
+
+
 def _key() -> str:
-    """What stands for seed, schema and generator."""
-    digest = hashlib.sha256(repr((SEED, UNITS, OFFICIALS, MORNING)).encode())
-    for pattern in _SOURCES:
+    """What stands for seed, generator and the tables filled."""
+    told = [repr((SEED, UNITS, OFFICIALS, MORNING)), *map(inspect.getsource, MODELS)]
+    return digest(GENERATOR, "".join(told))
+
+
+def digest(patterns: Sequence[str], told: str = "") -> str:
+    """What stands for files of the project, and for what is told."""
+    found = hashlib.sha256(told.encode())
+    for pattern in patterns:
         for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
-    for name in _GENERATOR:
-        digest.update((Path(__file__).parent / name).read_bytes())
-    return digest.hexdigest()[:10]
+            found.update(path.read_bytes())
+    return found.hexdigest()[:10]

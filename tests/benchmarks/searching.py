@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import tempfile
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.benchmarks.city import MATTERS, TOWNSHIPS, town_at
-from tests.benchmarks.kept import ROOT, SEED, Databases
+from tests.benchmarks.kept import ROOT, SEED, Databases, digest
 from tests.benchmarks.measuring import ask, cluster_used
 from tests.benchmarks.rows import Row, at
 from tests.benchmarks.sites import site
@@ -104,10 +103,7 @@ def _used(databases: Databases) -> float:
 
 def _built(town: Town) -> Path:
     """The mark of a kept index that was made by the engine as it stands."""
-    digest = hashlib.sha256()
-    for path in sorted(ROOT.glob("search_index/**/*.py")):
-        digest.update(path.read_bytes())
-    return town.folder / f"indexed-{town.search}-{digest.hexdigest()[:10]}"
+    return town.folder / f"indexed-{town.search}-{digest(('search_index/**/*.py',))}"
 
 
 async def make_index(town: Town) -> None:
