@@ -16,13 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.models import Model
 
 from yetan.db.connection import SERVING, is_postgres
 from yetan.db.statements import fetch, inside_transaction, placeholders
+
+M = TypeVar("M", bound=Model)
 
 #: Seconds a statement may take unless its caller says otherwise.
 PATIENCE = SERVING.statement
@@ -52,6 +55,11 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
             # The driver has the server cancel it, and the connection serves on.
             raise DBConnectionError(_TOO_LONG) from error
     return rows
+
+
+def stored(model: type[M], row: Any) -> M:
+    """A row of a whole table as its model."""
+    return model._init_from_db(**dict(row.items() if hasattr(row, "items") else zip(row.keys(), row, strict=True)))
 
 
 def moment(stored: datetime | str | None) -> datetime | None:

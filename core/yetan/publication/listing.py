@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from yetan.db.reading import moment, read
+from yetan.db.remembering import remembered
 from yetan.errors import Invalid
 from yetan.issues.lifecycle import states_of
 from yetan.issues.service import ISSUE_KINDS
 from yetan.runtime import current
 from yetan.units.models import Unit
+from yetan.units.service import ancestors_of
 from yetan.web.forms import Field, clean
 
 #: Groups of states a list may be narrowed to, beside the single states.
@@ -82,9 +84,8 @@ def position_in(text: str) -> Position | None:
     return Position(datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds), int(found[2]))
 
 
-@dataclass(frozen=True, slots=True)
-class ListedIssue:
-    """What a list says of a published issue: columns of `PublicIssue`, by the same names."""
+class ListedIssue(NamedTuple):
+    """What a list says of a published issue: columns of `PublicIssue`, by the same names. The times come first."""
 
     raised_at: datetime
     deadline: datetime | None
@@ -103,7 +104,8 @@ class ListedIssue:
     category_path: str
 
 
-_COLUMNS = f"SELECT {', '.join(f'issue.{each.name}' for each in fields(ListedIssue))} "
+_TIMES = 5
+_COLUMNS = f"SELECT {', '.join(f'issue.{each}' for each in ListedIssue._fields)} "
 _OF_ISSUES = "FROM yetan_public_issue issue"
 _OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
 
@@ -123,7 +125,7 @@ async def filters_from(values: Mapping[str, object]) -> ListFilters:
     """
     states = [*STATE_GROUPS, *((state.name, state.label) for state in current().registry.states.values())]
     code = str(values.get("unit") or "").strip()
-    unit = await Unit.get_or_none(code=code) if 0 < len(code) <= 40 else None
+    unit = await unit_coded(code) if 0 < len(code) <= 40 else None
     cleaned = clean(LIST_FIELDS, values, {"state": states, "unit": [(unit.code, unit.name)] if unit else []})
     if cleaned["month"] is not None and cleaned["year"] is None:
         raise Invalid.field("year", "选了月份，也要选年份。")
@@ -136,6 +138,26 @@ async def filters_from(values: Mapping[str, object]) -> ListFilters:
         month=cleaned["month"],
         date=cleaned["date"],
     )
+
+
+@remembered
+async def city_unit() -> Unit | None:
+    """The city itself, or None before units were loaded."""
+    return await Unit.filter(parent_id=None).order_by("id").first()
+
+
+@remembered
+async def unit_coded(code: str) -> Unit | None:
+    """The unit of an official code."""
+    return await Unit.get_or_none(code=code)
+
+
+@remembered
+async def line_of(unit: int) -> tuple[tuple[str, str], ...]:
+    """Code and name of a unit and all above it, from the top down."""
+    line = (await ancestors_of([unit]))[unit]
+    units = {each.id: each for each in await Unit.filter(id__in=line)}
+    return tuple((units[each].code, units[each].name) for each in reversed(line) if each in units)
 
 
 async def list_issues(
@@ -164,17 +186,12 @@ async def list_issues(
 
 async def listed(rest: str, values: Sequence[Any]) -> list[ListedIssue]:
     """The issues of a SELECT on the projection, `rest` being what follows its columns; the table's name is `issue`."""
-    return [
-        _listed(*row.values()) if isinstance(row, dict) else _listed(*row)
-        for row in await read(_COLUMNS + rest, values)
-    ]
+    rows = await read(_COLUMNS + rest, values)
+    return [_listed(tuple(row.values()) if isinstance(row, dict) else tuple(row)) for row in rows]
 
 
-def _listed(
-    raised_at: Any, deadline: Any, resolved_at: Any, struck_off_at: Any, updated_at: Any, *rest: Any
-) -> ListedIssue:
-    moments = [moment(each) for each in (raised_at, deadline, resolved_at, struck_off_at, updated_at)]
-    return ListedIssue(*moments, *rest)  # type: ignore[arg-type]
+def _listed(row: tuple[Any, ...]) -> ListedIssue:
+    return ListedIssue(*map(moment, row[:_TIMES]), *row[_TIMES:])  # type: ignore[arg-type]
 
 
 def _conditions(filters: ListFilters, now: datetime, walked: str) -> tuple[list[str], list[Any]]:

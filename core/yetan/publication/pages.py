@@ -10,6 +10,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from yetan.db.reading import read, stored
+from yetan.db.remembering import remembered
 from yetan.errors import Invalid
 from yetan.i18n import translate as _
 from yetan.issues.lifecycle import state_of
@@ -24,14 +26,16 @@ from yetan.publication.listing import (
     STATE_GROUPS,
     ListedIssue,
     ListFilters,
+    city_unit,
     filters_from,
+    line_of,
     list_issues,
     position_in,
 )
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import (
     LoopFacts,
-    RowView,
+    PublishedRow,
     days_between,
     figure_views,
     local_day,
@@ -84,37 +88,42 @@ _LAMPS = {"closed_good": "已销号", "awaiting": "待验收", "open": "办理�
 
 async def board(request: Request) -> Response:
     """The front page: search first, then the month's street of lamps, figures, what was lit and raised, who did."""
-    act = request.act
-    city = await Unit.filter(parent_id=None).order_by("id").first()
-    month = await figures.month_shown(act.now)
-    lamps = await figures.street(month, act.now)
+    city = await city_unit()
+    month = await figures.month_shown(request.act.now)
+    lamps = await figures.street(month)
+    counted = await values(city.id, month.period) if city else {}
+    struck_off = _rows(request, await figures.latest_struck_off())
+    raised = _rows(request, await figures.latest_raised())
+    by_unit = await figures.shares_by_kind_of_unit()
+    by_category = await figures.shares_by_category(city.id) if city else ()
+    drawn = tuple(await panels(request, "board", None))
+    rows = tuple(row.content for row in (*struck_off, *raised))
     url = request.templating.addresses.path
-    return request.render(
+    return request.render_kept(
         "public/board.html",
-        month=month,
-        street=[
-            {
-                "category": lamp.group,
-                "late": lamp.group == "late",
-                "label": _(_LAMPS[lamp.group]),
-                "count": lamp.count,
-                "href": url("issues", state=lamp.group, kind="problem", year=month.year, month=month.month),
-            }
-            for lamp in lamps
-        ],
-        figures=figure_views(url, await values(city.id, month.period), month=month) if city else [],
-        struck_off=await _rows(request, await figures.latest_struck_off()),
-        raised=await _rows(request, await figures.latest_raised()),
-        by_unit=[
-            (label, [_share(share, url("unit", code=share.key)) for share in shares])
-            for label, shares in await figures.shares_by_kind_of_unit()
-        ],
-        fewest=figures.FEWEST,
-        by_category=[
-            _share(share, url("issues", category=share.key))
-            for share in (await figures.shares_by_category(city.id) if city else [])
-        ],
-        panels=await panels(request, "board", None),
+        (month, lamps, tuple(counted.items()), len(struck_off), rows, by_unit, by_category, drawn),
+        lambda: {
+            "month": month,
+            "street": [
+                {
+                    "category": lamp.group,
+                    "late": lamp.group == "late",
+                    "label": _(_LAMPS[lamp.group]),
+                    "count": lamp.count,
+                    "href": url("issues", state=lamp.group, kind="problem", year=month.year, month=month.month),
+                }
+                for lamp in lamps
+            ],
+            "figures": figure_views(url, counted, month=month) if city else [],
+            "struck_off": struck_off,
+            "raised": raised,
+            "by_unit": [
+                (label, [_share(share, url("unit", code=share.key)) for share in shares]) for label, shares in by_unit
+            ],
+            "fewest": figures.FEWEST,
+            "by_category": [_share(share, url("issues", category=share.key)) for share in by_category],
+            "panels": drawn,
+        },
     )
 
 
@@ -122,9 +131,9 @@ def _share(share: figures.Share, href: str) -> dict[str, Any]:
     return {"label": share.label, "href": href, "value": share.struck_off, "total": share.total}
 
 
-async def _rows(request: Request, rows: Sequence[PublicIssue | ListedIssue], found: Any = None) -> list[RowView]:
+def _rows(request: Request, rows: Sequence[PublicIssue | ListedIssue], found: Any = None) -> list[PublishedRow]:
     url = request.templating.addresses.path
-    return await row_views(rows, request.act.now, lambda row: url("issue", number=row.number), found)
+    return row_views(rows, request.act.now, lambda row: url("issue", number=row.number), found)
 
 
 # The list
@@ -149,13 +158,12 @@ async def issues(request: Request) -> Response:
     seen = (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0) + len(page.rows)
     kept = {field.name: typed[field.name] for field in LIST_FIELDS}
     more = request.templating.addresses.path("issues", **kept, after=page.next, seen=seen) if page.next else None
-    return request.render(
+    items = _rows(request, page.rows)
+    title = await _list_title(filters)
+    return request.render_kept(
         "public/issues.html",
-        form=form,
-        items=await _rows(request, page.rows),
-        more=more,
-        seen=seen,
-        title=await _list_title(filters),
+        (form.content, tuple(row.content for row in items), more, seen, title),
+        lambda: {"form": form, "items": items, "more": more, "seen": seen, "title": title},
     )
 
 
@@ -170,96 +178,110 @@ async def _list_title(filters: ListFilters) -> str:
     if filters.state:
         parts.append(_(dict(STATE_GROUPS).get(filters.state) or state_of(filters.state).label))
     if filters.category is not None:
-        category = await Category.get_or_none(id=filters.category)
-        parts.append(category.name if category else "")
+        parts.append(await _category_name(filters.category))
     what = {"problem": _("问题"), "suggestion": _("建议")}.get(filters.kind, _("事情"))
     return _("{what}：{parts}").format(parts=" ".join(parts), what=what) if any(parts) else _("查事情")
+
+
+@remembered
+async def _category_name(category: int) -> str:
+    row = await Category.get_or_none(id=category)
+    return row.name if row else ""
 
 
 async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> dict[str, Choices]:
     """What the filter bar offers. Units one step at a time: where one is, its superiors, and what lies below."""
     states = [(state.name, state.label) for state in current().registry.states.values()]
     groups = STATE_GROUPS if any(field.name == "date" for field in fields) else ()
+    present = current().calendar.local_date(now).year
+    years = range(present, (await _first_year() or present) - 1, -1)
     return {
-        "unit": await _unit_choices(filters.unit),
+        "unit": await _unit_choices(filters.unit.id if filters.unit is not None else None),
         "category": await _category_choices(filters.category),
         "state": [*groups, *states],
-        "year": [(str(year), str(year)) for year in await _years(now)],
+        "year": [(str(year), str(year)) for year in years],
         "month": [(str(month), str(month)) for month in range(1, 13)],
     }
 
 
-async def _unit_choices(unit: Unit | None) -> Choices:
-    kinds = current().configuration.unit_kinds
-    city = await Unit.filter(parent_id=None).order_by("id").first()
-    if city is None:
-        return []
-    line = (await ancestors_of([unit.id]))[unit.id][::-1] if unit is not None else (city.id,)
-    units = {each.id: each for each in await Unit.filter(id__in=line)}
-    below = await Unit.filter(parent_id=line[-1], active=True).order_by("position", "id")
-    above = [units[each] for each in line if each in units and each != city.id]
-    offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
-    return [(each.code, each.name) for each in offered]
-
-
+@remembered
 async def _category_choices(chosen: int | None) -> Choices:
     """The categories of the first level, and the one that was chosen, with its whole name where it lies below."""
     top = await Category.filter(level=1).order_by("position", "id")
     below = await Category.filter(id=chosen, level__gt=1) if chosen is not None else []
-    return [*((str(each.id), each.name) for each in top), *((str(each.id), each.path) for each in below)]
+    return (*((str(each.id), each.name) for each in top), *((str(each.id), each.path) for each in below))
 
 
-async def _years(now: datetime) -> range:
-    """The years there are published issues of, the present first."""
+@remembered
+async def _unit_choices(unit: int | None) -> Choices:
+    kinds = current().configuration.unit_kinds
+    city = await city_unit()
+    if city is None:
+        return ()
+    line = (await ancestors_of([unit]))[unit][::-1] if unit is not None else (city.id,)
+    units = {each.id: each for each in await Unit.filter(id__in=line)}
+    below = await Unit.filter(parent_id=line[-1], active=True).order_by("position", "id")
+    above = [units[each] for each in line if each in units and each != city.id]
+    offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
+    return tuple((each.code, each.name) for each in offered)
+
+
+@remembered
+async def _first_year() -> int | None:
+    """The year of the first published issue."""
     first = await PublicIssue.all().order_by("raised_at", "issue_id").first()
-    day = current().calendar.local_date
-    present = day(now).year
-    return range(present, (day(first.raised_at).year if first else present) - 1, -1)
+    return current().calendar.local_date(first.raised_at).year if first else None
 
 
 # An issue
+
+_ISSUE = "SELECT * FROM yetan_public_issue WHERE number = ?"
 
 
 async def issue(request: Request) -> Response:
     """One published issue: where it stands, who has it, what was done."""
     number = normal_number(request.path_params["number"])
-    row = await PublicIssue.get_or_none(number=number) if len(number) <= 20 else None
-    if row is None:
+    found = await read(_ISSUE, [number]) if len(number) <= 20 else ()
+    if not found:
         return request.render("public/no_issue.html", 404, number=number)
+    row = stored(PublicIssue, found[0])
     url = request.templating.addresses.path
     now = request.act.now
-    state = state_of(row.state)
-    facts = LoopFacts(
-        row.raised_at,
-        row.listed_at,
-        row.resolved_at,
-        row.struck_off_at,
-        row.unit_name,
-        row.responsible_unit_name,
-        row.round,
-    )
-    line = (await ancestors_of([row.unit_id]))[row.unit_id]
-    units = {unit.id: unit for unit in await Unit.filter(id__in=line)}
-    return request.render(
-        "public/issue.html",
-        issue=row,
-        state=state_view(state, row.deadline, row.round, now),
-        steps=steps_of(state, row.timeline, facts),
-        timeline=timeline_of_projection(row),
-        trail=[(units[each].name, url("unit", code=units[each].code)) for each in line[::-1] if each in units],
-        unit_code=units[row.unit_id].code if row.unit_id in units else "",
-        category_href=url("issues", category=row.top_category_id) if row.top_category_id else None,
-        raised=local_day(row.raised_at),
-        deadline=local_day(row.deadline),
-        resolved=local_day(row.resolved_at),
-        days_left=days_between(now, row.deadline) if row.deadline else None,
-        days_taken=days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None,
-        kind=_("建议") if row.kind == "suggestion" else _("问题"),
-        ratings=rating_bars(row.ratings),
-        slips=sum(row.ratings.values()),
-        photos=photo_views(url, "public_photo", row.photos),
-        panels=await panels(request, "issue", row),
-    )
+    state = state_view(state_of(row.state), row.deadline, row.round, now)
+    line = await line_of(row.unit_id)
+    drawn = tuple(await panels(request, "issue", row))
+
+    def context() -> dict[str, Any]:
+        facts = LoopFacts(
+            row.raised_at,
+            row.listed_at,
+            row.resolved_at,
+            row.struck_off_at,
+            row.unit_name,
+            row.responsible_unit_name,
+            row.round,
+        )
+        return {
+            "issue": row,
+            "state": state,
+            "steps": steps_of(state_of(row.state), row.timeline, facts),
+            "timeline": timeline_of_projection(row),
+            "trail": [(name, url("unit", code=code)) for code, name in line],
+            "unit_code": line[-1][0] if line else "",
+            "category_href": url("issues", category=row.top_category_id) if row.top_category_id else None,
+            "raised": local_day(row.raised_at),
+            "deadline": local_day(row.deadline),
+            "resolved": local_day(row.resolved_at),
+            "days_left": days_between(now, row.deadline) if row.deadline else None,
+            "days_taken": days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None,
+            "kind": _("建议") if row.kind == "suggestion" else _("问题"),
+            "ratings": rating_bars(row.ratings),
+            "slips": sum(row.ratings.values()),
+            "photos": photo_views(url, "public_photo", row.photos),
+            "panels": drawn,
+        }
+
+    return request.render_kept("public/issue.html", (tuple(found[0]), state, line, drawn), context)
 
 
 # Search
@@ -303,7 +325,7 @@ async def search(request: Request) -> Response:
         count(request.act, words, results.whole)
     kept = {name: value for name, value in typed.items() if name != "page"}
     narrowed = [field.name for field in _SEARCH_FIELDS if typed[field.name] and field is not SORT_FIELD]
-    items = await _rows(
+    items = _rows(
         request,
         [found.row for found in results.found],
         {found.row.issue_id: (found.title, found.snippet) for found in results.found},
@@ -364,12 +386,15 @@ async def suggest(request: Request) -> Response:
 
 async def figures_page(request: Request) -> Response:
     """Every figure's definition, and the months so far."""
-    city = await Unit.filter(parent_id=None).order_by("id").first()
-    metrics = [metric for metric in request.templating.registry.metrics.values() if metric.public]
-    return request.render(
+    city = await city_unit()
+    months = await figures.months_of(city.id, request.act.now, count=24) if city else []
+    return request.render_kept(
         "public/figures.html",
-        metrics=metrics,
-        months=await figures.months_of(city.id, request.act.now, count=24) if city else [],
+        tuple((month, tuple(counted.items())) for month, counted in months),
+        lambda: {
+            "metrics": [metric for metric in request.templating.registry.metrics.values() if metric.public],
+            "months": months,
+        },
     )
 
 

@@ -49,9 +49,6 @@ class RowView:
     raised_at: date | None = None
     deadline: date | None = None
     snippet: Runs | None = None
-    #: From raising to striking off, or None.
-    days: int | None = None
-    struck_off_at: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,34 +79,80 @@ def state_view(state: State, deadline: datetime | None, round_number: int, now: 
     return StateView(state.name, state.label, state.category, late, round_number > 1)
 
 
-async def row_views(
+class PublishedRow:
+    """A published issue in a list, as `RowView` is, worked out where it is drawn: under its content once for all."""
+
+    __slots__ = ("_href", "_row", "_state", "content", "snippet", "title")
+
+    def __init__(
+        self,
+        row: PublicIssue | ListedIssue,
+        now: datetime,
+        href: Callable[[PublicIssue | ListedIssue], str],
+        found: tuple[Runs, Runs] | None = None,
+    ) -> None:
+        self._row = row
+        self._href = href
+        self._state = state_view(state_of(row.state), row.deadline, row.round, now)
+        #: What the row says, to be compared; None for one found by its words.
+        self.content = (row, self._state) if isinstance(row, ListedIssue) and found is None else None
+        self.title = marked(found[0]) if found and found[0] else row.title
+        self.snippet = found[1] if found else None
+
+    @property
+    def number(self) -> str:
+        """The official number."""
+        return self._row.number
+
+    @property
+    def href(self) -> str:
+        """The address of the issue's page."""
+        return self._href(self._row)
+
+    @property
+    def state(self) -> StateView:
+        """Where it stands."""
+        return self._state
+
+    @property
+    def unit_name(self) -> str:
+        """Where it was raised."""
+        return self._row.unit_name
+
+    @property
+    def category_name(self) -> str | None:
+        """The last part of its category's path."""
+        return self._row.category_path.split("/")[-1] or None
+
+    @property
+    def raised_at(self) -> date | None:
+        """The day it was raised."""
+        return local_day(self._row.raised_at)
+
+    @property
+    def deadline(self) -> date | None:
+        """The day it has to be done by, as long as it is not."""
+        return local_day(self._row.deadline) if self._state.category in ("open", "awaiting") else None
+
+    @property
+    def struck_off_at(self) -> date | None:
+        """The day it was struck off."""
+        return local_day(self._row.struck_off_at)
+
+    @property
+    def days(self) -> int | None:
+        """From raising to striking off, or None."""
+        return days_between(self._row.raised_at, self._row.struck_off_at) if self._row.struck_off_at else None
+
+
+def row_views(
     rows: Sequence[PublicIssue | ListedIssue],
     now: datetime,
     href: Callable[[PublicIssue | ListedIssue], str],
     found: Mapping[int, tuple[Runs, Runs]] | None = None,
-) -> list[RowView]:
+) -> list[PublishedRow]:
     """Published issues as a list draws them; `found` has title and snippet with marks, by issue id."""
-    views = []
-    for row in rows:
-        state = state_of(row.state)
-        title, snippet = (found or {}).get(row.issue_id, (None, None))
-        running = state.category in ("open", "awaiting")
-        views.append(
-            RowView(
-                number=row.number,
-                title=marked(title) if title else row.title,
-                href=href(row),
-                state=state_view(state, row.deadline, row.round, now),
-                unit_name=row.unit_name,
-                category_name=row.category_path.split("/")[-1] or None,
-                raised_at=local_day(row.raised_at),
-                deadline=local_day(row.deadline) if running else None,
-                snippet=snippet,
-                days=days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None,
-                struck_off_at=local_day(row.struck_off_at),
-            )
-        )
-    return views
+    return [PublishedRow(row, now, href, (found or {}).get(row.issue_id)) for row in rows]
 
 
 def marked(runs: Runs) -> Markup:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from yetan.db.reading import read
+from yetan.db.remembering import remembered
 from yetan.db.statements import execute
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
 from yetan.plugins.declarations import CounterKey, Metric
 from yetan.runtime import current
-from yetan.statistics.models import Counter
 
 if TYPE_CHECKING:
     from yetan.publication.models import PublicIssue
@@ -32,6 +34,8 @@ _ADD = """
 INSERT INTO yetan_counter (metric, unit_id, category_id, period, value) VALUES {rows}
 ON CONFLICT (metric, unit_id, category_id, period) DO UPDATE SET value = yetan_counter.value + EXCLUDED.value"""
 
+_OF_UNITS = """
+SELECT unit_id, metric, value FROM yetan_counter WHERE unit_id IN ({units}) AND period = ? AND category_id = 0"""
 
 
 def month_of(at: datetime) -> str:
@@ -72,29 +76,50 @@ async def add_to_counters(change: Tally[tuple[Any, ...]]) -> None:
         )
 
 
+@remembered
 async def values(unit_id: int, period: str = "", category_id: int = 0) -> dict[str, int]:
     """Every figure of a unit in a month (or of all time), 0 where nothing was counted."""
-    rows = await Counter.filter(unit_id=unit_id, period=period, category_id=category_id).values("metric", "value")
-    return dict.fromkeys(current().registry.metrics, 0) | {row["metric"]: row["value"] for row in rows}
+    rows = await read(
+        "SELECT metric, value FROM yetan_counter WHERE unit_id = ? AND period = ? AND category_id = ?",
+        [unit_id, period, category_id],
+    )
+    return _counted((row["metric"], row["value"]) for row in rows)
 
 
 async def by_unit(units: Sequence[int], period: str = "") -> dict[int, dict[str, int]]:
     """Every figure of several units."""
-    found: dict[int, dict[str, int]] = {unit: dict.fromkeys(current().registry.metrics, 0) for unit in units}
-    for row in await Counter.filter(unit_id__in=list(units), period=period, category_id=0).values(
-        "unit_id", "metric", "value"
-    ):
-        found[row["unit_id"]][row["metric"]] = row["value"]
-    return found
+    counted = await _by_unit(tuple(units), period)
+    return {unit: counted.get(unit) or _counted(()) for unit in units}
 
 
+@remembered
+async def _by_unit(units: tuple[int, ...], period: str) -> dict[int, dict[str, int]]:
+    marks = ", ".join("?" * len(units)) or "NULL"
+    return _grouped(await read(_OF_UNITS.format(units=marks), [*units, period]))
+
+
+@remembered
 async def by_category(unit_id: int, period: str = "") -> dict[int, dict[str, int]]:
     """Every figure of a unit by top category."""
-    found: dict[int, dict[str, int]] = {}
-    rows = Counter.filter(unit_id=unit_id, period=period).exclude(category_id=0)
-    for row in await rows.values("category_id", "metric", "value"):
-        found.setdefault(row["category_id"], dict.fromkeys(current().registry.metrics, 0))[row["metric"]] = row["value"]
-    return found
+    rows = await read(
+        "SELECT category_id, metric, value FROM yetan_counter WHERE unit_id = ? AND period = ? AND category_id <> 0",
+        [unit_id, period],
+    )
+    return _grouped(rows)
+
+
+def _grouped(rows: Iterable[Any]) -> dict[int, dict[str, int]]:
+    """The figures of rows (of what, metric, value), by what they are of."""
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for row in rows:
+        subject, metric, value = row.values() if isinstance(row, dict) else row
+        found[subject].append((metric, value))
+    return {subject: _counted(figures) for subject, figures in found.items()}
+
+
+def _counted(figures: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Every metric's figure, 0 where nothing was counted."""
+    return dict.fromkeys(current().registry.metrics, 0) | dict(figures)
 
 
 @dataclass(frozen=True, slots=True)

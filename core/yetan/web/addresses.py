@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -33,12 +33,17 @@ class Addresses:
 
     def __init__(self, pages: Iterable[Page]) -> None:
         self._formats = {page.name: compile_path(page.path)[1:] for page in pages}
+        #: Those without parameters, which every page links to.
+        self._plain = {name: path for name, (path, convertors) in self._formats.items() if not convertors}
 
     def path(self, name: str, /, **parameters: Any) -> str:
         """The path of the page `name`. Parameters its path has no place for become the query; empty ones go.
 
         Raises `LookupError` if there is no such page or a parameter of its path is missing.
         """
+        plain = self._plain.get(name)
+        if plain is not None:
+            return plain + _query(parameters) if parameters else plain
         if name not in self._formats:
             raise LookupError(f"There is no page named {name!r}.")
         path_format, convertors = self._formats[name]
@@ -46,8 +51,12 @@ class Addresses:
         if missing:
             raise LookupError(f"The address of {name!r} needs {', '.join(sorted(missing))}.")
         path, rest = replace_params(path_format, dict(convertors), dict(parameters))
-        query = [(key, _written(value)) for key, value in rest.items() if value is not None and value != ""]
-        return path + (f"?{urlencode(query)}" if query else "")
+        return path + _query(rest)
+
+
+def _query(parameters: Mapping[str, object]) -> str:
+    query = [(key, _written(value)) for key, value in parameters.items() if value is not None and value != ""]
+    return f"?{urlencode(query)}" if query else ""
 
 
 def _written(value: object) -> str:

@@ -15,13 +15,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from yetan.db.remembering import MAXIMUM_AGE, forget, remembering
 from yetan.events.wakeup import beside, listen
 from yetan.runtime import current
 from yetan.web.display import Display, read_display
@@ -29,8 +30,6 @@ from yetan.web.request import cookie_name
 
 logger = logging.getLogger(__name__)
 
-#: The oldest a kept page may be, by the machine's monotonic clock and by the city's own.
-MAXIMUM_AGE = timedelta(seconds=2)
 #: Bytes of all kept pages together; the oldest go first. And of one page.
 MAXIMUM_BYTES = 16 * 1024 * 1024
 MAXIMUM_PAGE = 1024 * 1024
@@ -79,8 +78,7 @@ class Asked:
     def narrowed(self, scope: Scope) -> Scope:
         """`scope` without anything that another who asks for the same may not share: no cookie, address or language."""
         _, _, host, display = self.key
-        cookie = f"{cookie_name('display')}={display.cookie()}".encode()
-        return {**scope, "method": "GET", "client": None, "headers": [(b"host", host), (b"cookie", cookie)]}
+        return {**scope, "method": "GET", "client": None, "headers": [(b"host", host)], "yetan.display": display}
 
 
 async def no_body() -> Message:
@@ -176,6 +174,7 @@ class PageCache:
 
     def drop(self) -> None:
         """Something has changed: forget every page, and keep none that is being drawn from before."""
+        forget()
         self._generation += 1
         self._pages.clear()
         self._bytes = 0
@@ -218,7 +217,7 @@ class PageCache:
         """While the block runs, drop the pages with every commit: of this process at once, of others when told."""
         task = asyncio.create_task(self._listen(), name="cache: listening")
         try:
-            with beside(self.drop):
+            with beside(self.drop), remembering():
                 yield
         finally:
             task.cancel()

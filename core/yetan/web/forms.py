@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
@@ -238,6 +238,14 @@ class Form:
         self.message = error.message
         for name, texts in error.fields.items():
             self.errors[name] = list(texts)
+
+    @property
+    def content(self) -> Hashable:
+        """All that the form says, to be compared: what is drawn of it may be kept under this."""
+        typed = tuple(str(self.values.get(field.name) or "") for field in self.fields)
+        choices = tuple((name, tuple(offered)) for name, offered in self.choices.items())
+        errors = tuple((name, tuple(texts)) for name, texts in self.errors.items())
+        return self.fields, typed, choices, errors, self.message
 
     def __iter__(self) -> Iterator[BoundField]:
         return iter([self[field.name] for field in self.fields])

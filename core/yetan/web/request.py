@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette import requests
@@ -53,6 +53,8 @@ class Request(requests.Request):
         self, scope: Scope, receive: Receive = requests.empty_receive, send: Send = requests.empty_send
     ) -> None:
         super().__init__(scope, receive, send)
+        #: How the reader wants the pages to look.
+        self.display: Display = scope.get("yetan.display") or self._read_display()
         source = scope.get("yetan.source", "")
         self.act = Act(actor=ANONYMOUS, now=current().clock(), source=source, locale=self.display.locale_name)
         self.subject: Any = None
@@ -66,12 +68,6 @@ class Request(requests.Request):
         return templating
 
     @property
-    def display(self) -> Display:
-        """How the reader wants the pages to look."""
-        cookie = self.cookies.get(cookie_name("display"), "")
-        return read_display(cookie, current().configuration.city.locale, self.templating.look.skins)
-
-    @property
     def key(self) -> str:
         """The idempotency key of the form sent, or ""."""
         return self.act.key
@@ -80,6 +76,10 @@ class Request(requests.Request):
     def csrf_token(self) -> str:
         """What the forms of a signed-in browser must send back as `_token`; "" for anybody else."""
         return keyed_hash("csrf", self.session.token_hash) if self.session is not None else ""
+
+    def _read_display(self) -> Display:
+        cookie = self.cookies.get(cookie_name("display"), "")
+        return read_display(cookie, current().configuration.city.locale, self.templating.look.skins)
 
     def new_key(self) -> str:
         """An idempotency key for a form of the page: the one just sent, for sending it again, or a fresh one."""
@@ -120,6 +120,10 @@ class Request(requests.Request):
     def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """The page `template` with `context` and what every template may use."""
         return HTMLResponse(self.templating.render(template, self, context), status_code=status)
+
+    def render_kept(self, template: str, content: Hashable, context: Callable[[], Mapping[str, Any]]) -> HTMLResponse:
+        """As `render`, for a public page: drawn once for its `content`, all that `context()` says to be compared."""
+        return HTMLResponse(self.templating.render_kept(template, self, content, context))
 
     def redirect(self, route_name: str, /, **parameters: Any) -> RedirectResponse:
         """Go to a page by GET: the answer to a POST that worked."""

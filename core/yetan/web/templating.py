@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +19,14 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from yetan.access.scope import holds
+from yetan.act import ANONYMOUS, Actor
 from yetan.config import City, Configuration
-from yetan.i18n import current_locale, translate, translate_count
+from yetan.i18n import LOCALES, current_locale, translate, translate_count
 from yetan.layers import Layer, layers
-from yetan.plugins.declarations import NavigationItem
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
+from yetan.web.fragments import KeptParts, kept_in
 from yetan.web.static import StaticFiles
 
 if TYPE_CHECKING:
@@ -34,6 +37,15 @@ _FORMATS: Mapping[str, Mapping[str, str]] = {
     "zh": {"date": "M月d日", "datetime": "M月d日 HH:mm", "full_date": "y年M月d日"},
     "en": {"date": "d MMM", "datetime": "d MMM HH:mm", "full_date": "d MMM y"},
 }
+
+
+#: Days, moments and numbers whose words are remembered: writing one anew costs as much as a row of a list.
+_WRITTEN = 4096
+
+Area = Literal["public", "desk", "admin"]
+
+#: Whose page is being drawn: what macros need to know of it, so that they are compiled and made ready once.
+_drawn_for: ContextVar[Request] = ContextVar("yetan_drawn_for")
 
 
 class _Compiled(BytecodeCache):
@@ -96,6 +108,10 @@ class Templating:
         self.addresses = Addresses(registry.pages)
         self.look = _look(registry)
         self._environments: dict[frozenset[str], Environment] = {}
+        # What does not change while the site runs, for each who may see something else of it.
+        self._led_to = frozenset(self.addresses.path(item.route) for item in registry.navigation)
+        self._places = lru_cache(maxsize=512)(self._menu)
+        self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: _city_view(configuration.city))
 
     @property
     def environment(self) -> Environment:
@@ -120,12 +136,34 @@ class Templating:
             conduct.failed(f"template {name}", error)
             return drawn
 
+    def render_kept(
+        self, name: str, request: Request, content: Hashable, context: Callable[[], Mapping[str, Any]]
+    ) -> str:
+        """The page `name` for nobody in particular, drawn once for its content, the reader's display and the day.
+
+        `content` is all that `context()` says, to be compared. Whoever is signed in has it drawn for themself.
+        """
+        if request.act.actor != ANONYMOUS:
+            return self.render(name, request, context())
+        path, today = request.scope["path"], request.act.now.astimezone(self.configuration.city.zone).date()
+        key = (name, request.display, path if path in self._led_to else "", today, content)
+        pages = kept_in(self._environment(self._paused()))
+        page = pages.find(key)
+        if page is None:
+            page = Markup(self.render(name, request, context()))
+            pages.keep(key, page)
+        return page
+
     def fragment(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
         """The template `name` for this request, by itself: where it fails, that is for whoever asked."""
         return self._draw(self._paused(), name, request, context)
 
     def _draw(self, without: frozenset[str], name: str, request: Request, context: Mapping[str, Any]) -> str:
-        return self._environment(without).get_template(name).render({**self._frame(request), **context})
+        token = _drawn_for.set(request)
+        try:
+            return self._environment(without).get_template(name).render({**self._frame(request), **context})
+        finally:
+            _drawn_for.reset(token)
 
     def _paused(self) -> frozenset[str]:
         """The plugins whose templates are not used: those in quarantine."""
@@ -159,7 +197,7 @@ class Templating:
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=False,
-            extensions=["jinja2.ext.i18n"],
+            extensions=["jinja2.ext.i18n", KeptParts],
             auto_reload=False,
             bytecode_cache=_COMPILED,
         )
@@ -170,35 +208,45 @@ class Templating:
             url=self.addresses.path,
             static=self.static.address,
             theme=self.look,
+            csrf_field=_csrf_field,
+            key_field=_key_field,
+            this_year=self._this_year,
         )
         environment.filters.update(_filters(self.configuration.city))
         return environment
 
     def _frame(self, request: Request) -> dict[str, Any]:
         act = request.act
+        locale, path = current_locale(), request.scope["path"]
+        here = path if path in self._led_to else ""
         return {
             "actor": act.actor,
-            "city": _city_view(self.configuration.city),
-            "csrf_field": lambda: _hidden("_token", request.csrf_token) if request.csrf_token else Markup(),
-            "key_field": lambda: _hidden("_key", request.new_key()),
+            "city": self._city(locale),
             "display": request.display,
             "left_out": self.configuration.left_out,
             "now": act.now.astimezone(self.configuration.city.zone),
-            "navigation": self._places("public", request),
-            "desk_navigation": self._places("desk", request),
-            "admin_navigation": self._places("admin", request),
+            "navigation": self._places("public", act.actor, locale, here),
+            "desk_navigation": self._places("desk", act.actor, locale, here),
+            "admin_navigation": self._places("admin", act.actor, locale, here),
         }
 
-    def _places(self, area: Literal["public", "desk", "admin"], request: Request) -> list[Place]:
-        return [
-            self._place(item, request.url.path)
-            for item in self.registry.navigation
-            if item.area == area and holds(request.act.actor, item.permission)
-        ]
+    def _menu(self, area: Area, actor: Actor, locale: str, here: str) -> tuple[Place, ...]:
+        """The places of a menu that the actor may enter; that at the path `here` is marked."""
+        items = [item for item in self.registry.navigation if item.area == area and holds(actor, item.permission)]
+        hrefs = [self.addresses.path(item.route) for item in items]
+        return tuple(Place(translate(item.label), href, href == here) for item, href in zip(items, hrefs, strict=True))
 
-    def _place(self, item: NavigationItem, path: str) -> Place:
-        href = self.addresses.path(item.route)
-        return Place(translate(item.label), href, path == href)
+    def _this_year(self) -> int:
+        return _drawn_for.get().act.now.astimezone(self.configuration.city.zone).year
+
+
+def _csrf_field() -> Markup:
+    token = _drawn_for.get().csrf_token
+    return _hidden("_token", token) if token else Markup()
+
+
+def _key_field() -> Markup:
+    return _hidden("_key", _drawn_for.get().new_key())
 
 
 def _hidden(name: str, value: str) -> Markup:
@@ -235,19 +283,20 @@ def _city_view(city: City) -> CityView:
 def _filters(city: City) -> dict[str, Callable[[Any], str]]:
     """date, datetime, full_date in the city's time zone; number grouped by thousands."""
 
-    def moment(name: str) -> Callable[[date | datetime], str]:
-        def written(value: date | datetime) -> str:
-            locale = current_locale()
-            pattern = _FORMATS[locale.partition("_")[0]][name]
-            if isinstance(value, datetime):
-                if value.tzinfo is None:
-                    raise ValueError(f"A moment needs a time zone, and {value!r} has none.")
-                return format_datetime(value, pattern, tzinfo=city.zone, locale=locale)
-            return format_date(value, pattern, locale=locale)
+    @lru_cache(maxsize=_WRITTEN)
+    def moment(value: date | datetime, name: str, locale: str) -> str:
+        pattern = _FORMATS[locale.partition("_")[0]][name]
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError(f"A moment needs a time zone, and {value!r} has none.")
+            return format_datetime(value, pattern, tzinfo=city.zone, locale=locale)
+        return format_date(value, pattern, locale=locale)
 
-        return written
+    @lru_cache(maxsize=_WRITTEN)
+    def number(value: int | float, locale: str) -> str:
+        return format_decimal(value, locale=locale)
 
-    def number(value: int | float) -> str:
-        return format_decimal(value, locale=current_locale())
+    def named(name: str) -> Callable[[date | datetime], str]:
+        return lambda value: moment(value, name, current_locale())
 
-    return {**{name: moment(name) for name in _FORMATS["zh"]}, "number": number}
+    return {**{name: named(name) for name in _FORMATS["zh"]}, "number": lambda value: number(value, current_locale())}
