@@ -189,22 +189,24 @@ async def _category_name(category: int) -> str:
     return row.name if row else ""
 
 
-async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> dict[str, Choices]:
+async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field]) -> Mapping[str, Choices]:
     """What the filter bar offers. Units one step at a time: where one is, its superiors, and what lies below."""
-    states = [(state.name, state.label) for state in current().registry.states.values()]
-    groups = STATE_GROUPS if any(field.name == "date" for field in fields) else ()
     present = current().calendar.local_date(now).year
-    years = range(present, (await _first_year() or present) - 1, -1)
-    return {
-        "unit": await _unit_choices(filters.unit.id if filters.unit is not None else None),
-        "category": await _category_choices(filters.category),
-        "state": [*groups, *states],
-        "year": [(str(year), str(year)) for year in years],
-        "month": [(str(month), str(month)) for month in range(1, 13)],
-    }
+    unit = filters.unit.id if filters.unit is not None else None
+    return await _offered(unit, filters.category, present, any(field.name == "date" for field in fields))
 
 
 @remembered
+async def _offered(unit: int | None, category: int | None, present: int, dated: bool) -> Mapping[str, Choices]:
+    return {
+        "unit": await _unit_choices(unit),
+        "category": await _category_choices(category),
+        "state": (*(STATE_GROUPS if dated else ()), *((e.name, e.label) for e in current().registry.states.values())),
+        "year": tuple((str(year), str(year)) for year in range(present, (await _first_year() or present) - 1, -1)),
+        "month": tuple((str(month), str(month)) for month in range(1, 13)),
+    }
+
+
 async def _category_choices(chosen: int | None) -> Choices:
     """The categories of the first level, and the one that was chosen, with its whole name where it lies below."""
     top = await Category.filter(level=1).order_by("position", "id")
@@ -212,7 +214,6 @@ async def _category_choices(chosen: int | None) -> Choices:
     return (*((str(each.id), each.name) for each in top), *((str(each.id), each.path) for each in below))
 
 
-@remembered
 async def _unit_choices(unit: int | None) -> Choices:
     kinds = current().configuration.unit_kinds
     city = await city_unit()
@@ -226,7 +227,6 @@ async def _unit_choices(unit: int | None) -> Choices:
     return tuple((each.code, each.name) for each in offered)
 
 
-@remembered
 async def _first_year() -> int | None:
     """The year of the first published issue."""
     first = await PublicIssue.all().order_by("raised_at", "issue_id").first()

@@ -82,7 +82,7 @@ def state_view(state: State, deadline: datetime | None, round_number: int, now: 
 class PublishedRow:
     """A published issue in a list, as `RowView` is, worked out where it is drawn: under its content once for all."""
 
-    __slots__ = ("_href", "_row", "_state", "content", "snippet", "title")
+    __slots__ = ("_href", "_now", "_row", "content", "snippet", "title")
 
     def __init__(
         self,
@@ -92,10 +92,11 @@ class PublishedRow:
         found: tuple[Runs, Runs] | None = None,
     ) -> None:
         self._row = row
+        self._now = now
         self._href = href
-        self._state = state_view(state_of(row.state), row.deadline, row.round, now)
+        overdue = row.deadline is not None and row.deadline < now
         #: What the row says, to be compared; None for one found by its words.
-        self.content = (row, self._state) if isinstance(row, ListedIssue) and found is None else None
+        self.content = (row, overdue) if isinstance(row, ListedIssue) and found is None else None
         self.title = marked(found[0]) if found and found[0] else row.title
         self.snippet = found[1] if found else None
 
@@ -112,7 +113,7 @@ class PublishedRow:
     @property
     def state(self) -> StateView:
         """Where it stands."""
-        return self._state
+        return state_view(state_of(self._row.state), self._row.deadline, self._row.round, self._now)
 
     @property
     def unit_name(self) -> str:
@@ -132,7 +133,7 @@ class PublishedRow:
     @property
     def deadline(self) -> date | None:
         """The day it has to be done by, as long as it is not."""
-        return local_day(self._row.deadline) if self._state.category in ("open", "awaiting") else None
+        return local_day(self._row.deadline) if self.state.category in ("open", "awaiting") else None
 
     @property
     def struck_off_at(self) -> date | None:
