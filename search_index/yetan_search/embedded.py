@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from yetan.api import IndexBusy, IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
 from yetan_search.analysis import Analysis
@@ -28,7 +28,7 @@ from yetan_search.engine import Engine
 from yetan_search.generations import WORDS, Generations, list_files, making_in, write_making
 from yetan_search.lexicon import Lexicon
 from yetan_search.making import Making
-from yetan_search.synonyms import Synonyms
+from yetan_search.reading import Filling, Snapshot
 
 Result = TypeVar("Result")
 Changes = Mapping[str, SearchDocument | None]
@@ -37,44 +37,6 @@ Changes = Mapping[str, SearchDocument | None]
 SEARCH_THREADS = 2
 #: What the system says of files that are not there.
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-
-
-class Snapshot(Protocol):
-    """One thread's view of a generation as it was at one commit."""
-
-    path: Path
-    made: Making
-
-    def is_up_to_date(self) -> bool:
-        """Whether nothing was committed since."""
-
-    def close(self) -> None:
-        """Release its files."""
-
-    def count(self) -> int:
-        """How many documents there are."""
-
-    def keys(self) -> frozenset[str]:
-        """The keys of all documents."""
-
-    def search(self, query: SearchQuery, synonyms: Synonyms) -> SearchPage:
-        """Answer a query."""
-
-    def suggest(self, start: str, query: SearchQuery, limit: int) -> tuple[str, ...]:
-        """See `SearchBackend.suggest`; `query` says what may be found."""
-
-
-class Filling(Protocol):
-    """A new generation while documents are written to it."""
-
-    def add(self, document: SearchDocument, analysis: Analysis) -> None:
-        """Write a document that was not written yet."""
-
-    def finish(self) -> None:
-        """Commit all of them."""
-
-    def cancel(self) -> None:
-        """Let go of the files."""
 
 
 @dataclass
