@@ -30,6 +30,7 @@ from yetan.notices.models import Notice
 from yetan.people.models import Account, Household, Link, Person, Post
 from yetan.people.service import add_account, add_household, add_link
 from yetan.plugins.declarations import Page
+from yetan.plugins.models import Quarantine
 from yetan.publication.review import review_of
 from yetan.publication.service import approve, withdraw
 from yetan.rules.models import RuleDocument
@@ -199,6 +200,14 @@ class Scene:
         """Its owner was sent a dunning notice."""
         self.listed()
         self.dun(self.issue)
+
+    def quarantined(self) -> None:
+        """A plugin that is not on here, so that no other question is answered otherwise for it, is in quarantine."""
+
+        async def go() -> None:
+            await Quarantine.create(plugin="gone", since=self.town.clock(), call="panel", error="RuntimeError")
+
+        self.town.do(go)
 
     def dun(self, issue: Issue) -> None:
         """Send an issue's owner a dunning notice."""
@@ -413,6 +422,7 @@ ASKS: Mapping[str, Ask] = {
     ),
     "admin.deliveries.replay": Ask(),
     "admin.deliveries.history": Ask(lambda s: {"subscriber": "core.board"}),
+    "admin.plugins.release": Ask(lambda s: {"plugin": "gone"}, given=Scene.quarantined),
     "admin.synonyms.submit": Ask(lambda s: {"words": "堵车 塞车"}),
     "admin.synonyms.change": Ask(
         lambda s: {"ring": s.ring.id, "version": s.ring.version, "words": "路灯 街灯", "active": ""}
@@ -427,6 +437,7 @@ ASKS: Mapping[str, Ask] = {
 #: What nobody gets here, and why that is right.
 NEVER: Mapping[str, str] = {
     "sign_in.submit": "The visitors have no passwords; the tests of signing in do.",
+    "metrics": "The visitors come from none of the addresses that may read it; the tests of plugins do.",
     "issue[unpublished]": "Nothing is public before somebody approved it.",
     "issue[withdrawn]": "Nothing is public once it was withdrawn.",
     "api.issue[unpublished]": "Nothing is public before somebody approved it.",

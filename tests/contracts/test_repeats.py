@@ -32,6 +32,7 @@ UNKEYED: Mapping[str, str] = {
     "admin.categories.submit": "Brings the table up to date: again, it is.",
     "admin.deliveries.replay": "Makes due what is due already.",
     "admin.deliveries.history": "Sends what was never sent: the second time, nothing is left.",
+    "admin.plugins.release": "The repeat is told that it is in use.",
     "admin.account.sign_in_link": "The link follows from the key: the same one each time.",
     "admin.person.erase": "The repeat is told that it was done.",
     "admin.import.submit": "Keeps a file to be looked at; nothing of the city is written before it is confirmed.",
@@ -49,6 +50,7 @@ ANSWERED_OTHERWISE = frozenset(
         "admin.person.erase",
         "admin.import.submit",
         "admin.units.import.submit",
+        "admin.plugins.release",
         "admin.import.discard",
     }
 )
