@@ -78,7 +78,9 @@ def _members(kind: type[Any]) -> Iterator[str]:
         if (name.startswith("_") and name != "__init__") or name in told:
             continue
         if isinstance(member, property):
-            yield f"{name}: property{_signature(member.fget) if member.fget else ''}"
+            # Tortoise makes properties of relations when it starts.
+            if inspect.isfunction(member.fget):
+                yield f"{name}: property{_signature(member.fget)}"
         elif isinstance(member, (staticmethod, classmethod)):
             yield f"{name}{_signature(member.__func__)} ({type(member).__name__})"
         elif inspect.isfunction(member) and not (name == "__init__" and is_dataclass(kind)):

@@ -270,7 +270,9 @@ def _denying(registry: Registry, declared: Visibility) -> Visibility:
         except Exception as error:
             raise denied(error) from error
 
-    return replace(declared, rows=guarded_rows, units=guarded_units)
+    denying = replace(declared, rows=guarded_rows, units=guarded_units)
+    registry.owners.add(denying, conduct.plugin)
+    return denying
 
 
 class _Denied(Forbidden):

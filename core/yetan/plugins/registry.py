@@ -326,19 +326,27 @@ def _feed_index(registry: Registry) -> None:
     feeding = {plugin: feed.subscription(plugin, own) for plugin, own in sources.items()}
     for plugin, subscription in feeding.items():
         registry.owners.add(subscription, plugin)
-    registry.subscriptions = {**registry.subscriptions, **{each.name: each for each in feeding.values()}}
+    _subscribe(registry, feeding.values())
 
 
 def _open_channels(registry: Registry) -> None:
     """Let each channel hear of notices, as a subscriber of its own plugin's."""
     from yetan.notices.channels import subscription
 
-    opened = {}
+    opened = []
     for channel in registry.notice_channels.values():
         bringing = subscription(channel)
         registry.owners.add(bringing, registry.owner_of(channel))
-        opened[bringing.name] = bringing
-    registry.subscriptions = {**registry.subscriptions, **opened}
+        opened.append(bringing)
+    _subscribe(registry, opened)
+
+
+def _subscribe(registry: Registry, added: Iterable[Subscription]) -> None:
+    """Add what other declarations have become, each behind the subscriptions that its plugin declares."""
+    turns = {name: turn for turn, name in enumerate((CORE.name, *(plugin.name for plugin in registry.plugins)))}
+    all_of_them = [*registry.subscriptions.values(), *added]
+    all_of_them.sort(key=lambda each: turns[registry.owner_of(each)])
+    registry.subscriptions = {each.name: each for each in all_of_them}
 
 
 def check_registry(registry: Registry) -> list[str]:
