@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,15 +25,16 @@ class Row:
 
     @property
     def missed(self) -> bool:
-        """Whether the target is missed."""
-        return (self.least is not None and self.value < self.least) or (
-            self.most is not None and self.value > self.most
+        """Whether the target is missed; by what failed and has no figure, too."""
+        return not (self.least is None or self.value >= self.least) or not (
+            self.most is None or self.value <= self.most
         )
 
     def figures(self) -> dict[str, Any]:
         """The row for a file: what is not said is left out."""
         told = {name: value for name, value in asdict(self).items() if value not in (None, "", 0)}
-        return {**told, "value": round(self.value, 3), **({"missed": True} if self.missed else {})}
+        value = round(self.value, 3) if math.isfinite(self.value) else None
+        return {**told, "value": value, **({"missed": True} if self.missed else {})}
 
     def __str__(self) -> str:
         target = (

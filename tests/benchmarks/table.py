@@ -34,7 +34,7 @@ def _column(row: Figures) -> str:
 
 
 def _cell(row: Figures) -> str:
-    value = f"{row['value']:.3g} {row.get('unit', '')}".strip()
+    value = "fails" if row["value"] is None else f"{row['value']:.3g} {row.get('unit', '')}".strip()
     return f"**{value}**" if row.get("missed") else value
 
 

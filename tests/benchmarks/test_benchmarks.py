@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_a_figure_on_the_wrong_side_of_its_target_is_missed() -> None:
     assert not replace(row, least=0.8).missed
     assert not replace(row, most=0.8).missed
     assert not row.missed
+    assert replace(row, value=math.nan, most=1.2).missed
 
 
 def test_the_table_of_a_run_marks_what_missed_its_target() -> None:
