@@ -18,27 +18,35 @@ def contributions(kind: RecordKind) -> Mapping[str, Sequence[Any]]:
     readers = kind.keepers | kind.readers | kind.publishers
     pages = RecordPages(kind)
     view = kind.permission("view")
-    return {
+    kept, public = sources_of(kind)
+    on_desk: dict[str, tuple[Any, ...]] = {
         "yetan_permissions": (
             Permission(view, f"查看{kind.label}", readers),
             Permission(kind.permission("keep"), f"登记{kind.label}", kind.keepers),
-            Permission(kind.permission("publish"), f"公开{kind.label}", kind.publishers),
         ),
         "yetan_visibility": (Visibility(kind.model, lambda act: visible_records(kind, act), _units),),
         "yetan_event_types": (
             EventType(f"{kind.name}.kept", f"登记{kind.label}"),
             EventType(f"{kind.name}.altered", f"修改{kind.label}"),
+        ),
+        "yetan_pages": pages.on_desk(),
+        "yetan_navigation": (NavigationItem("desk", kind.label, pages.list, view, position=kind.position),),
+        "yetan_search_sources": (kept,),
+    }
+    if not kind.public:
+        return on_desk
+    in_public: dict[str, tuple[Any, ...]] = {
+        "yetan_permissions": (Permission(kind.permission("publish"), f"公开{kind.label}", kind.publishers),),
+        "yetan_event_types": (
             EventType(f"{kind.name}.published", f"公开{kind.label}"),
             EventType(f"{kind.name}.withdrawn", f"撤下{kind.label}"),
         ),
-        "yetan_pages": pages.declared(),
-        "yetan_navigation": (
-            NavigationItem("public", kind.label, pages.public_list, position=kind.position),
-            NavigationItem("desk", kind.label, pages.list, view, position=kind.position),
-        ),
-        "yetan_search_sources": sources_of(kind),
+        "yetan_pages": pages.in_public(),
+        "yetan_navigation": (NavigationItem("public", kind.label, pages.public_list, position=kind.position),),
+        "yetan_search_sources": (public,),
         "yetan_metrics": metrics_of(kind),
     }
+    return {hook: (*on_desk.get(hook, ()), *in_public.get(hook, ())) for hook in {**on_desk, **in_public}}
 
 
 async def _units(row: Any) -> Mapping[str, int]:

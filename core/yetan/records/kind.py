@@ -59,6 +59,8 @@ class RecordKind:
     keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
     readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})
     publishers: frozenset[str] = frozenset({"village_official", "township_clerk", "publisher"})
+    #: False for what stays on the desk: no public page, nothing to publish, and so no figures.
+    public: bool = True
     #: Where it stands in the menus.
     position: int = 100
 
@@ -98,10 +100,13 @@ def check_kind(kind: RecordKind) -> Iterator[str]:
             yield f"{where}: field {field.name!r} takes {_longest(field)} characters, its column {column.max_length}"
         elif not field.required and field.kind in ("date", "number") and not columns[field.name].null:
             yield f"{where}: field {field.name!r} may be left empty, but its column is not null=True"
+    if kind.sums and not kind.public:
+        yield f"{where}: sums are made of what is published, and nothing of this kind is"
     public = {field.name: field for field in kind.shown}
+    known = public if kind.public else {field.name: field for field in kind.form}
     for name, wanted in ((kind.title, "text"), (kind.date, "date")):
-        if name not in public or public[name].kind != wanted or not public[name].required:
-            yield f"{where}: its form needs a required {wanted} field {name!r}, tagged public"
+        if name not in known or known[name].kind != wanted or not known[name].required:
+            yield f"{where}: its form needs a required {wanted} field {name!r}{', tagged public' * kind.public}"
     for each in kind.sums:
         if each.column not in public or public[each.column].kind != "number":
             yield f"{where}: the sum over {each.column!r} needs a number field of that name, tagged public"

@@ -64,27 +64,43 @@ class RecordPages:
         self.list = f"desk.{kind.name}"
         self.record = f"desk.{kind.name}.record"
 
-    def declared(self) -> tuple[Page, ...]:
-        """The pages with their addresses and permissions."""
-        kind, desk, public = self.kind, f"/desk/records/{self.kind.name}", f"/records/{self.kind.name}"
-        view, keeps, publishes = (kind.permission(deed) for deed in ("view", "keep", "publish"))
+    def on_desk(self) -> tuple[Page, ...]:
+        """The desk's pages, with their addresses and permissions."""
+        kind, desk = self.kind, f"/desk/records/{self.kind.name}"
+        view, keeps = kind.permission("view"), kind.permission("keep")
         one = desk + "/{id:int}"
-
-        def post(path: str, endpoint: Any, name: str, permission: str) -> Page:
-            model = kind.model if "{id:int}" in path else None
-            return Page(path, endpoint, f"{self.list}.{name}", ("POST",), permission=permission, model=model)
-
         return (
-            Page(public, self.show_public_list, self.public_list, public=True, budget="search"),
-            Page(public + "/{id:int}", self.show_public_record, self.public_record, public=True),
             Page(desk, self.show_list, self.list, permission=view),
             Page(desk + "/new", self.show_new, f"{self.list}.new", permission=keeps),
-            post(desk + "/new", self.submit_new, "new.submit", keeps),
+            Page(desk + "/new", self.submit_new, f"{self.list}.new.submit", ("POST",), permission=keeps),
             Page(desk + "/export", self.export, f"{self.list}.export", permission=view, sensitive=True),
             Page(one, self.show_record, self.record, permission=view, model=kind.model, sensitive=self._has_persons),
-            post(one, self.submit_record, "alter", keeps),
-            post(one + "/publish", self.submit_publish, "publish", publishes),
-            post(one + "/withdraw", self.submit_withdraw, "withdraw", publishes),
+            Page(one, self.submit_record, f"{self.list}.alter", ("POST",), permission=keeps, model=kind.model),
+        )
+
+    def in_public(self) -> tuple[Page, ...]:
+        """The public pages, and what puts records there and takes them down."""
+        kind, path, one = self.kind, f"/records/{self.kind.name}", f"/desk/records/{self.kind.name}/{{id:int}}"
+        publishes, post, model = kind.permission("publish"), ("POST",), kind.model
+        return (
+            Page(path, self.show_public_list, self.public_list, public=True, budget="search"),
+            Page(path + "/{id:int}", self.show_public_record, self.public_record, public=True),
+            Page(
+                one + "/publish",
+                self.submit_publish,
+                f"{self.list}.publish",
+                post,
+                permission=publishes,
+                model=model,
+            ),
+            Page(
+                one + "/withdraw",
+                self.submit_withdraw,
+                f"{self.list}.withdraw",
+                post,
+                permission=publishes,
+                model=model,
+            ),
         )
 
     @property
@@ -271,10 +287,13 @@ class RecordPages:
             published=published is not None,
             behind=published is not None and published != face,
             may_keep=await may(act, kind.permission("keep"), [row.unit_id]),
-            may_publish=await may(act, kind.permission("publish"), [row.unit_id]),
+            may_publish=kind.public and await may(act, kind.permission("publish"), [row.unit_id]),
             back=path(self.list),
-            public_page=path(self.public_record, id=row.id),
-            actions={name: path(f"{self.list}.{name}", id=row.id) for name in ("alter", "publish", "withdraw")},
+            public_page=path(self.public_record, id=row.id) if kind.public else None,
+            actions={
+                name: path(f"{self.list}.{name}", id=row.id)
+                for name in ("alter", *(("publish", "withdraw") if kind.public else ()))
+            },
         )
 
     async def export(self, request: Request) -> Response:
