@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import pickle
 import subprocess
 import sys
 import time
@@ -25,8 +27,8 @@ def site(databases: Databases, town: Town, *, worker: bool = False) -> Iterator[
 
 def arguments_of(town: Town) -> list[str]:
     """What `tests.benchmarks.serving` is told of a town."""
-    told = {"url": town.database_url, "folder": town.folder, "plugins": ",".join(town.plugins), "search": town.search}
-    return ["town", *(f"--{name}={value}" for name, value in told.items())]
+    configuration = base64.b64encode(pickle.dumps(town.configuration)).decode()
+    return ["town", f"--configuration={configuration}", f"--now={town.clock().isoformat()}"]
 
 
 @contextmanager
