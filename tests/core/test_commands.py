@@ -244,6 +244,25 @@ def test_plugins_are_listed_in_the_one_order(run: Command, city: Path) -> None:
     assert [line.split()[0] for line in lines] == ["whoosh", "lantern"]
 
 
+def test_a_plugin_in_quarantine_is_listed_with_why_and_released(run: Command, city: Path) -> None:
+    change(
+        city,
+        "INSERT INTO yetan_quarantine (plugin, since, call, error) "
+        "VALUES ('lantern', '2026-05-06 01:00:00+00:00', 'panel x', 'RuntimeError: no clapper')",
+    )
+    whoosh, lantern = run("plugin", "list", "--config", city).out.splitlines()
+    assert whoosh.endswith("  正常")
+    assert "已停用（2026-05-06 09:00 起，panel x：RuntimeError: no clapper）" in lantern
+    assert run("plugin", "release", "lantern", "--config", city).code == 0
+    assert "正常" in run("plugin", "list", "--config", city).out.splitlines()[1]
+    said = run("plugin", "release", "lantern", "--config", city)
+    assert (said.code, "没有停用" in said.err) == (1, True)
+    said = run("plugin", "uninstall", "lantern", "--config", city)
+    assert (said.code, "还在启用" in said.err) == (1, True)
+    said = run("serve", "--safe-mode", "--keep", "lantren", "--config", city)
+    assert (said.code, "'lantren'" in said.err) == (2, True)
+
+
 def test_the_index_is_rebuilt(run: Command, city: Path) -> None:
     run("import", "issues", ledger(city, GOOD, SECOND), "--publish", "--config", city)
     said = run("search", "rebuild", "--config", city)
