@@ -38,8 +38,9 @@ def test_a_plugin_works_as_made(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
 
     checked = run(folder, "-m", "yetan", "plugin", "check", ".", "--json", path=installed)
-    report = json.loads(checked.stdout or "{}")
-    assert (checked.returncode, report.get("level"), report.get("findings")) == (0, "gold", []), checked
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    (report,) = json.loads(checked.stdout)["plugins"]
+    assert (report["level"], report["findings"], report["unexamined"]) == ("gold", [], {})
 
     tested = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=installed)
     assert tested.returncode == 0, tested.stdout + tested.stderr

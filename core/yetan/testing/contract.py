@@ -166,6 +166,8 @@ class PluginContract:
         """Everybody asks for every page: who lacks its permission is refused, who has it is not failed; nothing that
         is not tagged public is on a page for everybody."""
         found: list[str] = []
+        for model in trial.models:
+            self._row(trial, model)
         pages: list[Page] = declared_by(self.plugin, trial.registry).get("pages", [])
         for page in sorted(pages, key=lambda each: "GET" not in each.methods):
             if page.public and page.path.startswith(("/desk", "/admin")):
