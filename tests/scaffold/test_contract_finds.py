@@ -121,9 +121,11 @@ class TestAFaultyPlugin(PluginContract):
     plugin = NAME
 
     @pytest.mark.parametrize("kind", ["sqlite"])
-    def test_its_migrations_go_up_and_down(self, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    def test_its_migrations_go_up_and_down(
+        self, kind: str, request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
         with pytest.raises(ValueError, match="not reversible"):
-            super().test_its_migrations_go_up_and_down(kind, request, tmp_path)
+            super().test_its_migrations_go_up_and_down(kind, request, tmp_path, tmp_path_factory)
 
     #: What a plugin cannot do wrong: while it is off, the core alone goes by its tables.
     test_switched_off_and_on_again_it_has_kept_its_data = None  # type: ignore[assignment]

@@ -17,7 +17,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -103,21 +103,23 @@ class PluginContract:
     # Without a running city: one process runs one at a time
 
     @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-    def test_its_migrations_go_up_and_down(self, kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    def test_its_migrations_go_up_and_down(
+        self, kind: str, request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
         """Down again they leave the core and other plugins as they were, and up once more they still give the models.
 
         On PostgreSQL where the environment names a server (YETAN_TEST_POSTGRESQL) or the suite has one of its own.
         """
-        town = self._town(tmp_path)
-        plugin, others = (
-            load_with_dependencies(self.plugin)[-1],
-            _applications(load_with_dependencies(self.plugin)[:-1]),
-        )
+        *needed, plugin = load_with_dependencies(self.plugin)
         if plugin.application is None:
             return
-        with _database(kind, request, tmp_path) as url:
+        others = _applications(needed)
+        town = self._town(tmp_path)
+        with _postgresql(request) if kind == "postgresql" else nullcontext("") as server:
+            url = server or upgraded_copy(town.configuration, tmp_path_factory.getbasetemp(), tmp_path)
             configuration = replace(town.configuration, database_url=url)
-            _upgrade(configuration, (*others, plugin.application))
+            if server:
+                _upgrade(configuration, (*others, plugin.application))
             taken_back = asyncio.run(revert(url, (*others, plugin.application), plugin.application.label))
             assert taken_back, f"{plugin.application.migrations} holds no migration; make one for the models"
             left = asyncio.run(_differences(url, others))
@@ -286,11 +288,8 @@ async def _differences(url: str, applications: Sequence[Application]) -> list[st
 
 
 @contextmanager
-def _database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """An empty database of a kind."""
-    if kind == "sqlite":
-        yield f"sqlite://{folder}/migrations.sqlite3"
-        return
+def _postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of a server."""
     server, name = _server(request), f"yetan_contract_{secrets.token_hex(6)}"
     asyncio.run(_execute(server, f'CREATE DATABASE "{name}"'))
     try:
