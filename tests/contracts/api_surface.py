@@ -83,6 +83,8 @@ def _members(kind: type[Any]) -> Iterator[str]:
                 yield f"{name}: property{_signature(member.fget)}"
         elif isinstance(member, (staticmethod, classmethod)):
             yield f"{name}{_signature(member.__func__)} ({type(member).__name__})"
+        elif name.startswith("test_"):
+            yield f"{name}: test"
         elif inspect.isfunction(member) and not (name == "__init__" and is_dataclass(kind)):
             yield f"{name}{_signature(member)}"
 
