@@ -4,7 +4,8 @@ from yetan.api import Plugin
 
 
 def _engine(name: str, title: str) -> Plugin:
-    return Plugin(name, title, "0.1.0", package="yetan_search", hooks=f"yetan_search.hooks.{name}")
+    hooks = f"yetan_search.hooks.{name}"
+    return Plugin(name, title, "0.1.0", package="yetan_search", hooks=hooks, requires_api=">=0.1,<0.2")
 
 
 #: In files of the city's data folder, without anything else.

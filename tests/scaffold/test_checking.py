@@ -109,6 +109,18 @@ def _tell_of_people(project: Path, name: str) -> None:
     hooks.write_text(hooks.read_text() + "\n\n@hookimpl\ndef yetan_visibility():\n    return pages.VISIBILITY\n")
 
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+OURS = ("supervision", "whoosh", "postgresql_search", "tantivy", "lantern")
+
+
+@pytest.mark.parametrize("target", [*OURS, *(str(each.parent) for each in EXAMPLES.glob("*/pyproject.toml"))])
+def test_our_own_plugins_and_those_of_the_docs_keep_what_bronze_asks_for(target: str) -> None:
+    (found,) = find(target)
+    # Those two take a process and a database; the contract suite goes through the migrations of each.
+    rules = [rule for rule in RULES if rule.level == "bronze" and rule.id not in ("light", "migrations")]
+    assert [f"{rule.id}: {text}" for rule in rules for text in rule.examine(found)] == []
+
+
 def test_every_rule_has_a_case() -> None:
     assert {case[0] for case in CASES} == {rule.id for rule in RULES}
     assert len({rule.id for rule in RULES}) == len(RULES)

@@ -293,7 +293,6 @@ _PREFIXED = (
     "metrics",
     "panels",
     "notice_kinds",
-    "search_sources",
 )
 
 

@@ -8,4 +8,5 @@ plugin = Plugin(
     version="0.1.0",
     package="yetan_themes.lantern",
     hooks="yetan_themes.lantern.hooks",
+    requires_api=">=0.1,<0.2",
 )

@@ -9,6 +9,7 @@ plugin = Plugin(
     version="0.1.0",
     package="yetan_how_to",
     hooks="yetan_how_to.hooks",
+    requires_api=">=0.1,<0.2",
     configuration=HowToConfiguration,
     models="yetan_how_to.models",
     migrations="yetan_how_to.migrations",

@@ -8,6 +8,7 @@ plugin = Plugin(
     version="0.1.0",
     package="yetan_clinics",
     hooks="yetan_clinics.hooks",
+    requires_api=">=0.1,<0.2",
     models="yetan_clinics.models",
     migrations="yetan_clinics.migrations",
 )
