@@ -137,6 +137,19 @@ def test_what_cannot_be_loaded_is_told_and_the_rest_is_left_unexamined(tmp_path:
         list(names.examine(broken))
 
 
+def test_catalogues_are_brought_up_to_what_the_plugin_says(tmp_path: Path) -> None:
+    name = f"walks_{next(_numbers)}"
+    project = new_plugin(name, "健步走", tmp_path)
+    template = project / TEMPLATE.replace("NAME", name)
+    template.write_text(template.read_text(encoding="utf-8").replace('_("地方")', '_("哪里")'), encoding="utf-8")
+    said = CliRunner().invoke(application, ["plugin", "messages", str(project)])
+    assert said.output.count("还有 1 句要翻译\n  哪里\n") == 2
+    catalogue = (project / f"yetan_{name}" / "locale" / "en" / "LC_MESSAGES" / "messages.po").read_text("utf-8")
+    assert 'msgid "哪里"\nmsgstr ""' in catalogue
+    assert 'msgid "事情"\nmsgstr "Issue"' in catalogue
+    assert "地方" not in catalogue
+
+
 def test_a_level_needs_every_rule_of_it_and_of_those_below() -> None:
     by_level = {level: [rule for rule in RULES if rule.level == level] for level in ("bronze", "silver", "gold")}
     clean = Report("walks", "0.1.0", "健步走")

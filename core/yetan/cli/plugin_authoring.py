@@ -1,4 +1,4 @@
-"""`yetan plugin new`, `check`: for those who write plugins."""
+"""`yetan plugin new`, `check`, `messages`: for those who write plugins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from yetan.plugins.checking import LEVELS, RULES, Level, Report, examine
+from yetan.errors import Refused
+from yetan.plugins.checking import LEVELS, RULES, Level, Report, Unexamined, examine, find
+from yetan.plugins.messages import renew_catalogues
 from yetan.scaffold import new_plugin
 
 _LEVELS: Mapping[Level | None, str] = {None: "还不到铜级", "bronze": "铜级", "silver": "银级", "gold": "金级"}
@@ -20,6 +22,7 @@ def register(commands: typer.Typer) -> None:
     """Add the commands."""
     commands.command("new")(new)
     commands.command("check")(check)
+    commands.command("messages")(messages)
 
 
 def new(
@@ -55,6 +58,23 @@ def check(
         for report in reports:
             _tell(report)
     sys.exit(0 if all(each.ok for each in reports) else 1)
+
+
+def messages(
+    target: Annotated[str, typer.Argument(help="An installed plugin's name, or its project's folder.")] = ".",
+) -> None:
+    """Bring a plugin's catalogues up to what it says: new messages come without words, old ones go."""
+    for examined in find(target):
+        try:
+            found = renew_catalogues(examined.plugin, examined.registry)
+        except Unexamined as error:
+            raise Refused(f"{examined.name}：{error}，看 yetan plugin check") from error
+        if not found:
+            raise Refused(f"{examined.name} 还没有别的语言：先建一个空的 locale/en/LC_MESSAGES/messages.po。")
+        for path, wanted in found.items():
+            typer.echo(f"{path}：" + (f"还有 {len(wanted)} 句要翻译" if wanted else "都有了"))
+            for each in wanted:
+                typer.echo(f"  {each}")
 
 
 def _as_json(report: Report) -> dict[str, Any]:

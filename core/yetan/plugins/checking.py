@@ -522,7 +522,7 @@ RULES: tuple[QualityRule, ...] = (
     ),
     QualityRule(
         "catalogues", "silver", "至少有一种别的语言，而且是全的",
-        "把列出的每一句写进 locale/<语言>/LC_MESSAGES/messages.po。", _catalogues,
+        "运行 yetan plugin messages，再给列出的每一句写上译文。", _catalogues,
     ),
     QualityRule(
         "tests", "silver", "测试里跑 PluginContract", "见 yetan.testing.contract：三行就够。", _tests,

@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
-from babel.messages.pofile import read_po
+from babel.messages.pofile import read_po, write_po
 
 from yetan.i18n import DEFAULT_LOCALE, LOCALES
 from yetan.plugins.declarations import Plugin
@@ -68,24 +69,49 @@ def _labels(declared: Any) -> Iterator[str]:
                 yield from (each[1],) if isinstance(each, tuple) else _labels(each)
 
 
+def catalogue_files(plugin: Plugin) -> Mapping[str, Path]:
+    """By locale, the file of each catalogue the plugin ships."""
+    folder = Path(str(files(plugin.package))) / "locale"
+    paths = {locale: folder / locale / "LC_MESSAGES" / "messages.po" for locale in LOCALES}
+    return {locale: path for locale, path in paths.items() if path.is_file()}
+
+
 def catalogues_of(plugin: Plugin) -> Mapping[str, frozenset[str]]:
     """By locale, the message ids for which the plugin's catalogue has words."""
     return {
-        locale: _translated(path)
-        for locale in LOCALES
-        if (path := Path(str(files(plugin.package))) / "locale" / locale / "LC_MESSAGES" / "messages.po").is_file()
+        locale: frozenset(_ids(each.id for each in _read(path) if each.id and each.string and not each.fuzzy))
+        for locale, path in catalogue_files(plugin).items()
     }
 
 
-def _translated(path: Path) -> frozenset[str]:
+def _read(path: Path) -> Catalog:
     with path.open("rb") as stream:
-        catalogue = read_po(stream)
-    return frozenset(_ids(message.id for message in catalogue if message.id and message.string and not message.fuzzy))
+        return read_po(stream)
 
 
 def _ids(found: Iterable[Any]) -> Iterator[str]:
     for each in found:
         yield from (each,) if isinstance(each, str) else each
+
+
+def renew_catalogues(plugin: Plugin, registry: Registry) -> Mapping[Path, list[str]]:
+    """Give each catalogue the messages it lacks, without words yet, and take out those nobody says any more.
+
+    Returns by file what words are to be found for.
+    """
+    wanted = messages_of(plugin, registry)
+    found: dict[Path, list[str]] = {}
+    for locale, path in catalogue_files(plugin).items():
+        catalogue = _read(path)
+        for unsaid in [each for each in catalogue if each.id and not set(_ids([each.id])) & wanted]:
+            catalogue.delete(unsaid.id)
+        if locale != DEFAULT_LOCALE:
+            for message in sorted(wanted - {each for said in catalogue for each in _ids([said.id])}):
+                catalogue.add(message)
+        with path.open("wb") as stream:
+            write_po(stream, catalogue, width=0)
+        found[path] = [each for said in catalogue if said.id and not said.string for each in _ids([said.id])]
+    return found
 
 
 def untranslated(plugin: Plugin, registry: Registry) -> Mapping[str, list[str]]:
