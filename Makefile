@@ -53,7 +53,7 @@ bench: install ## Pages, writes, search beside the bare page and the raw driver 
 		--figures "$(FIGURES)"
 
 docs: install ## The documentation, in var/docs; a warning is an error.
-	@$(BIN)/python docs/hook_reference.py
+	@$(BIN)/python docs/reference.py
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs var/docs
 
 check: install ## Format, lint, types, import rules, then the tests.

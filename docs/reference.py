@@ -1,7 +1,7 @@
-"""Writes docs/plugins/hooks.md from `yetan.hookspecs`, the declarations and the plugins that are here.
+"""Writes the pages that are made of the code: hooks from `yetan.hookspecs`, quality from the rules of `plugin check`.
 
-python docs/hook_reference.py          # says whether the page is what it should be
-python docs/hook_reference.py --write  # writes it
+python docs/reference.py          # says whether the page is what it should be
+python docs/reference.py --write  # writes it
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import Any, get_args, get_type_hints
 
 from yetan import hookspecs
 from yetan.config import Configuration
+from yetan.plugins.checking import LEVELS, RULES
 from yetan.records.kind import RecordKind
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "plugins" / "hooks.md"
+FOLDER = ROOT / "docs" / "plugins"
 #: Where implementations are looked for, what is best to read first.
 SOURCES = ("docs/examples", "plugins", "search_index", "themes", "core")
 
 _INTRODUCTION = """\
 # Hooks
 
-Generated from `yetan.hookspecs` by `docs/hook_reference.py`.
+Generated from `yetan.hookspecs` by `docs/reference.py`.
 
 **When.** All hooks are called once, when the city starts and whenever a command opens it. They are plain functions that
 return frozen dataclasses; these hold the async functions that the core calls later, each through the guard: by
@@ -90,8 +91,36 @@ def _element(annotation: Any) -> type[Any]:
     return element
 
 
-def reference() -> str:
-    """The page."""
+def pages() -> dict[Path, str]:
+    """Each page with what it should say."""
+    return {FOLDER / "hooks.md": hook_page(), FOLDER / "quality.md": quality_page()}
+
+
+_QUALITY = """\
+# Quality
+
+Generated from `yetan.plugins.checking` by `docs/reference.py`.
+
+`yetan plugin check` tells everything it finds at once, with what to do, and the level a plugin has: that whose rules,
+and those of the levels below, all hold. Exit code 1 means that a rule of bronze is broken; `--json` is for machines.
+
+- **bronze**: a city can switch it on and off again without harm.
+- **silver**: its people are well served by it.
+- **gold**: others can work on it.
+"""
+
+
+def quality_page() -> str:
+    """The rules by level."""
+    parts = [_QUALITY]
+    for level in LEVELS:
+        rows = [f"| `{rule.id}` | {rule.asks} | {rule.remedy} |" for rule in RULES if rule.level == level]
+        parts.append("\n".join([f"## {level}", "", "| rule | asks | what to do |", "|---|---|---|", *rows, ""]))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def hook_page() -> str:
+    """The hooks."""
     known = hooks()
     parts = [_INTRODUCTION]
     parts += [_hook(hook) for hook in known]
@@ -184,16 +213,16 @@ def _remarks(declared: type[Any]) -> dict[str, str]:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="python docs/hook_reference.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python docs/reference.py", description=__doc__)
     parser.add_argument("--write", action="store_true")
-    written = reference()
-    if parser.parse_args().write:
-        PAGE.write_text(written, encoding="utf-8")
-        return 0
-    if PAGE.read_text(encoding="utf-8") != written:
-        print(f"{PAGE.relative_to(ROOT)} is behind; run python docs/hook_reference.py --write", file=sys.stderr)
-        return 1
-    return 0
+    writing = parser.parse_args().write
+    behind = [page for page, text in pages().items() if not page.is_file() or page.read_text("utf-8") != text]
+    for page in behind:
+        if writing:
+            page.write_text(pages()[page], encoding="utf-8")
+        else:
+            print(f"{page.relative_to(ROOT)} is behind; run python docs/reference.py --write", file=sys.stderr)
+    return 1 if behind and not writing else 0
 
 
 if __name__ == "__main__":
