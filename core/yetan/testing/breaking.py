@@ -61,13 +61,13 @@ class BreakablePlugin:
                 raise Broken(name)
 
         @wraps(function)
-        def breakable(*arguments: Any) -> Any:
+        def breakable(*arguments: Any, **named: Any) -> Any:
             fail_if_told()
-            return function(*arguments)
+            return function(*arguments, **named)
 
         @wraps(function)
-        async def breakable_async(*arguments: Any) -> Any:
+        async def breakable_async(*arguments: Any, **named: Any) -> Any:
             fail_if_told()
-            return await function(*arguments)
+            return await function(*arguments, **named)
 
         return breakable_async if inspect.iscoroutinefunction(function) else breakable
