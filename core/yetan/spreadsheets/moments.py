@@ -7,8 +7,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from openpyxl.utils.datetime import from_excel
-
 from yetan.spreadsheets.table import Cell, cell_line, shorten
 
 #: Earlier dates in a town's table are slips of the pen or numbers that are no dates.
@@ -65,6 +63,8 @@ def read_moment(cell: Cell, time_zone: tzinfo) -> Moment | None:
     if len(written) <= _LONGEST_WRITTEN:
         written = " ".join(_WEEKDAY.sub(" ", unicodedata.normalize("NFKC", written)).split())
     if _SERIAL.fullmatch(written):
+        from openpyxl.utils.datetime import from_excel
+
         serial = from_excel(float(written))
         if isinstance(serial, datetime):
             return _moment(_rounded(serial), second_told=False, time_zone=time_zone)

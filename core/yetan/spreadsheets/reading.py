@@ -21,9 +21,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import openpyxl
-from defusedxml import DefusedXmlException
-
 from yetan.spreadsheets.headings import Columns
 from yetan.spreadsheets.table import (
     Cell,
@@ -154,6 +151,8 @@ class _Reader:
             raise self._refusal(f"不是 Excel 表格。{_UPLOAD_TABLE}")
 
     def _read_xlsx(self, file: BinaryIO) -> Table:
+        import openpyxl
+
         assert openpyxl.DEFUSEDXML, "openpyxl must parse with defusedxml; unset OPENPYXL_DEFUSEDXML."
         try:
             with zipfile.ZipFile(file) as archive:
@@ -285,6 +284,8 @@ class _Reader:
 
 def _tells_of_entities(error: BaseException | None) -> bool:
     """Whether defusedxml stands at the root of the error: openpyxl wraps some of what goes wrong beneath it."""
+    from defusedxml import DefusedXmlException
+
     while error is not None and not isinstance(error, DefusedXmlException):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from openpyxl.utils import get_column_letter
-
 from yetan.errors import Invalid
 
 #: What a cell holds. An empty cell is None; everything in a CSV file is text.
@@ -63,6 +61,8 @@ class Table:
 
 def column_letter(index: int) -> str:
     """The letter Excel shows over the column `index` (from 0): 0 is A."""
+    from openpyxl.utils import get_column_letter
+
     return get_column_letter(index + 1)
 
 

@@ -9,11 +9,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
-
 from yetan.spreadsheets.table import Cell, plain_text
 
 #: Characters (with their full-width forms) that make spreadsheet programs take a text for a formula.
@@ -34,6 +29,10 @@ def write_xlsx(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, sheet
 
     A text longer than Excel takes is cut with a visible mark. Datetimes are naive, in local time.
     """
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     page = book.create_sheet(sheet)
     page.freeze_panes = "A2"
@@ -70,6 +69,9 @@ def unescaped(text: str) -> str:
 
 
 def _xlsx_cell(page: Any, value: Cell) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment
+
     if isinstance(value, datetime | date) and value.year >= 1900:
         cell: Any = WriteOnlyCell(page, value)  # type: ignore[arg-type]  # the stub forgets dates
         cell.number_format = "yyyy-mm-dd hh:mm:ss" if isinstance(value, datetime) else "yyyy-mm-dd"
