@@ -20,6 +20,9 @@ from itertools import pairwise
 
 import rjieba
 
+# The package fills a dictionary of its own at import, 25 MiB that nobody here asks: each analysis has one.
+rjieba.clear()  # type: ignore[no-untyped-call]
+
 #: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
 QUERY_LENGTH = 200
 #: Longer runs of letters or digits are cut: they are data, not words.

@@ -9,8 +9,10 @@ from typing import Any
 
 from whoosh import fields, formats
 from whoosh.analysis import IDAnalyzer
-from whoosh.codec.whoosh3 import W3Codec, W3FieldWriter
+from whoosh.codec.whoosh3 import W3Codec, W3FieldWriter, W3Segment
 from whoosh.columns import NumericColumn, VarBytesColumn
+from whoosh.filedb.compound import CompoundStorage, SubFile
+from whoosh.filedb.structfile import BufferFile, StructFile
 
 from yetan.api import Facet, SearchDocument
 from yetan_search.analysis import Analysis
@@ -85,3 +87,43 @@ class Codec(W3Codec):  # type: ignore[misc]
     def field_writer(self, storage: Any, segment: Any) -> _FieldWriter:
         """What writes the terms of a segment."""
         return _FieldWriter(self, storage, segment)
+
+    def new_segment(self, storage: Any, indexname: str) -> Segment:
+        """A segment that is about to be written."""
+        return Segment(self, indexname)
+
+
+class Segment(W3Segment):  # type: ignore[misc]
+    """A segment that is read where it lies. Its name is written into every index.
+
+    Whoosh maps the file of a segment into memory, and then copies what it opens of it, which is nearly all: once for
+    each reader, in each process. Of a mapped file only those pages are in memory that are asked for, once for all.
+    """
+
+    def open_compound_file(self, storage: Any) -> _MappedSegment:
+        """The files that the segment's one file holds."""
+        return _MappedSegment(storage.open_file(self.make_filename(self.COMPOUND_EXT)))
+
+
+class _MappedSegment(CompoundStorage):  # type: ignore[misc]
+    """The file of a segment, for one reader."""
+
+    def open_file(self, name: str, *_: Any, **__: Any) -> StructFile:
+        """One of the files in it. Where it could not be mapped, Whoosh reads it piece by piece."""
+        if not self._source:
+            return super().open_file(name)
+        offset, length = self.range(name)
+        return _MappedFile(self._source, offset, length, name)
+
+
+class _MappedFile(BufferFile):  # type: ignore[misc]
+    """`length` bytes from `offset` of a mapped file. Its readers are one thread's, as are all of Whoosh's."""
+
+    def __init__(self, source: Any, offset: int, length: int, name: str) -> None:
+        StructFile.__init__(self, SubFile(source, offset, length), name)
+        self._buf = memoryview(source)[offset : offset + length]
+        self._source, self._offset = source, offset
+
+    def subset(self, position: int, length: int, name: str | None = None) -> _MappedFile:
+        """A part of it."""
+        return _MappedFile(self._source, self._offset + position, length, name or self._name)
