@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message
 from tests.core.tiny_city import TinyCity
 
+from yetan.db.reading import read
 from yetan.plugins.declarations import Page
 from yetan.web import admission
 from yetan.web.request import Request
@@ -37,12 +38,15 @@ async def quick(request: Request) -> Response:
     return PlainTextResponse("quick")
 
 
-async def answered(app: object, path: str) -> tuple[int, dict[str, str], bytes]:
-    """What the application answers to a GET."""
+async def answered(app: object, path: str, leaving: asyncio.Event | None = None) -> tuple[int, dict[str, str], bytes]:
+    """What the application answers to a GET; status 0 to one that left before."""
     told: list[Message] = []
+    coming: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not coming:
+            await (leaving or asyncio.Event()).wait()
+        return coming.pop() if coming else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         told.append(message)
@@ -64,6 +68,8 @@ async def answered(app: object, path: str) -> tuple[int, dict[str, str], bytes]:
         receive,
         send,
     )
+    if not told:
+        return 0, {}, b""
     headers = {name.decode(): value.decode() for name, value in told[0]["headers"]}
     return told[0]["status"], headers, b"".join(each.get("body", b"") for each in told[1:])
 
@@ -123,8 +129,87 @@ def test_who_waits_too_long_is_told_so_and_takes_no_room(
             await asyncio.sleep(0)
             leaving.cancel()
             await asyncio.wait([leaving])
+            monkeypatch.setattr(admission, "PATIENCE", 600.0)
             dear.gate.set()
             assert [status for status, _, _ in await asyncio.gather(*at_work)] == [200, 200]
             assert (await answered(browser.app, "/dear"))[0] == 200
+
+        browser.do(go)
+
+
+#: A statement that counts for minutes.
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT max(i) FROM n"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_narrowed_list_whose_asker_has_left_is_read_and_waited_for_no_more(
+    database_url: str, tmp_path: Path, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PATIENCE", 600.0)
+    begun = []
+
+    async def listed(request: Request) -> Response:
+        begun.append(request.url.query)
+        if "endless" in request.url.query:
+            await read(ENDLESS, seconds=600)
+        return PlainTextResponse("listed")
+
+    city = TinyCity(database_url, tmp_path)
+    city.pages = (*city.pages, Page("/list", listed, "list", public=True, kept=kept, narrowed_by=("unit",)))
+    room = admission.ROOMS["narrowed"]
+    with city.client() as browser:
+
+        async def go() -> None:
+            leaving = asyncio.Event()
+            crowd = [
+                asyncio.create_task(answered(browser.app, f"/list?%75nit=endless&n={number}", leaving))
+                for number in range(room.at_work + room.waiting)
+            ]
+            await asyncio.sleep(0.2)
+            assert len(begun) == room.at_work
+            assert (await answered(browser.app, "/list?unit=few"))[0] == 503
+            # The list itself, and a form sent with nothing chosen, have room.
+            assert [(await answered(browser.app, f"/list?unit=&n={number}"))[0] for number in range(20)] == [200] * 20
+            begun.clear()
+            leaving.set()
+            assert {status for status, _, _ in await asyncio.gather(*crowd)} == {0}
+            assert (await answered(browser.app, "/list?unit=few"))[0] == 200
+            assert begun == ["unit=few"]
+            # The threads and connections that read are free as well.
+            many = (
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) SELECT max(i) FROM n"
+            )
+            assert (await asyncio.gather(*(asyncio.wait_for(read(many), 60) for _ in range(12))))[-1][0][0] == 20000
+
+        browser.do(go)
+
+
+@ONE_DATABASE
+def test_a_page_is_given_up_when_the_last_who_asked_for_it_has_left(database_url: str, tmp_path: Path) -> None:
+    dear = Gated()
+    city = TinyCity(database_url, tmp_path)
+    city.pages = (*city.pages, Page("/dear", dear, "dear", public=True))
+    with city.client() as browser:
+
+        async def go() -> None:
+            leaving = [asyncio.Event() for _ in range(3)]
+            crowd = [asyncio.create_task(answered(browser.app, "/dear", each)) for each in leaving]
+            await asyncio.sleep(0.1)
+            leaving[0].set()
+            assert (await crowd[0])[0] == 0
+            dear.gate.set()
+            assert [(await each)[0] for each in crowd[1:]] == [200, 200]
+            assert (dear.drawn, dear.most) == (1, 1)
+
+            dear.gate.clear()
+            gone = asyncio.create_task(answered(browser.app, "/dear?again", leaving[1]))
+            await asyncio.sleep(0.1)
+            leaving[1].set()
+            assert (await gone)[0] == 0
+            later = asyncio.create_task(answered(browser.app, "/dear?again"))
+            await asyncio.sleep(0.1)
+            dear.gate.set()
+            assert (await later)[0] == 200
+            assert dear.drawn == 2
 
         browser.do(go)

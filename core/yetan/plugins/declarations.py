@@ -88,8 +88,11 @@ class Page:
     #: A public page sees the address and the display alone, and its answer is given to others who ask for the same.
     #: False where looking has an effect of its own, or where more of the request counts.
     kept: bool = True
-    #: Whose room it takes to be drawn for the public (`yetan.web.admission`): what asks the search engine has its own.
-    budget: Literal["pages", "search", "suggestions"] = "pages"
+    #: Whose room it takes to be drawn for the public (`yetan.web.admission`): what asks the search engine has its own,
+    #: and what shows many things at once.
+    budget: Literal["pages", "overviews", "search", "suggestions"] = "pages"
+    #: What of the query narrows a list: with any of these it takes the room of what may have to read much.
+    narrowed_by: tuple[str, ...] = ()
     site: Literal["", "public", "desk"] = ""
     sensitive: bool = False
     #: Largest body in bytes; uploads ask for more.

@@ -39,6 +39,8 @@ LIST_FIELDS = (
     Field("month", "月", "number", required=False, minimum=1, maximum=12),
     Field("date", "年月按", "choice", required=False, choices=DATES),
 )
+#: What of an address narrows a list, for `Page.narrowed_by`.
+NARROWED_BY = tuple(field.name for field in LIST_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from yetan.publication import desk_pages
 from yetan.publication.listing import (
     DATES,
     LIST_FIELDS,
+    NARROWED_BY,
     STATE_GROUPS,
     ListedIssue,
     ListFilters,
@@ -399,8 +400,8 @@ async def figures_page(request: Request) -> Response:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/", board, "board", public=True),
-    Page("/issues", issues, "issues", public=True),
+    Page("/", board, "board", public=True, budget="overviews"),
+    Page("/issues", issues, "issues", public=True, narrowed_by=NARROWED_BY),
     Page("/issues/{number}", issue, "issue", public=True),
     Page("/search", search, "search", public=True, kept=False, budget="search"),
     Page("/search/suggest", suggest, "search.suggest", public=True, budget="suggestions"),

@@ -122,7 +122,7 @@ def _metrics(request: Request) -> list[object]:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/units", units, "units", public=True),
-    Page("/units/{code}", unit, "unit", public=True),
+    Page("/units", units, "units", public=True, budget="overviews"),
+    Page("/units/{code}", unit, "unit", public=True, budget="overviews"),
 )
 NAVIGATION: tuple[NavigationItem, ...] = (NavigationItem("public", "各单位", "units", position=40),)

@@ -1,41 +1,57 @@
 """Letting in: so many public pages are drawn at once, so many wait, and who comes then is told to come again soon.
 
-Each kind of work has room of its own, so that an address that is dear cannot stop the rest. What is kept (see
+Each kind of work has room of its own, so that an address that is dear cannot stop the rest; a place where dear work
+was done stands empty for a while, so that the rest has its share of the processor as well. What is kept (see
 `yetan.web.caching`) needs no room, and those who ask for the same page at the same moment need one between them.
+Whoever leaves waits no longer, and what was at work for him alone is given up.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from yetan.i18n import translate
 from yetan.web.errors import Answer, fallback_page
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many of a kind are at work at once, and how many more wait for it."""
+    """How many of a kind are at work at once, and how many more wait for it.
+
+    `rest` is how long a place stands empty after work, in times of what the work took.
+    """
 
     at_work: int
     waiting: int
+    rest: float = 0.0
 
 
-#: By `Page.budget`. More at work would not be done sooner: a process draws on one core.
+#: By `Page.budget`; what `Page.narrowed_by` names is "narrowed". More at work would not be done sooner: a process draws
+#: on one core.
 ROOMS: Mapping[str, Room] = {
     "pages": Room(at_work=8, waiting=64),
-    "search": Room(at_work=2, waiting=16),
+    # Much is drawn: the board, the units.
+    "overviews": Room(at_work=1, waiting=32, rest=3.0),
+    # Much may be read for little that is found.
+    "narrowed": Room(at_work=2, waiting=32, rest=3.0),
+    "search": Room(at_work=2, waiting=16, rest=1.0),
     # Asked while people type: too many of them must not keep a search waiting.
     "suggestions": Room(at_work=1, waiting=8),
 }
 #: Seconds somebody waits at most for room.
 PATIENCE = 2.0
+#: Seconds a place stands empty at most.
+LONGEST_REST = 0.25
 #: Seconds after which to come again.
 _RETRY_AFTER = 2
 
@@ -60,10 +76,15 @@ class Admission:
             await self._wait(kind, free)
         else:
             await free.acquire()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             yield
         finally:
-            free.release()
+            if rest := self._rooms[kind].rest:
+                loop.call_later(min((loop.time() - began) * rest, LONGEST_REST), free.release)
+            else:
+                free.release()
 
     async def _wait(self, kind: str, free: asyncio.Semaphore) -> None:
         if self._waiting[kind] >= self._rooms[kind].waiting:
@@ -76,6 +97,30 @@ class Admission:
             raise Full from None
         finally:
             self._waiting[kind] -= 1
+
+
+async def while_there(receive: Receive, work: Awaitable[T]) -> T | None:
+    """What `work` comes to, or None once whoever sent the request has left: then `work` is cancelled."""
+    here = asyncio.current_task()
+    assert here is not None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        here.cancel()
+
+    watching = asyncio.create_task(watch(), name="admission: watching")
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if left and here.uncancel() == 0:
+            return None
+        raise
+    finally:
+        watching.cancel()
 
 
 def full_response(scope: Scope) -> Response:

@@ -19,6 +19,7 @@ from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import Page
 from yetan.publication.listing import (
     LIST_FIELDS,
+    NARROWED_BY,
     ListedIssue,
     ListFilters,
     Position,
@@ -306,7 +307,7 @@ def _ids_in(cursor: str) -> frozenset[int]:
 
 
 PAGES: tuple[Page, ...] = (
-    Page("/api/v1/issues", issues, "api.issues", public=True),
+    Page("/api/v1/issues", issues, "api.issues", public=True, narrowed_by=NARROWED_BY),
     Page("/api/v1/issues/{number}", issue, "api.issue", public=True),
     Page("/api/v1/search", search, "api.search", public=True, budget="search"),
     Page("/api/v1/suggest", suggest, "api.suggest", public=True, budget="suggestions"),

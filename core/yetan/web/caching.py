@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -74,6 +74,11 @@ class Asked:
         display = _display(cookies if b"display=" in cookies else b"", cookie_name("display"), locale, skins)
         key = (scope["path"], scope["query_string"], host, display)
         return cls(key, scope["method"] == "HEAD", packed, known)
+
+    @property
+    def display(self) -> Display:
+        """How the page is to look."""
+        return self.key[3]
 
     def narrowed(self, scope: Scope) -> Scope:
         """`scope` without anything that another who asks for the same may not share: no cookie, address or language."""
@@ -155,12 +160,12 @@ def _matches(known: bytes, tag: bytes) -> bool:
 
 @dataclass(slots=True)
 class _Flight:
-    """A page being drawn, and those who wait for the same."""
+    """A page being drawn, for all who ask for the same meanwhile; given up when the last of them has left."""
 
     generation: int
     started: float
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    page: KeptPage | None = None
+    drawing: asyncio.Task[KeptPage | Response]
+    waiting: int = 0
 
 
 class PageCache:
@@ -193,24 +198,36 @@ class PageCache:
         """
         flight = self._flights.get(asked.key)
         started = time.monotonic()
-        if flight is not None and flight.generation == self._generation and started - flight.started < _AGE:
-            await flight.done.wait()
-            return flight.page or await draw()
-        flight = self._flights[asked.key] = _Flight(self._generation, started)
-        at = current().clock()
+        first = flight is None or flight.generation != self._generation or started - flight.started >= _AGE
+        if flight is None or first:
+            drawing = asyncio.create_task(self._drawn(asked.key, draw, started), name="cache: drawing")
+            flight = self._flights[asked.key] = _Flight(self._generation, started, drawing)
+        flight.waiting += 1
         try:
-            response = await draw()
-            headers = _keepable(response)
-            if headers is None:
-                return response
-            flight.page = KeptPage(bytes(response.body), headers, started, at)
-            if flight.generation == self._generation:
-                self._keep(asked.key, flight.page)
-            return flight.page
+            answer = await asyncio.shield(flight.drawing)
+        except Exception:
+            if first:
+                raise
+            return await draw()
         finally:
-            flight.done.set()
-            if self._flights.get(asked.key) is flight:
+            flight.waiting -= 1
+            if not flight.waiting:
+                flight.drawing.cancel()
+            if (flight.drawing.done() or not flight.waiting) and self._flights.get(asked.key) is flight:
                 del self._flights[asked.key]
+        return answer if first or isinstance(answer, KeptPage) else await draw()
+
+    async def _drawn(self, key: Key, draw: Callable[[], Awaitable[Response]], started: float) -> KeptPage | Response:
+        """The answer of `draw`, kept if it may be and nothing has changed meanwhile."""
+        generation, at = self._generation, current().clock()
+        response = await draw()
+        headers = _keepable(response)
+        if headers is None:
+            return response
+        page = KeptPage(bytes(response.body), headers, started, at)
+        if generation == self._generation:
+            self._keep(key, page)
+        return page
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:

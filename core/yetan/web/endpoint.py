@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -25,7 +26,7 @@ from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
-from yetan.web.admission import Admission, Full, full_response
+from yetan.web.admission import Admission, Full, full_response, while_there
 from yetan.web.caching import Asked, KeptPage, PageCache, no_body
 from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
@@ -87,23 +88,38 @@ class PageEndpoint:
         asked: Asked | None = scope.get("yetan.asked")
         if asked is None or not self.page.public or self.page.personal:
             response: ASGIApp = await self._drawn(scope, Request(scope, limited(receive, self.page.body_limit), send))
-        elif self.page.is_kept:
-            cache: PageCache = scope["app"].state.cache
-            kept = await cache.shared(asked, lambda: self._let_in(scope, Request(asked.narrowed(scope), no_body)))
-            response = kept.answering(asked) if isinstance(kept, KeptPage) else kept
         else:
-            response = await self._let_in(scope, Request(scope, limited(receive, self.page.body_limit), send))
+            drawn = self._kept(scope, asked) if self.page.is_kept else self._let_in(scope, scope)
+            answer = await while_there(receive, drawn)
+            if answer is None:
+                return
+            response = answer
         await response(scope, receive, send)
 
-    async def _let_in(self, scope: Scope, request: Request) -> Response:
-        """Draw a public page as soon as there is room for it."""
+    async def _kept(self, scope: Scope, asked: Asked) -> ASGIApp:
+        """A public page for all who ask for the same."""
+        cache: PageCache = scope["app"].state.cache
+        kept = await cache.shared(asked, lambda: self._let_in(scope, asked.narrowed(scope)))
+        return kept.answering(asked) if isinstance(kept, KeptPage) else kept
+
+    async def _let_in(self, scope: Scope, seen: Scope) -> Response:
+        """Draw a public page from what is `seen` of the request's scope, as soon as there is room for it."""
         admission: Admission = scope["app"].state.admission
+        asked: Asked = scope["yetan.asked"]
         try:
-            async with admission.to(self.page.budget):
-                return await self._drawn(scope, request)
+            async with admission.to(self._room(scope)):
+                return await self._drawn(scope, Request(seen, no_body))
         except Full:
-            use_locale(request.act.locale)
+            use_locale(asked.display.locale_name)
             return full_response(scope)
+
+    def _room(self, scope: Scope) -> str:
+        """Whose room the page takes as it is asked for."""
+        if self.page.narrowed_by:
+            sent = QueryParams(scope["query_string"])
+            if any(sent.get(name) for name in self.page.narrowed_by):
+                return "narrowed"
+        return self.page.budget
 
     async def _drawn(self, scope: Scope, request: Request) -> Response:
         scope["yetan.request"] = request
