@@ -210,3 +210,22 @@ def test_while_its_plugin_is_off_an_issue_stays_where_its_fallback_says(
     with Town(town_database_url, tmp_path).open() as town:
         assert town.browser("deputy").get(f"/desk/issues/{issue.id}").status_code == 200
         assert town.move(issue, "resolve", by="deputy").state == "resolved"
+
+
+def test_an_engine_that_fails_leaves_the_search_page_to_the_database_and_is_told_of(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.report(title="老桥头的路灯不亮")
+    town.run_worker()
+
+    def broken(*arguments: object, **named: object) -> None:
+        raise RuntimeError("no engine today")
+
+    registry = current().registry
+    for name in ("search", "highlight", "suggest"):
+        monkeypatch.setattr(registry.search_backend.backend, name, broken, raising=True)  # type: ignore[union-attr]
+    answer = town.browser("clerk").get("/desk/search", params={"q": "老桥头"})
+    assert answer.status_code == 200
+    assert "老桥头的路灯不亮" in answer.text
+    assert town.browser("clerk").get("/desk/search/suggest", params={"q": "老"}).status_code == 200
+    assert registry.conducts["how_to"].figures["search engine search"].failures >= 2

@@ -37,6 +37,7 @@ from yetan.plugins.declarations import (
     Transition,
     Visibility,
 )
+from yetan.plugins.guarded_search import GuardedBackend
 from yetan.plugins.guarding import Conduct, guard_declarations
 from yetan.search import SearchBackend, SearchSource
 from yetan.searching import feed
@@ -297,7 +298,7 @@ def _choose_search(
         return
     others = [each for each in manager.get_plugins() if each is not manager.get_plugin(configuration.search)]
     try:
-        registry.search_backend = manager.subset_hook_caller("yetan_search_backend", others)(
+        backend = manager.subset_hook_caller("yetan_search_backend", others)(
             configuration=configuration,
             plugin_configuration=registry.configurations.get(configuration.search),
         )
@@ -307,8 +308,10 @@ def _choose_search(
     except Exception as error:
         problems.append(f"search: plugin {configuration.search!r} failed: {error!r}")
         return
-    if registry.search_backend is None:
+    if backend is None:
         problems.append(f"search: plugin {configuration.search!r} offers no search backend")
+        return
+    registry.search_backend = GuardedBackend(backend, registry.conducts[configuration.search])
 
 
 def _is_engine(manager: pluggy.PluginManager, plugin: Plugin) -> bool:
