@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests import postgresql
-from tests.benchmarks import attacks, judged, pages, processes, searching, writing
+from tests.benchmarks import attacks, judged, many, pages, processes, searching, writing
 from tests.benchmarks.kept import DATABASES, ROOT, Databases, databases
 from tests.benchmarks.rows import Row
 
@@ -29,6 +29,7 @@ CITY_PARTS: dict[str, Part] = {
     "attack": attacks.measure,
     "writing": writing.measure,
     "processes": processes.measure,
+    "many": many.measure,
     "search": searching.measure,
 }
 PARTS = (*CITY_PARTS, judged.PART)

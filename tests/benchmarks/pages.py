@@ -52,7 +52,7 @@ def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row
 
 
 def _pages(town: Town, server: Server) -> list[Page]:
-    deep, numbers = asyncio.run(_places_in(town))
+    deep, numbers = asyncio.run(places_in(town))
 
     def issue(number: int) -> str:
         return f"{LIST}/{numbers[number % len(numbers)]}?n={number}"
@@ -71,7 +71,7 @@ def _pages(town: Town, server: Server) -> list[Page]:
     ]
 
 
-async def _places_in(town: Town) -> tuple[Position, list[str]]:
+async def places_in(town: Town) -> tuple[Position, list[str]]:
     """Where nine tenths of the list lie behind, and the numbers of a thousand issues from everywhere."""
     async with at_work(town, assemble(town.configuration)):
         (ends,) = await fetch("SELECT max(issue_id) AS last FROM yetan_public_issue")
