@@ -60,6 +60,8 @@ class Request(requests.Request):
         self.subject: Any = None
         self.looked_at = ""
         self.key_drawn = False
+        #: What every template is given, with the act it was made for; see `yetan.web.templating`.
+        self.frame: tuple[Act, dict[str, Any]] | None = None
 
     @property
     def templating(self) -> Templating:

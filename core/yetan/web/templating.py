@@ -161,7 +161,10 @@ class Templating:
     def _draw(self, without: frozenset[str], name: str, request: Request, context: Mapping[str, Any]) -> str:
         token = _drawn_for.set(request)
         try:
-            return self._environment(without).get_template(name).render({**self._frame(request), **context})
+            if request.frame is None or request.frame[0] is not request.act:
+                # Once for a page and all its panels.
+                request.frame = (request.act, self._frame(request))
+            return self._environment(without).get_template(name).render({**request.frame[1], **context})
         finally:
             _drawn_for.reset(token)
 
