@@ -17,8 +17,9 @@ from yetan.files.service import attach, stored_photos
 from yetan.issues import acceptance
 from yetan.issues.models import Category, Issue
 from yetan.issues.service import RaiserInput, add_progress
+from yetan.publication import listing
 from yetan.publication import service as publication
-from yetan.publication.listing import ListFilters, Position, list_issues, position_in
+from yetan.publication.listing import ListFilters, Position, filters_from, list_issues, position_in
 from yetan.publication.models import PublicIssue
 from yetan.rules.service import issue_document, set_value
 from yetan.testing import Town
@@ -363,6 +364,25 @@ def test_lists_narrow_by_each_field(town: Town) -> None:
         ({"date": "struck_off"}, []),
     ):
         assert numbers_in(page(town, "/issues", **query)) == [each.number for each in expected], query
+
+
+@BOTH
+def test_a_unit_s_list_is_the_same_whichever_rows_are_walked(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.run(spread(6))
+    at = datetime(2026, 2, 3, tzinfo=UTC)
+    town.run(PublicIssue.filter(issue_id=10_003).update(state="struck_off", struck_off_at=at))
+
+    async def listed(**values: object) -> list[int]:
+        found = await list_issues(await filters_from(values), now=town.clock())
+        return [row.issue_id for row in found.rows]
+
+    for many in (5000, 1):
+        monkeypatch.setattr(listing, "_MANY", many)
+        for narrowed in ({"state": "struck_off"}, {"date": "struck_off", "year": "2026", "month": "2"}):
+            assert town.do(lambda narrowed=narrowed: listed(unit="other", **narrowed)) == [10_003]
+            assert town.do(lambda narrowed=narrowed: listed(unit="village", **narrowed)) == []
+        assert town.do(lambda: listed(unit="village", state="reported")) == [10_005, 10_004, 10_002, 10_001]
+        assert town.do(lambda: listed(unit="village", state="transferred")) == []
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,9 @@ _TIMES = 5
 _COLUMNS = f"SELECT {', '.join(f'issue.{each}' for each in ListedIssue._fields)} "
 _OF_ISSUES = "FROM yetan_public_issue issue"
 _OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
+_WITHIN = "EXISTS (SELECT 1 FROM yetan_public_issue_scope scope WHERE scope.issue_id = issue.issue_id AND unit_id = ?)"
+#: More rows are not counted to find out of what there are fewer.
+_MANY = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,24 +169,43 @@ async def list_issues(
     filters: ListFilters, *, after: Position | None = None, limit: int = 20, now: datetime
 ) -> ListPage:
     """The published issues that match, newest first. `now` decides what is late."""
-    whole = filters.unit is None or filters.unit.parent_id is None
+    unit = filters.unit.id if filters.unit is not None and filters.unit.parent_id is not None else None
     # Below a unit its own rows are walked, which stand in the order of the list; each names its issue.
-    walked = "issue" if whole else "scope"
+    walked = "issue" if unit is None or await _fewer_than_of(unit, filters) else "scope"
     wanted, values = _conditions(filters, now, walked)
-    if not whole:
-        wanted, values = ["scope.unit_id = ?", *wanted], [filters.unit.id, *values]  # type: ignore[union-attr]
+    if unit is not None:
+        wanted, values = ["scope.unit_id = ?" if walked == "scope" else _WITHIN, *wanted], [unit, *values]
     if after is not None:
         # As one bound, an index is entered at it: as `a < x OR a = x AND b < y` it would be read up to it.
         wanted.append(f"({walked}.raised_at, {walked}.issue_id) < (?, ?)")
         values += [after.raised_at, after.issue_id]
     rows = await listed(
-        f"{_OF_ISSUES if whole else _OF_SCOPES}{' WHERE ' if wanted else ''}{' AND '.join(wanted)} "
+        f"{_OF_SCOPES if walked == 'scope' else _OF_ISSUES}{' WHERE ' if wanted else ''}{' AND '.join(wanted)} "
         f"ORDER BY {walked}.raised_at DESC, {walked}.issue_id DESC LIMIT ?",
         [*values, limit + 1],
     )
     page = tuple(rows[:limit])
     more = len(rows) > limit
     return ListPage(page, Position(page[-1].raised_at, page[-1].issue_id) if more else None)
+
+
+async def _fewer_than_of(unit: int, filters: ListFilters) -> bool:
+    """Whether state or span name fewer issues than belong to the unit, as far as they are counted: these are walked."""
+    if not filters.state and not _struck_off_in_span(filters):
+        return False
+    of_unit = await _counted("yetan_public_issue_scope WHERE unit_id = ?", (unit,))
+    if _struck_off_in_span(filters):
+        return of_unit == _MANY
+    states = tuple(states_in(filters.state))
+    return not states or await _counted(f"yetan_public_issue WHERE state IN ({_marks(states)})", states) < of_unit
+
+
+@remembered
+async def _counted(rest: str, values: tuple[Any, ...]) -> int:
+    """How many rows follow a FROM; `_MANY` for as many or more."""
+    statement = f"SELECT count(*) AS count FROM (SELECT 1 AS one FROM {rest} LIMIT ?) AS few"  # noqa: S608 - our own
+    (row,) = await read(statement, [*values, _MANY])
+    return int(row["count"])
 
 
 async def listed(rest: str, values: Sequence[Any]) -> list[ListedIssue]:
@@ -225,8 +247,14 @@ def _conditions(filters: ListFilters, now: datetime, walked: str) -> tuple[list[
         if not filters.state:
             states = [state for group in counted for state in states_in(group)]
     if states or filters.state:
-        add(f"issue.state IN ({_marks(states)})" if states else "1 = 0", *states)
+        # What was struck off in a span is found by that: of those that stand in the state it is a small part.
+        state = "issue.state || ''" if _struck_off_in_span(filters) else "issue.state"
+        add(f"{state} IN ({_marks(states)})" if states else "1 = 0", *states)
     return wanted, values
+
+
+def _struck_off_in_span(filters: ListFilters) -> bool:
+    return filters.date == "struck_off" and filters.year is not None
 
 
 def _marks(values: Sequence[Any]) -> str:
