@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from tortoise.expressions import Q
-
 from yetan.access.models import Session, SignInLink
 from yetan.access.passwords import check_password, hash_password, needs_rehash, verify_password
 from yetan.access.secrets import keyed_hash, new_token
 from yetan.access.throttle import attempt, forgive
 from yetan.act import Act, Actor, Grant
+from yetan.db.reading import load
+from yetan.db.statements import fetch
 from yetan.errors import Invalid, NotFound
-from yetan.people.models import Account, Post
+from yetan.people.models import Account, Person
 from yetan.runtime import current
 
 #: Tries at one account, and from one address (a whole office may share one), in a window.
@@ -24,16 +24,24 @@ _SEEN_EVERY = timedelta(minutes=1)
 LINK_VALID, _SLACK = timedelta(hours=24), timedelta(minutes=5)
 
 
+_POSTS = """
+SELECT post.id, post.role, post.unit_id, unit.parent_id
+FROM yetan_post post JOIN yetan_unit unit ON unit.id = post.unit_id
+WHERE post.account_id = ? AND post.since <= ? AND (post.until IS NULL OR post.until >= ?) ORDER BY post.id"""
+
+
 async def actor_of(account: Account, today: date) -> Actor:
     """The actor an account is: its person and the grants of the posts it holds on `today`, a date in the city."""
-    await account.fetch_related("person")
-    now_held = Post.filter(account_id=account.id, since__lte=today).filter(Q(until__isnull=True) | Q(until__gte=today))
-    posts = await now_held.select_related("unit").order_by("id")
+    (person,) = await load(Person, "id = ?", [account.person_id])
+    account.person = person
     return Actor(
-        name=account.person.name or account.username,
+        name=person.name or account.username,
         account_id=account.id,
         person_id=account.person_id,
-        grants=tuple(Grant(post.role, post.unit_id, post.id, post.unit.parent_id is None) for post in posts),
+        grants=tuple(
+            Grant(post["role"], post["unit_id"], post["id"], whole_city=post["parent_id"] is None)
+            for post in await fetch(_POSTS, [account.id, today, today])
+        ),
     )
 
 

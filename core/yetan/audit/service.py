@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from yetan.act import Act
 from yetan.audit.models import AuditRecord
+from yetan.db.bulk import add_new
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ async def record(act: Act, action: str, subject: str = "", outcome: str = "done"
 
 async def write(act: Act, action: str, subject: str, outcome: str) -> None:
     """Write a record in the transaction that is open. It stands once that is committed."""
-    await AuditRecord.create(
+    record = AuditRecord(
         at=act.now,
         actor=act.actor.label,
         action=action[:120],
@@ -57,3 +58,4 @@ async def write(act: Act, action: str, subject: str, outcome: str) -> None:
         outcome=outcome[:20],
         source=act.source[:64],
     )
+    await add_new([record])

@@ -34,7 +34,8 @@ class ImmediateTransaction(SqliteTransactionWrapper):
     """A transaction that holds the write lock from its start."""
 
     async def begin(self) -> None:
-        await self._connection.commit()
+        if self._connection.in_transaction:
+            await self._connection.commit()
         await self._connection.execute("BEGIN IMMEDIATE")
 
     async def execute_script(self, query: str) -> None:

@@ -1,20 +1,29 @@
-"""SQL that the ORM cannot say: conditional writes that decide a race. Written with ? on both databases."""
+"""SQL for what the ORM cannot say, conditional writes that decide a race, or says slowly, in every change.
+
+Written with ? on both databases. Values go to the driver as they are: times aware and in UTC.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 from tortoise.backends.base.client import TransactionalDBClient
 from tortoise.connection import get_connection
+from tortoise.transactions import in_transaction
 
 from yetan.db.connection import is_postgres
 
 
 def placeholders(statement: str) -> str:
     """`statement` with its ? as $1, $2 ... where the open database is PostgreSQL. No ? may stand in a literal."""
-    if not is_postgres():
-        return statement
+    return _numbered(statement) if is_postgres() else statement
+
+
+@lru_cache(maxsize=512)
+def _numbered(statement: str) -> str:
     parts = statement.split("?")
     return parts[0] + "".join(f"${index}{part}" for index, part in enumerate(parts[1:], start=1))
 
@@ -22,6 +31,25 @@ def placeholders(statement: str) -> str:
 def inside_transaction() -> bool:
     """Whether the caller is in a transaction."""
     return isinstance(get_connection("default"), TransactionalDBClient)
+
+
+def whole() -> AbstractAsyncContextManager[object]:
+    """The caller's transaction, or one where there is none: for what only stands together and is not tried again.
+
+    `in_transaction` within another costs two statements more, a savepoint, which only those need who go on after a
+    failure.
+    """
+    return nullcontext() if inside_transaction() else in_transaction()
+
+
+def marks(count: int) -> str:
+    """`count` values of a statement, as in "id IN (?, ?)"."""
+    return ", ".join("?" * count)
+
+
+def locked() -> str:
+    """What ends a SELECT of rows that wait for each other's changes. SQLite's write transactions wait anyway."""
+    return " FOR UPDATE" if is_postgres() else ""
 
 
 async def fetch(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from tortoise.transactions import in_transaction
 
 from yetan.act import Act
+from yetan.db.reading import load
+from yetan.db.statements import marks
 from yetan.events.attempts import bounded
 from yetan.events.models import Due
 from yetan.plugins.declarations import DueKind
@@ -31,7 +33,8 @@ async def sweep(act: Act, limit: int = 200) -> int:
     plugin is off), or whose plugin is in quarantine, are left.
     """
     kinds = {name: kind for name, kind in current().registry.due_kinds.items() if not is_paused(kind.handle)}
-    rows = await Due.filter(at__lte=act.now, kind__in=list(kinds)).order_by("at", "id").limit(limit)
+    due = f"at <= ? AND kind IN ({marks(len(kinds))}) ORDER BY at, id LIMIT ?"
+    rows = await load(Due, due, [act.now, *kinds, limit]) if kinds else []
     settled = 0
     for row in rows:
         try:

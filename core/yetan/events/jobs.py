@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
 
+from yetan.db.reading import load
+from yetan.db.statements import marks
 from yetan.events.attempts import bounded, describe
 from yetan.events.models import JobRun
 from yetan.plugins.declarations import Job
@@ -45,7 +47,8 @@ async def run_due_jobs() -> int:
     local = runtime.clock().astimezone(runtime.configuration.city.zone)
     wanted = {job.name: _tries(latest_period(job, local)) for job in jobs}
     periods = {period for tries in wanted.values() for period in tries}
-    runs = await JobRun.filter(job__in=list(wanted), period__in=list(periods))
+    theirs = f"job IN ({marks(len(wanted))}) AND period IN ({marks(len(periods))})"
+    runs = await load(JobRun, theirs, [*wanted, *periods])
     made = {(run.job, run.period): run for run in runs}
     count = 0
     for job in jobs:

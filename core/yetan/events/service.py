@@ -8,21 +8,21 @@ Two transactions that hold a row and the order of a subject the other way round 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-from tortoise.transactions import in_transaction
-
 from yetan.act import Act
-from yetan.db.bulk import insert_all
+from yetan.db.bulk import add_new, insert_all
 from yetan.db.connection import is_postgres
-from yetan.db.statements import fetch
-from yetan.events.models import Delivery, Due, Event
+from yetan.db.statements import execute, fetch, whole
+from yetan.events.models import Delivery, Event
 from yetan.events.wakeup import wake_workers
 from yetan.runtime import current
 
 Audience = Literal["public", "parties", "staff"]
-_CHUNK = 200
+_SET_DUE = """
+INSERT INTO yetan_due (kind, subject_kind, subject_id, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, subject_kind, subject_id) DO UPDATE SET at = excluded.at"""
 
 
 def new_event(
@@ -59,7 +59,7 @@ async def emit(
 ) -> Event:
     """Write an event and its deliveries. Call it inside the transaction of the change itself, as its last step."""
     event = new_event(act, kind, subject, audience=audience, data=data, at=at)
-    async with in_transaction():
+    async with whole():
         await _take_order([event])
         await event.save()
         await _deliver(act, [event])
@@ -68,7 +68,9 @@ async def emit(
 
 async def emit_many(act: Act, events: Sequence[Event]) -> None:
     """Write many events and their deliveries set-wise. Call it inside the transaction of the change itself."""
-    async with in_transaction():
+    if not events:
+        return
+    async with whole():
         await _take_order(events)
         await insert_all(events)
         await _deliver(act, events)
@@ -86,12 +88,9 @@ async def _take_order(events: Sequence[Event]) -> None:
 
 
 async def _deliver(act: Act, events: Sequence[Event]) -> None:
-    deliveries = [delivery for event in events for delivery in deliveries_of(event, act.now)]
-    if deliveries:
-        await Delivery.bulk_create(deliveries, batch_size=_CHUNK)
-    if events:
-        # Also where nobody subscribed: pages kept from before the change are dropped by this.
-        await wake_workers()
+    await add_new([delivery for event in events for delivery in deliveries_of(event, act.now)])
+    # Also where nobody subscribed: pages kept from before the change are dropped by this.
+    await wake_workers()
 
 
 def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:
@@ -112,6 +111,7 @@ def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:
 async def set_due(kind: str, subject: tuple[str, int], at: datetime | None) -> None:
     """Let `kind` fall due for `subject` at `at` (aware UTC), in place of any earlier date; None takes it off."""
     assert kind in current().registry.due_kinds, f"due kind {kind!r} is not declared in yetan_due_kinds"
-    await Due.filter(kind=kind, subject_kind=subject[0], subject_id=subject[1]).delete()
-    if at is not None:
-        await Due.create(kind=kind, subject_kind=subject[0], subject_id=subject[1], at=at)
+    if at is None:
+        await execute("DELETE FROM yetan_due WHERE kind = ? AND subject_kind = ? AND subject_id = ?", [kind, *subject])
+    else:
+        await execute(_SET_DUE, [kind, *subject, at.astimezone(UTC)])

@@ -21,7 +21,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,12 +32,13 @@ from tortoise.transactions import in_transaction
 
 from yetan.db.connection import is_postgres
 from yetan.db.failures import database_is_away
-from yetan.db.statements import fetch
+from yetan.db.reading import stored
+from yetan.db.statements import execute, fetch, marks
 from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
 from yetan.events.clock import SLACK, take_back
 from yetan.events.due import sweep
 from yetan.events.jobs import run_due_jobs
-from yetan.events.models import Delivery
+from yetan.events.models import Delivery, Event
 from yetan.events.wakeup import listen
 from yetan.faults import reached
 from yetan.plugins.declarations import Subscription
@@ -93,9 +94,17 @@ _FOLLOWING = """
 WITH subject AS MATERIALIZED (
     SELECT subscriber, subject_kind, subject_id FROM yetan_delivery WHERE id IN ({heads})
 )
-SELECT delivery.id FROM subject JOIN yetan_delivery delivery ON delivery.subscriber = subject.subscriber
+SELECT {columns} FROM subject JOIN yetan_delivery delivery ON delivery.subscriber = subject.subscriber
 AND delivery.subject_kind = subject.subject_kind AND delivery.subject_id = subject.subject_id
+JOIN yetan_event event ON event.id = delivery.event_id
 WHERE delivery.state = 'pending' ORDER BY delivery.event_id LIMIT {limit}"""
+_ONE = """
+SELECT {columns} FROM yetan_delivery delivery JOIN yetan_event event ON event.id = delivery.event_id
+WHERE delivery.id IN ({heads})"""
+#: A delivery and its event; the subject is the same.
+_COLUMNS = """
+delivery.*, event.type, event.at, event.actor, event.audience, event.historical, event.data"""
+_DONE = "UPDATE yetan_delivery SET state = 'done', error = '' WHERE id IN ({ids}) AND state = 'pending'"
 
 #: Which of some subscribers have something waiting: one look into the index for each, however much there is.
 _SUBSCRIBERS_WAITING = f"""
@@ -221,7 +230,8 @@ class Worker:
                 batch = await _take(subscription, current().clock(), only)
                 if batch:
                     await bounded(subscription.handle([each.event for each in batch]), TRANSACTION_LIMIT)
-                    await _pending(batch).update(state="done", error="")
+                    done = _DONE.format(ids=marks(len(batch)))
+                    await execute(done, [each.id for each in batch])
                     reached("deliveries.handled")
         except Exception as error:
             if not batch:
@@ -315,27 +325,37 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
     """
     waiting = [subscription.name, now, now]
     if only is not None:
-        ids = await _locked(_ONE_HEAD, [*waiting, only, 1, now, now], "head", skip=True)
+        heads = await _locked(_ONE_HEAD, [*waiting, only, 1, now, now], "head", skip=True)
+        rows = await _with_events(_ONE, heads) if heads else []
     else:
-        ids = await _batch(waiting)
-    rows = await Delivery.filter(id__in=ids).select_related("event").order_by("event_id")
+        rows = await _batch(waiting)
     return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)[: subscription.batch]
 
 
-async def _batch(waiting: Sequence[Any]) -> list[int]:
-    """The ids of heads and of what follows them; `waiting` are the values of the condition of that name."""
+async def _batch(waiting: Sequence[Any]) -> list[Delivery]:
+    """Heads and what follows them, in order; `waiting` are the values of the condition of that name."""
     for window in _WINDOWS:
         if heads := await _locked(_OLDEST_HEADS, [*waiting, window, *waiting[1:]], "head", skip=True):
-            following = _FOLLOWING.format(heads=", ".join("?" * len(heads)), limit=BATCH)
-            return await _locked(following, heads, "delivery", skip=False)
+            return await _with_events(_FOLLOWING, heads)
     return []
 
 
-async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bool) -> list[int]:
-    """The ids a statement gives, on PostgreSQL with their rows locked; `skip` passes over locked ones."""
+async def _with_events(statement: str, heads: Sequence[Mapping[str, Any]]) -> list[Delivery]:
+    """The deliveries that a statement finds by `heads`, on PostgreSQL with their rows locked; each with its event."""
+    asked = statement.format(columns=_COLUMNS, heads=marks(len(heads)), limit=BATCH)
+    found = []
+    for row in await _locked(asked, [head["id"] for head in heads], "delivery", skip=False):
+        delivery = stored(Delivery, row)
+        delivery.event = stored(Event, {**row, "id": row["event_id"]})
+        found.append(delivery)
+    return found
+
+
+async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bool) -> Sequence[Mapping[str, Any]]:
+    """The rows a statement gives, on PostgreSQL locked; `skip` passes over those that others have locked."""
     if is_postgres():
         statement += f" FOR UPDATE OF {alias}" + (" SKIP LOCKED" if skip else "")
-    return [row["id"] for row in await fetch(statement, values)]
+    return await fetch(statement, values)
 
 
 def _unbroken(rows: Sequence[Delivery], now: datetime) -> list[Delivery]:

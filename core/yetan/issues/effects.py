@@ -8,6 +8,7 @@ from typing import Any
 
 from yetan.access.scope import visible
 from yetan.act import Act
+from yetan.db.reading import load
 from yetan.errors import Invalid, Refused
 from yetan.events.service import emit
 from yetan.issues.lifecycle import state_of
@@ -39,7 +40,7 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
 
 async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
     """The account, if a post in the unit or above it lets it act there. Raises `Invalid` naming `owner`."""
-    account = await Account.get_or_none(id=account_id, active=True)
+    account = await load(Account, "id = ? AND active", [account_id])
     posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
     line = (await ancestors_of([unit_id]))[unit_id]
     if not any(post.unit_id in line for post in posts):
@@ -48,10 +49,10 @@ async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
 
 
 async def _unit(unit_id: int, field: str) -> Unit:
-    unit = await Unit.get_or_none(id=unit_id, active=True)
-    if unit is None:
+    found = await load(Unit, "id = ? AND active", [unit_id])
+    if not found:
         raise Invalid.field(field, "没有这个单位，或者它已经并入别处，请重新选。")
-    return unit
+    return found[0]
 
 
 async def _list(act: Act, issue: Issue, values: Mapping[str, Any]) -> dict[str, Any]:

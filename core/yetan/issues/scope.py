@@ -9,12 +9,18 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
+from yetan.db.statements import execute, marks
 from yetan.events.service import emit_many, new_event
 from yetan.issues.events import UNIT_CHANGED
 from yetan.issues.models import Issue, IssueScope, Raiser
-from yetan.units.service import ancestors_of, subtree_of
+from yetan.units.service import subtree_of
 
 _CHUNK = 500
+_WRITE = """
+INSERT INTO yetan_issue_scope (issue_id, unit_id, raised_at)
+SELECT DISTINCT issue.id, above.ancestor_id, issue.raised_at FROM yetan_issue issue
+JOIN yetan_unit_ancestor above ON above.unit_id IN ({concerned})
+WHERE issue.id IN ({issues}) ON CONFLICT DO NOTHING"""
 
 
 def visible_issues(act: Act) -> QuerySet[Issue]:
@@ -40,17 +46,11 @@ async def write_scopes(issues: Sequence[Issue], units: Iterable[int] = ()) -> No
 
     Rows are only added: who once had the matter keeps seeing what became of it.
     """
-    further = frozenset(units)
-    concerned = {issue.unit_id for issue in issues} | {issue.responsible_unit_id for issue in issues} | further
-    ancestors = await ancestors_of(concerned)
-    rows = [
-        IssueScope(issue_id=issue.id, unit_id=unit, raised_at=issue.raised_at)
-        for issue in issues
-        for unit in sorted(
-            {ancestor for each in (issue.unit_id, issue.responsible_unit_id, *further) for ancestor in ancestors[each]}
-        )
-    ]
-    await IssueScope.bulk_create(rows, batch_size=200, ignore_conflicts=True)
+    further = list(units)
+    for start in range(0, len(issues), _CHUNK):
+        ids = [issue.id for issue in issues[start : start + _CHUNK]]
+        concerned = ", ".join(["issue.unit_id", "issue.responsible_unit_id", *"?" * len(further)])
+        await execute(_WRITE.format(concerned=concerned, issues=marks(len(ids))), [*further, *ids])
 
 
 async def follow_units(act: Act, units: Iterable[int]) -> None:

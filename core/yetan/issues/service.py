@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tortoise.expressions import F
-
 from yetan.access.scope import may, require, visible
 from yetan.act import Act
 from yetan.db.change import change
+from yetan.db.reading import load
+from yetan.db.statements import execute, fetch, marks
 from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
@@ -69,6 +69,12 @@ LINK_FIELDS = (
     Field("kind", "是什么关系", "choice", choices=LINK_KINDS),
 )
 _SAME_PERSON_DAYS = 180
+#: How many of the others that say the same, or come from the same persons, are linked: the newest.
+_SAME_TEXT = "SELECT id FROM yetan_issue WHERE fingerprint = ? AND id <> ? ORDER BY id DESC LIMIT 5"
+_SAME_PERSON = """
+SELECT DISTINCT issue.id FROM yetan_issue issue JOIN yetan_raiser raiser ON raiser.issue_id = issue.id
+WHERE issue.category_id = ? AND issue.raised_at >= ? AND issue.id <> ? AND raiser.person_id IN ({persons})
+ORDER BY issue.id DESC LIMIT 5"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +138,14 @@ async def report_issue(
 
 
 async def _raising_unit(unit_id: int) -> Unit:
-    unit = await Unit.get_or_none(id=unit_id)
-    if unit is None or not unit.active:
+    found = await load(Unit, "id = ? AND active", [unit_id])
+    if not found:
         raise Invalid.field("unit", "没有这个村（社区），或者它已经并入别处，请重新选一个。")
-    return unit
+    return found[0]
 
 
 async def _check_category(category_id: int | None) -> None:
-    if category_id is not None and not await Category.filter(id=category_id, active=True).exists():
+    if category_id is not None and not await load(Category, "id = ? AND active", [category_id]):
         raise Invalid.field("category", "没有这个类别，请从列表里重新选。")
 
 
@@ -160,13 +166,12 @@ async def _link_repeats(act: Act, issue: Issue, persons: Sequence[int], earlier:
             for row in await earlier.scopes.all().values("unit_id")  # type: ignore[attr-defined]
         ]
         links[(earlier.id, "appeal" if higher else "repeat")] = None
-    others = Issue.exclude(id=issue.id)
-    for row in await others.filter(fingerprint=issue.fingerprint).order_by("-id").limit(5).values("id"):
+    for row in await fetch(_SAME_TEXT, [issue.fingerprint, issue.id]):
         links[(row["id"], "same_text")] = None
     if persons and issue.category_id is not None:
         since = act.now - timedelta(days=_SAME_PERSON_DAYS)
-        same = others.filter(category_id=issue.category_id, raisers__person_id__in=persons, raised_at__gte=since)
-        for row in await same.order_by("-id").limit(5).values("id"):
+        same = _SAME_PERSON.format(persons=marks(len(persons)))
+        for row in await fetch(same, [issue.category_id, since, issue.id, *persons]):
             links[(row["id"], "repeat")] = None
     for other_id, kind in links:
         await IssueLink.get_or_create(issue_id=issue.id, other_id=other_id, kind=kind, defaults={"at": act.now})
@@ -268,8 +273,10 @@ async def expect_version(issue: Issue, version: int | None) -> None:
 
 async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
     """Compare-and-set: write `changes` if nobody changed the issue since it was read, else raise `Conflict` (C61)."""
-    touched = await Issue.filter(id=issue.id, version=issue.version).update(version=F("version") + 1, **changes)
-    if touched != 1:
+    written = {name: Issue._meta.fields_map[name].to_db_value(value, Issue) for name, value in changes.items()}
+    columns = "".join(f", {name} = ?" for name in written)
+    statement = f"UPDATE yetan_issue SET version = version + 1{columns} WHERE id = ? AND version = ?"  # noqa: S608
+    if await execute(statement, [*written.values(), issue.id, issue.version]) != 1:
         raise await conflict(await Issue.get(id=issue.id))
     issue.update_from_dict(dict(changes))
     issue.version += 1

@@ -8,11 +8,14 @@ from typing import Any
 
 from yetan.access.roles import roles_holding
 from yetan.act import Act
+from yetan.db.bulk import add_new
+from yetan.db.reading import load
+from yetan.db.statements import fetch, marks
 from yetan.events.models import Event
 from yetan.events.service import emit_many, new_event
-from yetan.issues.models import Issue, Raiser
+from yetan.issues.models import Issue
 from yetan.notices.models import Notice
-from yetan.people.service import accounts_in
+from yetan.people.service import ids_in
 from yetan.plugins.declarations import NoticeKind
 from yetan.runtime import current
 
@@ -69,12 +72,18 @@ _RAISERS_HEAR = frozenset(
 GIVEN = "notice.given"
 _NOTICE = "notice"
 
+_RAISERS = """
+SELECT raiser.issue_id, account.id AS account_id FROM yetan_raiser raiser
+JOIN yetan_account account ON account.person_id = raiser.person_id
+WHERE account.active AND raiser.issue_id IN ({issues}) ORDER BY raiser.id"""
+
 EVENTS = tuple(sorted(set(_TOLD) | _RAISERS_HEAR))
 
 
 async def tell(events: Sequence[Event]) -> None:
     """Subscriber: write the notices that follow from issue events. Nobody is told what they did themselves."""
-    issues = {issue.id: issue for issue in await Issue.filter(id__in={event.subject_id for event in events})}
+    ids = {event.subject_id for event in events}
+    issues = {issue.id: issue for issue in await load(Issue, f"id IN ({marks(len(ids))})", list(ids))}
     raisers = await _raisers({event.subject_id for event in events if event.type in _RAISERS_HEAR})
     officials = _Officials()
     rows: list[Notice] = []
@@ -121,17 +130,16 @@ class _Officials:
         unit = issue.unit_id if where == "home" else issue.responsible_unit_id
         if (unit, right) not in self._found:
             day = current().calendar.local_date(current().clock())
-            accounts = await accounts_in([unit], day, roles=sorted(roles_holding(f"issue.{right}")))
-            self._found[unit, right] = [account.id for account in accounts]
+            self._found[unit, right] = await ids_in([unit], day, roles=sorted(roles_holding(f"issue.{right}")))
         return self._found[unit, right]
 
 
 async def _raisers(issues: Collection[int]) -> Mapping[int, list[int]]:
     """The accounts of those who raised each issue."""
     found: dict[int, list[int]] = defaultdict(list)
-    raisers = Raiser.filter(issue_id__in=issues, person__account__active=True).order_by("id")
-    for issue_id, account_id in await raisers.values_list("issue_id", "person__account__id"):
-        found[issue_id].append(account_id)
+    if issues:
+        for row in await fetch(_RAISERS.format(issues=marks(len(issues))), list(issues)):
+            found[row["issue_id"]].append(row["account_id"])
     return found
 
 
@@ -145,11 +153,11 @@ async def notify(event: Event, kind: str, accounts: Iterable[int], **data: Any) 
 async def _put(rows: Sequence[Notice]) -> None:
     """Write the notices that are not there yet, and tell the channels of those."""
     if not current().registry.notice_channels:
-        await Notice.bulk_create(rows, ignore_conflicts=True)
+        await add_new(rows)
         return
     written = Notice.filter(event_id__in={row.event_id for row in rows})
     known = {row["id"] for row in await written.values("id")}
-    await Notice.bulk_create(rows, ignore_conflicts=True)
+    await add_new(rows)
     new = [row["id"] for row in await written.order_by("id").values("id") if row["id"] not in known]
     act = current().system_act()
     await emit_many(act, [new_event(act, GIVEN, (_NOTICE, each)) for each in new])

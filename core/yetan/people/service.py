@@ -14,6 +14,8 @@ from yetan.access.roles import role_labels, roles_holding
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
+from yetan.db.reading import load
+from yetan.db.statements import fetch, marks
 from yetan.errors import Forbidden, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, emit_many, new_event, set_due
@@ -28,6 +30,12 @@ CONSENT_VERSION = "2026-1"
 #: The event of a post changing hands, and what falls due on the day it does.
 HANDED_OVER, TAKE_OVER = "post.handed_over", "post.take_over"
 LINK_KINDS = (("sponsor", "挂包"), ("area", "包片"), ("household", "联户"))
+
+#: The posts that count on a day, as `valid_on` says it.
+_HELD = "since <= ? AND (until IS NULL OR until >= ?)"
+_HOLDERS = f"""
+SELECT DISTINCT account.id FROM yetan_post post JOIN yetan_account account ON account.id = post.account_id
+WHERE account.active AND {_HELD} AND post.unit_id IN ({{units}})"""  # noqa: S608 - the constant above
 
 PERSON_FIELDS = (
     Field("name", "姓名", max_length=60),
@@ -103,16 +111,26 @@ def valid_on(day: date) -> Q:
 
 async def posts_on(accounts: Sequence[int], day: date) -> list[Post]:
     """The posts accounts hold on a day."""
-    return await Post.filter(valid_on(day), account_id__in=list(accounts)).order_by("id")
+    if not accounts:
+        return []
+    held = f"{_HELD} AND account_id IN ({marks(len(accounts))}) ORDER BY id"
+    return await load(Post, held, [day, day, *accounts])
 
 
 async def accounts_in(units: Sequence[int], day: date, *, roles: Sequence[str] = ()) -> list[Account]:
-    """The active accounts with a post in one of the units on a day, of any or of certain roles."""
-    posts = Post.filter(valid_on(day), unit_id__in=list(units), account__active=True)
+    """The active accounts with a post in one of the units on a day, of any or of certain roles; with their persons."""
+    ids = await ids_in(units, day, roles=roles)
+    return await Account.filter(id__in=ids).select_related("person").order_by("id") if ids else []
+
+
+async def ids_in(units: Sequence[int], day: date, *, roles: Sequence[str] = ()) -> list[int]:
+    """The ids of these accounts."""
+    if not units:
+        return []
+    held = _HOLDERS.format(units=marks(len(units)))
     if roles:
-        posts = posts.filter(role__in=list(roles))
-    ids = [row["account_id"] for row in await posts.values("account_id")]
-    return await Account.filter(id__in=ids).select_related("person").order_by("id")
+        held += f" AND post.role IN ({marks(len(roles))})"
+    return [row["id"] for row in await fetch(f"{held} ORDER BY account.id", [day, day, *units, *roles])]
 
 
 @change(Account)

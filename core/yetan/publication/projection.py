@@ -9,6 +9,8 @@ from typing import Any
 
 from tortoise.transactions import in_transaction
 
+from yetan.db.reading import load
+from yetan.db.statements import locked, marks, whole
 from yetan.events.models import Event
 from yetan.events.service import emit_many, new_event
 from yetan.faults import reached
@@ -40,7 +42,7 @@ async def project(issue_ids: Iterable[int], *, anew: bool = False) -> None:
     """
     ids = sorted(set(issue_ids))
     for start in range(0, len(ids), CHUNK):
-        async with in_transaction():
+        async with whole():
             await _project_chunk(ids[start : start + CHUNK], anew=anew)
 
 
@@ -74,10 +76,12 @@ async def rebuild() -> int:
 
 async def _project_chunk(ids: Sequence[int], *, anew: bool) -> None:
     # The publications' locks make two projections of one issue wait for each other, as its counters demand.
-    locked = Publication.filter(subject_kind="issue", subject_id__in=ids).order_by("id").select_for_update()
-    publications = {row.subject_id: row for row in await locked if row.state == "approved"}
+    theirs = f"subject_kind = 'issue' AND subject_id IN ({marks(len(ids))}) ORDER BY id{locked()}"
+    publications = {row.subject_id: row for row in await load(Publication, theirs, ids) if row.state == "approved"}
     new, old, lines = await _new_and_old(ids, publications)
     changed = [each for each in ids if anew or _columns(new.get(each)) != _columns(old.get(each))]
+    if not changed:
+        return
     change: Tally[tuple[Any, ...]] = Tally()
     for each in changed:
         change.subtract(tuple(key) for key in (old[each].counted if each in old else ()))
@@ -101,8 +105,9 @@ async def _new_and_old(
     ids: Sequence[int], publications: Mapping[int, Publication]
 ) -> tuple[dict[int, PublicIssue], dict[int, PublicIssue], Mapping[int, tuple[int, ...]]]:
     """By issue: its row as it should be, and as it stands; and the units above each of theirs."""
-    new = {row.issue_id: row for row in await _rows(await Issue.filter(id__in=list(publications)), publications)}
-    old = {row.issue_id: row for row in await PublicIssue.filter(issue_id__in=ids)}
+    issues = await Issue.filter(id__in=list(publications)) if publications else []
+    new = {row.issue_id: row for row in await _rows(issues, publications)}
+    old = {row.issue_id: row for row in await load(PublicIssue, f"issue_id IN ({marks(len(ids)) or 'NULL'})", ids)}
     lines = await ancestors_of({row.unit_id for row in (*new.values(), *old.values())})
     for row in new.values():
         row.counted = [list(key) for key in figures_of(row, lines[row.unit_id])]
@@ -114,6 +119,8 @@ def _columns(row: PublicIssue | None) -> dict[str, Any] | None:
 
 
 async def _rows(issues: Sequence[Issue], publications: Mapping[int, Publication]) -> list[PublicIssue]:
+    if not issues:
+        return []
     ids = [issue.id for issue in issues]
     unit_names = {
         unit.id: unit.name
@@ -211,7 +218,8 @@ async def follow_events(events: Sequence[Event]) -> None:
     from yetan.publication.service import renew_drafts
 
     fresh = {event.subject_id for event in events if not event.historical}
-    await renew_drafts(current().system_act(), await Issue.filter(id__in=fresh).order_by("id"))
+    issues = await load(Issue, f"id IN ({marks(len(fresh))}) ORDER BY id", list(fresh)) if fresh else []
+    await renew_drafts(current().system_act(), issues)
     await project({event.subject_id for event in events})
 
 

@@ -15,12 +15,15 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.scope import granted_units, require
 from yetan.act import Act
+from yetan.db.bulk import add_new
 from yetan.db.change import change
+from yetan.db.reading import load
+from yetan.db.statements import fetch, locked, marks
 from yetan.errors import Conflict, Refused
 from yetan.events.service import emit, emit_many, new_event
 from yetan.faults import reached
 from yetan.files.models import Attachment
-from yetan.issues.models import Issue, IssueScope, Raiser, Remark
+from yetan.issues.models import Issue, IssueScope, Remark
 from yetan.issues.service import get_visible
 from yetan.publication.masking import mask
 from yetan.publication.models import Publication
@@ -39,6 +42,9 @@ WITHDRAW_FIELDS = (Field("reason", "撤下的原因", "long_text", max_length=10
 _FACE = tuple(field.name for field in FACE_FIELDS)
 _SHOWN = (*_FACE, "notes", "photos")
 _CHUNK = 200
+_NAMES = """
+SELECT raiser.issue_id, person.name FROM yetan_raiser raiser JOIN yetan_person person ON person.id = raiser.person_id
+WHERE raiser.issue_id IN ({issues})"""
 
 
 async def draft_of(issue: Issue) -> dict[str, Any]:
@@ -48,14 +54,17 @@ async def draft_of(issue: Issue) -> dict[str, Any]:
 
 async def _drafts(issues: Sequence[Issue]) -> dict[int, dict[str, Any]]:
     ids = [issue.id for issue in issues]
+    if not ids:
+        return {}
+    theirs = marks(len(ids))
     names: dict[int, list[str]] = defaultdict(list)
     remarks: dict[int, list[Remark]] = defaultdict(list)
     photos: dict[int, list[int]] = defaultdict(list)
-    for raiser in await Raiser.filter(issue_id__in=ids).select_related("person"):
-        names[raiser.issue_id].append(raiser.person.name)
-    for remark in await Remark.filter(issue_id__in=ids, audience="public").order_by("id"):
+    for row in await fetch(_NAMES.format(issues=theirs), ids):
+        names[row["issue_id"]].append(row["name"])
+    for remark in await load(Remark, f"issue_id IN ({theirs}) AND audience = 'public' ORDER BY id", ids):
         remarks[remark.issue_id].append(remark)
-    for photo in await Attachment.filter(subject_kind="issue", subject_id__in=ids).order_by("id"):
+    for photo in await load(Attachment, f"subject_kind = 'issue' AND subject_id IN ({theirs}) ORDER BY id", ids):
         photos[photo.subject_id].append(photo.id)
     return {
         issue.id: {
@@ -126,8 +135,10 @@ async def renew_drafts(act: Act, issues: Sequence[Issue]) -> None:
     A draft that stays the same is left alone: whoever is reading it, or answered for it, goes on.
     """
     fresh = await _drafts(issues)
-    drafts = Publication.filter(subject_kind="issue", subject_id__in=list(fresh)).order_by("id").select_for_update()
-    known = {row.subject_id: row for row in await drafts}
+    if not fresh:
+        return
+    theirs = f"subject_kind = 'issue' AND subject_id IN ({marks(len(fresh))}) ORDER BY id{locked()}"
+    known = {row.subject_id: row for row in await load(Publication, theirs, list(fresh))}
     new = [
         Publication(
             subject_kind="issue",
@@ -140,7 +151,7 @@ async def renew_drafts(act: Act, issues: Sequence[Issue]) -> None:
         for issue_id, face in fresh.items()
         if issue_id not in known
     ]
-    await Publication.bulk_create(new, batch_size=_CHUNK, ignore_conflicts=True)
+    await add_new(new)
     for issue_id, publication in known.items():
         draft = _renewed(publication.draft, fresh[issue_id])
         if draft != publication.draft:

@@ -13,6 +13,7 @@ from tortoise.transactions import in_transaction
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
+from yetan.db.statements import fetch, marks
 from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit
 from yetan.plugins.declarations import Rule
@@ -40,6 +41,10 @@ CORE_RULES = (
         "002-B14",
     ),
 )
+
+_VALUES = """
+SELECT unit_id, value FROM yetan_rule_value WHERE rule = ? AND effective_from <= ? AND unit_id IN ({units})
+ORDER BY effective_from DESC"""
 
 
 def check_value(rule: Rule, value: Any) -> Any:
@@ -85,11 +90,11 @@ async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
     rule = runtime.registry.rules[name]
     day = on or runtime.calendar.local_date(runtime.clock())
     line = (await ancestors_of([unit_id]))[unit_id]
-    values = await RuleValue.filter(rule=name, unit_id__in=line, effective_from__lte=day).order_by("-effective_from")
+    values = await fetch(_VALUES.format(units=marks(len(line))), [name, day, *line]) if line else []
     for ancestor in line:
-        for value in values:
-            if value.unit_id == ancestor:
-                return value.value
+        for row in values:
+            if row["unit_id"] == ancestor:
+                return RuleValue._meta.fields_map["value"].to_python_value(row["value"])
     return check_value(rule, runtime.configuration.rules.get(name, rule.default))
 
 

@@ -13,6 +13,7 @@ from tortoise.transactions import in_transaction
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
+from yetan.db.statements import fetch, marks
 from yetan.errors import Invalid, Refused
 from yetan.events.service import emit, emit_many, new_event
 from yetan.runtime import current
@@ -25,14 +26,16 @@ NAME_FIELDS = (
     Field("short_name", "简称", required=False, max_length=40),
 )
 MERGE_FIELDS = (Field("into", "并入哪个单位", "unit"),)
+_ANCESTORS = "SELECT unit_id, ancestor_id FROM yetan_unit_ancestor WHERE unit_id IN ({units}) ORDER BY depth"
 
 
 async def ancestors_of(units: Iterable[int]) -> Mapping[int, tuple[int, ...]]:
     """Each unit's ancestors, itself included, nearest first."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for row in await UnitAncestor.filter(unit_id__in=set(units)).order_by("depth").values("unit_id", "ancestor_id"):
-        found[row["unit_id"]].append(row["ancestor_id"])
-    return {unit: tuple(found[unit]) for unit in set(units)}
+    found: dict[int, list[int]] = {unit: [] for unit in units}
+    if found:
+        for row in await fetch(_ANCESTORS.format(units=marks(len(found))), list(found)):
+            found[row["unit_id"]].append(row["ancestor_id"])
+    return {unit: tuple(line) for unit, line in found.items()}
 
 
 async def subtree_of(unit: int) -> list[int]:
