@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.core.event_city import MORNING, Killed, city, new_worker, scenario, subscribe
 
@@ -13,7 +15,9 @@ from yetan.act import ANONYMOUS, Act
 from yetan.audit.models import AuditRecord
 from yetan.db import change as changing
 from yetan.db.change import change
+from yetan.db.statements import fetch
 from yetan.errors import Refused
+from yetan.events import wakeup
 from yetan.events.models import Delivery, Event, RequestKey
 from yetan.events.service import emit
 from yetan.plugins.declarations import Job
@@ -82,6 +86,36 @@ async def test_everything_a_change_writes_is_there_afterwards(database_url: str)
         unit = await add(current().system_act(key=KEY), "a")
         assert await standing() == ONE
         assert await told() == [("tests.add", f"Unit:{unit.id}", "done", "")]
+
+
+@change(Unit)
+async def add_quietly(act: Act, code: str) -> Unit:
+    """No event tells of it."""
+    return await Unit.create(code=code, name=f"{code}村", kind="village")
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@scenario
+async def test_other_processes_are_told_of_each_change_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of one without an event, and of one in which another was undone."""
+    asked: list[str] = []
+
+    async def noted(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        asked.append(statement)
+        return await fetch(statement, values)
+
+    async with city(database_url):
+        connection = await asyncpg.connect(database_url)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await connection.add_listener("yetan_deliveries", lambda *notification: heard.put_nowait("told"))
+        monkeypatch.setattr(wakeup, "fetch", noted)
+        for service in (add_quietly, add_one_of_two, add):
+            asked.clear()
+            await service(current().system_act(), service.__name__)
+            assert await heard.get() == "told"
+            assert len(asked) == 1
+        assert heard.empty()
+        await connection.close()
 
 
 @pytest.mark.parametrize("point", ["change.keyed", "change.served"])

@@ -15,10 +15,9 @@ from tortoise.transactions import in_transaction
 from yetan.act import Act
 from yetan.audit.service import note_recorded, write
 from yetan.db.again import made_again
-from yetan.db.commits import after_commit
 from yetan.db.statements import fetch
 from yetan.errors import Refused, YetanError
-from yetan.events.wakeup import wake_beside
+from yetan.events.wakeup import telling_once
 from yetan.faults import reached
 from yetan.runtime import current
 
@@ -56,7 +55,8 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
                     return await service(act, *args, **kwargs)
             token = _within.set(True)
             try:
-                async with in_transaction():
+                # What changes no event tells of, a rule or a name, shows on pages of other processes as well.
+                async with in_transaction(), telling_once():
                     if act.key:
                         earlier = await _take_key(act, name, _fingerprint(act, args, kwargs))
                         if earlier is not None:
@@ -68,8 +68,6 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
                         await _keep_result(act, name, result)
                     parameters = signature.bind(act, *args, **kwargs).arguments
                     await write(act, called.format_map(parameters), f"{returns.__name__}:{result.pk}", "done")
-                    # What changes no event tells of, a rule or a name, shows on the pages as well.
-                    after_commit(wake_beside)
                     reached("change.served")
             finally:
                 _within.reset(token)

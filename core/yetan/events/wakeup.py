@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tortoise.connection import get_connection
@@ -17,15 +18,28 @@ _CHANNEL = "yetan_deliveries"
 #: Seconds between looks whether another process, such as a command, has written to the SQLite file.
 _LOOK = 0.5
 
+#: Whether the running block tells of itself when it is done.
+_told_at_the_end: ContextVar[bool] = ContextVar("yetan_told_at_the_end", default=False)
 #: Who waits in this process: the worker beside the site, the cache of its pages.
 _beside: list[Callable[[], None]] = []
 
 
 async def wake_workers() -> None:
     """Tell of the transaction this is called in once it is committed; undone, it wakes nobody."""
-    if is_postgres():
+    if is_postgres() and not _told_at_the_end.get():
         await fetch("SELECT pg_notify(?, '')", [_CHANNEL])
     after_commit(wake_beside)
+
+
+@asynccontextmanager
+async def telling_once() -> AsyncIterator[None]:
+    """Tell of what the block does at its end, once for all of it: a savepoint that is undone undoes what it told."""
+    token = _told_at_the_end.set(True)
+    try:
+        yield
+    finally:
+        _told_at_the_end.reset(token)
+    await wake_workers()
 
 
 def wake_beside() -> None:
