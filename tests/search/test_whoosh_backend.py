@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 import stat
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.search.engines import ALL, LAMP_TEXT, LAMP_TITLE, PUBLIC, Folder, each, numbers
+from whoosh.index import open_dir
 
 from yetan.api import SearchBackend, SearchDocument, SearchPage, SearchQuery, SearchUnavailable
 from yetan_search import batches, generations, whoosh_backend
@@ -54,6 +56,25 @@ def test_a_byte_altered_anywhere_in_a_segment_is_found_when_a_process_opens_it(f
             folder.ask("路灯")
     segment.write_bytes(whole)
     assert folder.found("路灯") == [1, 2, 3]
+
+
+def test_opening_an_index_takes_no_memory_for_what_nobody_asked_for(tmp_path: Path) -> None:
+    """Every process of a large city holds readers of all of it."""
+    folder = Folder(tmp_path, WhooshBackend)
+    noise = random.Random(7).randbytes(500_000).hex()
+    folder.fill(*(SearchDocument(f"issue:{number}", "issue", "路灯", noise, scopes=PUBLIC) for number in range(2)))
+    [segment] = tmp_path.glob("generation-*/*.seg")
+    assert segment.stat().st_size > 500_000
+    index = open_dir(str(segment.parent))
+    tracemalloc.start()
+    try:
+        with index.reader() as reader:
+            texts = reader.column_reader("text")
+            held, _ = tracemalloc.get_traced_memory()
+            assert len(texts[0]) > 200_000
+    finally:
+        tracemalloc.stop()
+    assert held < 300_000
 
 
 def test_a_rebuild_larger_than_a_segment_finds_everything(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
