@@ -21,6 +21,7 @@ from yetan.errors import Conflict, TooMany
 from yetan.plugins.declarations import Page
 from yetan.web import errors
 from yetan.web.request import Request
+from yetan.web.templating import Templating
 
 SECURE = Server(base_url=f"https://{HOST}")
 EVERYWHERE = {
@@ -186,6 +187,14 @@ def test_refusals_speak_chinese_and_say_what_to_do(browser: Browser) -> None:
     wrong = browser.get("/send")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert browser.get("/board/").status_code == 404, "no redirect to an address made from the Host header"
+
+
+def test_what_is_not_there_is_drawn_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask for it as often as they like."""
+    missing = browser.get("/nowhere").text
+    monkeypatch.setattr(Templating, "render", None)
+    assert browser.get("/elsewhere?n=1").text == missing
+    assert "没有找到" in missing
 
 
 def test_services_refusals_become_pages(city: TinyCity) -> None:

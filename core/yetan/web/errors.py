@@ -130,8 +130,10 @@ def _page(scope: Scope, answer: Answer) -> str:
         "typed": _typed(scope, request) if answer.status in _AGAIN else (),
         "again": scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else ""),
     }
-    drawn: str = request.templating.render("error.html", request, context)
-    return drawn
+    if context["typed"] or answer.reference:
+        return str(request.templating.render("error.html", request, context))
+    # Anybody may ask for what is not there as often as they like: it is drawn once.
+    return str(request.templating.render_kept("error.html", request, (answer.heading, answer.message), lambda: context))
 
 
 def _typed(scope: Scope, request: AnyRequest) -> Sequence[tuple[str, str]]:
