@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Set
 
 from tortoise.transactions import in_transaction
 
@@ -29,9 +29,9 @@ _LANE = "(?<!小区)(?<!公园)(?<!广场)(?<!市场)(?<!学校)里(?=[0-9０-�
 _NAME = re.compile(f"[㐀-鿿]{{1,5}}?(?:{_GENERIC}|路|街|巷|弄|桥|苑|园|城|{_LANE}){{1,3}}")
 
 
-def name_in(place: str, units: Collection[str]) -> str:
+def name_in(place: str, units: Set[str]) -> str:
     """The name a place begins with, behind the names of `units`; "" where none can be told."""
-    while unit := max((each for each in units if each and place.startswith(each)), key=len, default=""):
+    while unit := next((place[:end] for end in range(len(place), 0, -1) if place[:end] in units), ""):
         rest = place[len(unit) :].lstrip()
         if not rest:
             return ""
