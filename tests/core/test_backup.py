@@ -602,8 +602,8 @@ def test_another_city_s_backup_is_taken_only_when_told_so(archive: Path, there: 
 def test_a_plugin_that_is_not_there_is_refused(sqlite_home: Path, there: Path) -> None:
     change(
         sqlite_home.parent / "var" / "yetan.sqlite3",
-        "INSERT INTO yetan_enabled_plugin (name, version, enabled, declared, first_enabled_at, seen_at) "
-        "VALUES ('points', '1.0', 1, '{}', '2026-01-01', '2026-01-01')",
+        "INSERT INTO yetan_enabled_plugin (name, version, enabled, declared, first_enabled_at, seen_at, catching_up) "
+        "VALUES ('points', '1.0', 1, '{}', '2026-01-01', '2026-01-01', 0)",
     )
     assert "它用着插件 points" in refuse(back_up(sqlite_home).path, there)
 

@@ -32,13 +32,14 @@ def environment() -> Environment:
     environment.filters["datetime"] = lambda at: f"{at.month}月{at.day}日 {at:%H:%M}"
     environment.filters["full_date"] = lambda day: f"{day.year}年{day.month}月{day.day}日"
     environment.filters["number"] = lambda number: f"{number:,}"
+    environment.globals["this_year"] = lambda: NOW.year
     environment.globals["csrf_field"] = environment.globals["key_field"] = lambda: ""
     return environment
 
 
 @pytest.fixture(scope="module")
 def components(environment: Environment) -> Any:
-    return environment.get_template("components.html").make_module({"now": NOW})
+    return environment.get_template("components.html").make_module()
 
 
 def _state(category: str, *, late: bool = False, returned: bool = False) -> SimpleNamespace:
