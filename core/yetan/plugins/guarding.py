@@ -211,7 +211,7 @@ _FUNCTIONS: Mapping[str, tuple[str, Mapping[str, timedelta | None]]] = {
     "jobs": ("job", {"run": None}),
     "due_kinds": ("due", {"handle": None}),
     "documents": ("document", {"load": PAPER, "available": SOON}),
-    "panels": ("panel", {"load": SOON}),
+    "panels": ("panel", {"load": None}),
     "search_sources": ("search", {"load": None, "ids": None}),
 }
 

@@ -16,9 +16,8 @@ from yetan.web.request import Request
 
 logger = logging.getLogger(__name__)
 
-#: Seconds all panels of a page have together: a little more than each has by itself, after which it is cut off. Only
-#: one that does not let itself be cut off is not waited for.
-DEADLINE = SOON.total_seconds() + 0.5
+#: Seconds all panels of a page have together; after that each that is late is cut off, and not waited for.
+DEADLINE = SOON.total_seconds()
 
 
 async def panels(request: Request, page: str, subject: Any) -> list[Markup]:
@@ -43,7 +42,7 @@ async def panels(request: Request, page: str, subject: Any) -> list[Markup]:
     for panel in (panel for panel, task in zip(wanted, tasks, strict=True) if task in late):
         logger.error("panel %s of page %s failed: it is too late", panel.name, panel.page)
         if isinstance(panel.load, Guarded):
-            panel.load.failed(TimeoutError("it went on after it was cut off"))
+            panel.load.failed(TimeoutError("it was cut off"))
     drawn = [_excuse() if task in late else task.result() for task in tasks]
     return [each for each in drawn if each is not None]
 

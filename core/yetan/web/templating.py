@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -64,6 +64,13 @@ class _Compiled(BytecodeCache):
 
 
 _COMPILED = _Compiled()
+
+
+class _Environment(Environment):
+    """Every template has the same globals, copied for each drawing: a plain mapping is copied ten times as fast."""
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return {**self.globals, **(d or {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +202,7 @@ class Templating:
     def _made(self, layers: Sequence[Layer]) -> Environment:
         loaders = {layer: FileSystemLoader(layer.folder / "templates") for layer in layers}
         named = {layer.name: loader for layer, loader in loaders.items() if layer.name}
-        environment = Environment(
+        environment = _Environment(
             loader=ChoiceLoader([*loaders.values(), PrefixLoader(named, delimiter=":")]),
             autoescape=True,
             undefined=StrictUndefined,
