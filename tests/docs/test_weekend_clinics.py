@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from yetan.act import SYSTEM, Act
 from yetan.db.statements import fetch
 from yetan.health.board import figures, records
 from yetan.health.repairs import repair
@@ -22,6 +23,9 @@ from yetan.rules.service import set_value
 from yetan.runtime import current
 from yetan.statistics.service import values
 from yetan.testing import Town
+from yetan.testing.town import UNITS
+from yetan.units.service import load_units
+from yetan.units.table import UnitRow
 
 PACKAGE = Path(__file__).parents[2] / "docs" / "examples" / "weekend_clinics" / "yetan_clinics"
 CLINIC = {
@@ -212,6 +216,26 @@ def test_a_list_goes_on_where_it_ended_without_leaving_one_out(town: Town) -> No
         path = text.partition('href="/records/clinic?before=')[2].partition('"')[0]
         path = f"{LIST}?before={path}" if path else ""
     assert [seen.count(f"第{number:02}场") for number in range(25)] == [1] * 25
+
+
+@ONE_DATABASE
+def test_a_unit_that_moves_takes_its_records_along(town: Town) -> None:
+    publish(town, kept(town))
+    town.run_worker()
+
+    async def move() -> None:
+        rows = [
+            UnitRow(number, code, name, kind, "elsewhere" if code == "village" else parent)
+            for number, (code, name, kind, parent) in enumerate(UNITS, start=2)
+        ]
+        await load_units(Act(SYSTEM, town.clock()), rows)
+
+    town.do(move)
+    town.run_worker()
+    counted = [town.run(values(town.units[unit]))["clinic.count"] for unit in ("township", "elsewhere", "county")]
+    assert counted == [0, 1, 1]
+    found = ["樟树下的义诊" in town.browser(who).get(DESK, params={"q": "骨科"}).text for who in ("clerk", "elsewhere")]
+    assert found == [False, True]
 
 
 def test_damage_to_what_is_shown_and_counted_is_found_and_mended(town: Town) -> None:

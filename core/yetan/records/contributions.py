@@ -28,6 +28,7 @@ def contributions(kind: RecordKind) -> Mapping[str, Sequence[Any]]:
         "yetan_event_types": (
             EventType(f"{kind.name}.kept", f"登记{kind.label}"),
             EventType(f"{kind.name}.altered", f"修改{kind.label}"),
+            EventType(f"{kind.name}.moved", "单位变更"),
         ),
         "yetan_pages": pages.on_desk(),
         "yetan_navigation": (NavigationItem("desk", kind.label, pages.list, view, position=kind.position),),
