@@ -87,6 +87,7 @@ def test_an_official_writes_one_down_and_a_resident_reads_it_once_it_is_publishe
     assert "樟树下的义诊" in resident.get(LIST).text
     page = resident.get(f"{LIST}/{row.id}").text
     assert "骨科 沈静" in page
+    assert "5月9日" in page
     assert "文化广场" in page
     assert "13911112222" not in page
     assert "13800001234" not in page
@@ -117,6 +118,14 @@ def test_of_two_who_change_one_at_once_the_second_is_told_and_keeps_the_words(to
     assert (first.status_code, second.status_code) == (303, 409)
     assert "第一个人改的" in second.text
     assert "第二个人改的" in second.text
+
+
+@ONE_DATABASE
+def test_a_form_that_no_page_drew_is_refused(town: Town) -> None:
+    row = kept(town)
+    for path, typed in ((f"{DESK}/{row.id}", CLINIC), (f"{DESK}/{row.id}/publish", {})):
+        sent = {**typed, "version": "x", "_key": secrets.token_hex(16)}
+        assert town.browser("village").submit(path, sent).status_code == 400
 
 
 @ONE_DATABASE

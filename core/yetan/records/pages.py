@@ -23,14 +23,14 @@ from yetan.publication.service import WITHDRAW_FIELDS
 from yetan.records.kind import RecordKind
 from yetan.records.models import PublicRecord, UnitRecord
 from yetan.records.service import UNIT_FIELD, alter, face_of, keep, publish, withdraw
-from yetan.runtime import current
 from yetan.search import PUBLIC_SCOPE, SearchQuery, SearchUnavailable
+from yetan.searching.service import ask
 from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import units_within
 from yetan.web.downloads import spreadsheet
 from yetan.web.forms import Field, Form
-from yetan.web.request import Request
+from yetan.web.request import BadRequest, Request
 from yetan.web.submitting import submit
 
 PAGE_SIZE = 20
@@ -143,7 +143,7 @@ class RecordPages:
             kind=self.kind,
             record=row,
             unit=await Unit.get(id=row.unit_id),
-            pairs=_pairs(self.kind, {**row.face, self.kind.date: row.date}, without=self.kind.title),
+            pairs=_pairs(self.kind, row.face, without=self.kind.title),
         )
 
     # The desk
@@ -221,7 +221,7 @@ class RecordPages:
         form = await request.form((*self.kind.form, _VERSION))
         try:
             values = form.clean()
-            await alter(request.act, self.kind.name, row.id, values, int(values.pop("version")))
+            await alter(request.act, self.kind.name, row.id, values, _version(values.pop("version")))
         except Invalid as error:
             form.refuse(error)
             return await self._draw(request, row, error.status, form=form)
@@ -236,7 +236,7 @@ class RecordPages:
         """Put it before the public."""
         form = await request.form((_VERSION,))
         try:
-            version = int(form.clean()["version"])
+            version = _version(form.clean()["version"])
             await publish(request.act, self.kind.name, request.subject.id, version)
         except (Conflict, Refused) as error:
             form.message = error.message
@@ -336,13 +336,9 @@ class RecordPages:
     async def _searched(
         self, rows: QuerySet[Any], key: str, words: str, search_kind: str, scopes: frozenset[str]
     ) -> _RecordPage:
-        backend = current().search
         limit = 2 * PAGE_SIZE
         try:
-            if backend is None:
-                raise SearchUnavailable("no search backend is configured")
-            query = SearchQuery(text=words, scopes=scopes, kinds=frozenset({search_kind}), limit=limit)
-            answer = await backend.search(query)
+            answer = await ask(SearchQuery(text=words, scopes=scopes, kinds=frozenset({search_kind}), limit=limit))
             found = {getattr(row, key): row for row in await rows.filter(**{f"{key}__in": [h.id for h in answer.hits]})}
             return _RecordPage(
                 [found[hit.id] for hit in answer.hits if hit.id in found], cut=answer.total > len(answer.hits)
@@ -381,6 +377,13 @@ async def _unit_names(rows: Sequence[Any]) -> dict[int, str]:
     return {unit.id: unit.name for unit in await units}
 
 
+def _version(text: str) -> int:
+    """The version a form was drawn with. Raises `BadRequest` for one no page of ours drew."""
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest("表单不完整，请刷新页面再提交。")
+    return int(text)
+
+
 def _typed(value: object) -> object:
     """A column's value as a form holds it."""
     if value is True:
@@ -402,6 +405,8 @@ def _read(field: Field, value: Any) -> Any:
         return _("是") if value else _("否")
     if field.kind == "choice":
         return _(dict(field.choices).get(value, value))
+    if field.kind == "date" and isinstance(value, str):
+        return date.fromisoformat(value)  # as a published face holds it
     return value
 
 

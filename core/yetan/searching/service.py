@@ -143,7 +143,7 @@ async def search_board(
     """
     query = _query(text, filters, frozenset({PUBLIC_SCOPE}), PUBLIC_ISSUE, limit, offset, counted)
     try:
-        page = await _ask(query)
+        page = await ask(query)
     except SearchUnavailable as error:
         log.warning("search index unavailable, answering from the database: %s", error)
         return await _from_database(PublicIssue.all(), "issue_id", text, filters, limit, offset)
@@ -164,7 +164,7 @@ async def search_desk(
         ),
     )
     try:
-        page = await _ask(query)
+        page = await ask(query)
     except SearchUnavailable as error:
         log.warning("search index unavailable, answering from the database: %s", error)
         return await _from_database(visible(Issue, act), "id", text, filters, limit, offset)
@@ -230,7 +230,8 @@ def _query(
     )
 
 
-async def _ask(query: SearchQuery) -> SearchPage:
+async def ask(query: SearchQuery) -> SearchPage:
+    """What the index answers in time. Raises `SearchUnavailable`; a damaged index is rebuilt meanwhile."""
     backend = current().search
     if backend is None:
         raise SearchUnavailable("no search backend is configured")
