@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from tortoise.connection import get_connection
 from tortoise.migrations.executor import MigrationExecutor
-from tortoise.migrations.migration import Migration
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
 from yetan.db.connection import Application, connected, tortoise_configuration
 from yetan.db.schema_editors import schema_editor
+from yetan.db.schema_state import migration_of, state_after
 
 
 async def revert(url: str, applications: Sequence[Application], label: str) -> tuple[str, ...]:
@@ -30,9 +30,7 @@ async def revert(url: str, applications: Sequence[Application], label: str) -> t
         async with in_transaction() as client:
             editor, recorder = schema_editor(client), MigrationRecorder(client)
             for key in reversed(own):
-                migration = executor.loader.graph.nodes[key]
-                assert isinstance(migration, Migration)
-                before = await executor._project_state(applied, upto=key)
-                await migration.unapply(before, schema_editor=editor)
+                before = await state_after(executor, applied, before=key)
+                await migration_of(executor, key).unapply(before, schema_editor=editor)
                 await recorder.record_unapplied(key.app_label, key.name)
         return tuple(str(key) for key in reversed(own))

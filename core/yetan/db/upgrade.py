@@ -25,7 +25,6 @@ from tortoise.exceptions import ConfigurationError as UnfitModels
 from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.graph import MigrationKey
-from tortoise.migrations.migration import Migration
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
@@ -40,6 +39,7 @@ from yetan.db.connection import (
     tortoise_configuration,
 )
 from yetan.db.schema_editors import schema_editor
+from yetan.db.schema_state import forward, migration_of, state_after
 from yetan.db.statements import fetch
 from yetan.db.triggers import set_triggers
 from yetan.errors import ConfigurationError
@@ -198,17 +198,18 @@ async def _apply(
     recorder = MigrationRecorder(client)
     create = editor._get_model_sql_data(recorder.model).table_sql
     await editor._run_sql(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
-    state = await executor._project_state(applied)
+    if not plan:
+        return
+    state = await state_after(executor, applied)
     for key in plan:
         progress(f"正在升级 {key}")
-        migration = executor.loader.graph.nodes[key]
-        assert isinstance(migration, Migration)
+        migration = migration_of(executor, key)
         if not migration.atomic:
             raise UpgradeFailed(
                 f"迁移 {key} 要求 atomic = False，而整个升级在一个事务里进行。\n{_KEEP_THE_OLD_VERSION}"
             )
         try:
-            state = await migration.apply(state, schema_editor=editor)
+            state = await forward(migration, state, editor)
             await recorder.record_applied(key.app_label, key.name)
         except Exception as error:
             raise UpgradeFailed(f"迁移 {key} 没有成功：{type(error).__name__}：{error}\n{_remedy(error)}") from error
