@@ -80,9 +80,11 @@ def parts_of(asked: Asked, terms: Frequencies) -> tuple[tuple[Part, ...], tuple[
     mistaken = mistaken_in(asked.concepts)
     for pair in asked.question.pairs:
         parts.append(Part((Option((pair,), ranking.PAIR * rarity(terms.frequency(pair), terms.documents)),)))
+    finding = ranking.finders(asked.question.characters, terms)
     characters = [
         Part((Option((each,), worth * rarity(terms.frequency(each), terms.documents)),))
         for each in asked.question.characters
+        if each in finding
         for worth in (ranking.MISTAKEN if each in mistaken else ranking.CHARACTER,)
     ]
     return tuple(part for part in parts if part.options), tuple(characters)

@@ -26,6 +26,8 @@ WORD, PAIR, CHARACTER, MISTAKEN = 1.0, 0.3, 0.6, 0.1
 NUMBER = 1_000.0
 #: Where words and pairs find fewer documents, those that only share single characters are shown as well.
 ENOUGH = 20
+#: A character that a larger share of all documents holds does not find any by itself: "路" says little of "路灯".
+COMMON = 0.2
 #: How soon repetition stops to count, and how much of the score hangs on the share of the query covered.
 _DAMPING = 2.0
 #: How much a part's length counts against the terms in it, from 0 to 1.
@@ -114,14 +116,14 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings) ->
             scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
 
     # Single characters order what was found; they find more only where that is little.
-    enough = len(scores) >= ENOUGH
+    finding = finders(question.characters, postings) if len(scores) < ENOUGH else frozenset()
     rarities = {bit: rarity(postings.frequency(character), postings.documents) for character, bit in places.items()}
     mistaken = mistaken_in(concepts)
-    for character, bit in places.items():
+    for character, bit in sorted(places.items(), key=lambda each: each[0] not in finding):
         # The rare documents that happen to hold a wrong character are not what was meant.
         worth = (MISTAKEN if character in mistaken else CHARACTER) * rarities[bit]
         for document, weight in postings.weights(character):
-            if enough and document not in scores:
+            if character not in finding and document not in scores:
                 continue
             scores[document] = scores.get(document, 0.0) + worth * weight / (weight + _DAMPING)
             covered[document] = covered.get(document, 0) | bit
@@ -138,6 +140,14 @@ def rank(question: Question, concepts: Sequence[Concept], postings: Postings) ->
     whole = known | {document for document, bits in fulfilled.items() if bits & needed == needed}
     best_guesses = sorted(guessed, key=lambda text: -guessed[text])[:_GUESSES_TOLD]
     return Ranked(scores, whole, tuple(best_guesses))
+
+
+def finders(characters: Iterable[str], postings: Frequencies) -> frozenset[str]:
+    """The characters that find documents by themselves: those that are not common, and all where there are no such."""
+    found = {character: postings.frequency(character) for character in characters}
+    common = max(ENOUGH, COMMON * postings.documents)
+    telling = {character for character, holders in found.items() if 0 < holders <= common}
+    return frozenset(telling or found)
 
 
 def needed_of(concepts: Sequence[Concept]) -> tuple[Concept, ...]:

@@ -12,7 +12,7 @@ import os
 import tomllib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,7 +68,8 @@ def demonstration() -> Judged:
 
 def elsewhere(judged: Path, messages: Path) -> Judged:
     """A set kept elsewhere: a workbook of messages, and a JSON file of queries with grades by their numbers."""
-    rows = load_workbook(messages, read_only=True).active.iter_rows(values_only=True)
+    with closing(load_workbook(messages, read_only=True)) as workbook:
+        rows = iter(list(workbook.active.iter_rows(values_only=True)))
     columns = {name: place for place, name in enumerate(next(rows))}
     number, title, text = columns["留言编号"], columns["留言主题"], columns["留言详情"]
     reply = columns["答复意见"]

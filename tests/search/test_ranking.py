@@ -84,6 +84,12 @@ def test_single_characters_find_more_only_where_little_is_found() -> None:
 # What says the same
 
 
+def test_a_common_character_finds_nothing_by_itself_while_a_rarer_one_does() -> None:
+    titles = [*["路边有树"] * (ranking.ENOUGH + 1), "灯笼"]
+    assert ranked("路灯", *titles) == [len(titles) - 1]
+    assert len(ranked("路杆", *titles)) == ranking.ENOUGH + 1, "nothing else of the query occurs"
+
+
 def test_a_synonym_finds_what_the_word_does_not() -> None:
     assert ranked("堵车", "路灯不亮", "早高峰交通拥堵", rings=("堵车 塞车 交通拥堵",)) == [1]
 
