@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -165,6 +166,9 @@ def test_a_search_tells_what_its_page_tells(town: Town) -> None:
         for each in narrowings:
             narrowed = ask("/api/v1/search", params={"q": "路灯", name: each["value"]}).json()
             assert narrowed["total"] == each["count"], f"{name}={each['value']}"
+    desk = town.browser("clerk").get
+    (days_of_2025,) = re.findall(r'href="(/desk/search[^"]*raised_from=2025[^"]*)"', desk("/desk/search?q=路灯").text)
+    assert set(re.findall(r"第(\d)盏", unescape(desk(unescape(days_of_2025)).text))) == {"3"}
     oldest = ask("/api/v1/search?q=路灯&sort=oldest&limit=1").json()
     assert [item["source_number"] for item in oldest["items"]] == ["A3"]
     assert ask(f"/api/v1/search?q=路灯&limit=1&cursor={oldest['next']}").json()["facets"] is None

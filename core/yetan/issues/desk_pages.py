@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from tortoise.expressions import Q
 from yetan.access.roles import role_labels
 from yetan.access.scope import holds, visible
 from yetan.errors import Forbidden, Invalid, Refused
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category, Issue
@@ -57,11 +58,14 @@ SEARCH_FIELDS = (
     Field("raised_until", "到哪天止", "date", required=False),
     SORT_FIELD,
 )
-_NARROWINGS: tuple[Narrowing, ...] = (
-    ("unit", "单位", "unit"),
-    ("category", "类别", "category"),
-    ("state", "到哪一步", "state"),
-    ("matter", "问题还是建议", "kind"),
+_NARROWINGS: tuple[Narrowing, ...] = message_ids(
+    (
+        ("unit", "单位", "unit"),
+        ("category", "类别", "category"),
+        ("state", "到哪一步", "state"),
+        ("matter", "问题还是建议", "kind"),
+        ("year", "哪一年", "raised_from"),
+    )
 )
 SKIP = Field("skip", "从第几件接着看", "number", required=False, minimum=0, maximum=1000)
 _BEGINNING = Field("q", "查什么", required=False, max_length=200)
@@ -135,8 +139,8 @@ def days_left(row: Row) -> str:
     if row.days_left is None:
         return ""
     if row.days_left < 0:
-        return _("超{count}天").format(count=-row.days_left)
-    return _("剩{count}天").format(count=row.days_left) if row.days_left else _("今天到期")
+        return _("超{count}天", count=-row.days_left)
+    return _("剩{count}天", count=row.days_left) if row.days_left else _("今天到期")
 
 
 # Searching
@@ -168,7 +172,7 @@ async def search(request: Request) -> Response:
         results=results,
         rows=await _found(request, results) if results is not None else [],
         shown=skip + (len(results.found) if results is not None else 0),
-        narrowings=narrowings(results, _NARROWINGS, form.values, partial(path, "desk.search")) if results else [],
+        narrowings=narrowings(results, _NARROWINGS, form.values, partial(_narrowed, path)) if results else [],
         guesses=[(text, path("desk.search", q=text)) for text in results.guessed] if results else [],
         elsewhere=await _people(request, str(form.values["q"] or "")) if results else [],
         more=path("desk.search", **form.values, skip=skip + PAGE_SIZE) if further and not last else None,
@@ -176,6 +180,14 @@ async def search(request: Request) -> Response:
         first=path("desk.search", **form.values) if skip else None,
         export=path("desk.export", **form.values) if holds(request.act.actor, "issue.export") else None,
     )
+
+
+def _narrowed(path: Callable[..., str], **values: object) -> str:
+    """The address of a further narrowing; a year is its days, from the first to the last."""
+    match values:
+        case {"raised_from": str(year)} if year.isdecimal():
+            values |= {"raised_from": f"{year}-01-01", "raised_until": f"{year}-12-31"}
+    return path("desk.search", **values)
 
 
 async def _people(request: Request, words: str) -> list[tuple[str, int, str]]:
@@ -242,9 +254,11 @@ async def _found(request: Request, results: Results) -> list[RowView]:
 
 # Exporting
 
-_HEADINGS = (
-    *("编号", "来源编号", "标题", "内容", "地点", "提出单位", "责任单位", "责任人", "类别", "状态", "第几次办理"),
-    *("提出时间", "立项时间", "完成时限", "办结时间", "销号时间", "具体措施", "办理结果"),
+_HEADINGS = message_ids(
+    (
+        *("编号", "来源编号", "标题", "内容", "地点", "提出单位", "责任单位", "责任人", "类别", "状态", "第几次办理"),
+        *("提出时间", "立项时间", "完成时限", "办结时间", "销号时间", "具体措施", "办理结果"),
+    )
 )
 
 
@@ -266,7 +280,9 @@ async def export(request: Request) -> Response:
         .limit(MOST_EXPORTED + 1)
     )
     if len(rows) > MOST_EXPORTED:
-        raise Refused(f"超过 {MOST_EXPORTED} 件，一次导不完。请先在“查”里按单位或日期缩小范围，再分几次导出。")
+        raise Refused(
+            "超过 {most} 件，一次导不完。请先在“查”里按单位或日期缩小范围，再分几次导出。", most=MOST_EXPORTED
+        )
     request.looked_at = f"issues: {len(rows)}"
     return await spreadsheet(f"{name}-{today(request.act):%Y%m%d}", [_(each) for each in _HEADINGS], await _cells(rows))
 
@@ -332,7 +348,7 @@ async def profile(request: Request) -> Response:
 def _linked(link: Link) -> str:
     """What a link leads to. A household is named by its unit: its address is not for a list."""
     if link.household is not None:
-        return _("{unit}的一户").format(unit=link.household.unit.name)
+        return _("{unit}的一户", unit=link.household.unit.name)
     return link.unit.name if link.unit is not None else ""
 
 
