@@ -12,10 +12,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Literal
 
-from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
-from jinja2 import BytecodeCache, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
-from jinja2.bccache import Bucket
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
 
 from yetan.access.scope import holds
@@ -26,18 +23,27 @@ from yetan.layers import Layer, layers
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
+from yetan.web.compiled import CompiledTemplates
 from yetan.web.fragments import KeptParts, kept_in
 from yetan.web.static import StaticFiles
 
 if TYPE_CHECKING:
     from yetan.web.request import Request
 
-#: Date formats by language; Chinese ones serve both scripts.
+#: How a day or moment is written, by language; the Chinese ones serve both scripts.
 _FORMATS: Mapping[str, Mapping[str, str]] = {
-    "zh": {"date": "M月d日", "datetime": "M月d日 HH:mm", "full_date": "y年M月d日"},
-    "en": {"date": "d MMM", "datetime": "d MMM HH:mm", "full_date": "d MMM y"},
+    "zh": {
+        "date": "{at.month}月{at.day}日",
+        "datetime": "{at.month}月{at.day}日 {at:%H:%M}",
+        "full_date": "{at.year}年{at.month}月{at.day}日",
+    },
+    "en": {
+        "date": "{at.day} {month}",
+        "datetime": "{at.day} {month} {at:%H:%M}",
+        "full_date": "{at.day} {month} {at.year}",
+    },
 }
-
+_ENGLISH_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: Days, moments and numbers whose words are remembered: writing one anew costs as much as a row of a list.
 _WRITTEN = 4096
@@ -46,24 +52,6 @@ Area = Literal["public", "desk", "admin"]
 
 #: Whose page is being drawn: what macros need to know of it, so that they are compiled and made ready once.
 _drawn_for: ContextVar[Request] = ContextVar("yetan_drawn_for")
-
-
-class _Compiled(BytecodeCache):
-    """What this process has compiled, so that the next application in it (tests open thousands) need not."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._kept:
-            # Jinja compares checksums: a template that has changed since is compiled again.
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key] = bucket.bytecode_to_string()
-
-
-_COMPILED = _Compiled()
 
 
 class _Environment(Environment):
@@ -209,7 +197,7 @@ class Templating:
             trim_blocks=False,
             extensions=["jinja2.ext.i18n", KeptParts],
             auto_reload=False,
-            bytecode_cache=_COMPILED,
+            bytecode_cache=CompiledTemplates(self.configuration.data_dir / "templates"),
         )
         install: Any = environment
         install.install_gettext_callables(translate, translate_count, newstyle=True)
@@ -290,23 +278,24 @@ def _city_view(city: City) -> CityView:
     )
 
 
+def _number(value: int | float) -> str:
+    """Grouped by thousands, with three decimal places at most; alike in all languages there are."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
 def _filters(city: City) -> dict[str, Callable[[Any], str]]:
     """date, datetime, full_date in the city's time zone; number grouped by thousands."""
 
     @lru_cache(maxsize=_WRITTEN)
     def moment(value: date | datetime, name: str, locale: str) -> str:
-        pattern = _FORMATS[locale.partition("_")[0]][name]
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 raise ValueError(f"A moment needs a time zone, and {value!r} has none.")
-            return format_datetime(value, pattern, tzinfo=city.zone, locale=locale)
-        return format_date(value, pattern, locale=locale)
-
-    @lru_cache(maxsize=_WRITTEN)
-    def number(value: int | float, locale: str) -> str:
-        return format_decimal(value, locale=locale)
+            value = value.astimezone(city.zone)
+        pattern = _FORMATS[locale.partition("_")[0]][name]
+        return pattern.format(at=value, month=_ENGLISH_MONTHS[value.month - 1])
 
     def named(name: str) -> Callable[[date | datetime], str]:
         return lambda value: moment(value, name, current_locale())
 
-    return {**{name: named(name) for name in _FORMATS["zh"]}, "number": lambda value: number(value, current_locale())}
+    return {**{name: named(name) for name in _FORMATS["zh"]}, "number": _number}
