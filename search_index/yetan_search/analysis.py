@@ -18,10 +18,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 
-import rjieba
-
-# The package fills a dictionary of its own at import, 25 MiB that nobody here asks: each analysis has one.
-rjieba.clear()  # type: ignore[no-untyped-call]
+from yetan_search.dictionary import dictionary
 
 #: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
 QUERY_LENGTH = 200
@@ -129,7 +126,7 @@ class Analysis:
     """Cuts text into terms. `words` are the town's own: places, units, local expressions."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
-        self._dictionary = rjieba.Jieba()
+        self._dictionary = dictionary()
         for word in words:
             if folded := fold(word).strip():
                 self._dictionary.add_word(folded, _TOWN_WORD_FREQUENCY, "n")
