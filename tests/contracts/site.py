@@ -7,7 +7,6 @@ seconds. Whatever a request changes can be put back, so that every question meet
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -25,7 +24,6 @@ from argon2 import PasswordHasher
 
 from yetan.access import passwords
 from yetan.access.roles import role_labels
-from yetan.access.sessions import open_session
 from yetan.app import assemble
 from yetan.config import Configuration
 from yetan.db.connection import Application, sqlite_path
@@ -57,7 +55,6 @@ TOP = "top"
 OUTSIDERS = ("raiser", "resident", "former", "follower", "anonymous")
 
 _BOUNDARY = "----what-stands-between-the-parts"
-_TOKEN = re.compile(r'name="_token" value="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +243,8 @@ class Site:
         await Post.create(account_id=account.id, role=role, unit_id=unit, since=date(2020, 1, 1), until=until)
 
     def _sign_in(self, name: str, role: str = "", relation: str = "") -> None:
-        session = self.town.run(open_session(self.town.accounts[name], self.town.clock()))
-        visitor = Visitor(name, role, relation, {"yetan-session": session})
-        found = _TOKEN.search(self.ask(visitor, "/me/password").text)
-        assert found is not None, f"{name} could not sign in."
-        self._add(Visitor(name, role, relation, visitor.cookies, found[1]))
+        cookie, token = self.town.run(self.town.sign_in(name))
+        self._add(Visitor(name, role, relation, {"yetan-session": cookie}, token))
 
     def _add(self, visitor: Visitor) -> None:
         self.visitors[visitor.name] = visitor

@@ -85,6 +85,11 @@ async def find_session(token: str, now: datetime) -> Session | None:
     return session
 
 
+def form_token(session: Session) -> str:
+    """What every form of the session's browser sends back: no other site knows it (C15)."""
+    return keyed_hash("csrf", session.token_hash)
+
+
 async def close_session(session: Session) -> None:
     """Sign this one browser out (C36)."""
     await session.delete()

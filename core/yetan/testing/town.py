@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from tortoise.models import Model
 
-from yetan.access.sessions import actor_of, open_session
+from yetan.access.sessions import actor_of, find_session, form_token, open_session
 from yetan.act import SYSTEM, Act, Actor
 from yetan.app import application, assemble
 from yetan.config import City, Configuration, Role, Server, UnitKind
@@ -154,12 +155,17 @@ class Town:
     @contextmanager
     def open(self, registry: Registry | None = None) -> Iterator[Town]:
         """The running town, with its units, officials and one resident; `registry` stands for its plugins' own."""
-        registry = registry or assemble(self.configuration)
+        registry = registry or self._assembled()
         self.app = application(self.configuration, registry, self.clock, worker=False, site="all")
         with Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False) as client:
             self._client = client
             self.do(self.arrive)
             yield self
+
+    def _assembled(self) -> Registry:
+        """What the core and the town's plugins declare; that of the core alone never changes, and is made once."""
+        own = (self.plugins, self.search, self.theme, self.rules, self.roles, self.plugin)
+        return assemble(self.configuration) if any(own) else _of_the_core()
 
     async def arrive(self) -> None:
         """Learn who and what is in the open database, having founded the town there if it is empty."""
@@ -285,15 +291,22 @@ class Town:
         browser = Browser(self.app, base_url=f"http://{HOST}", follow_redirects=False)
         browser.portal = self._client.portal
         if who:
-            browser.cookies.set("yetan-session", self.run(open_session(self.accounts[who], self.clock())))
-            browser.token = _token(browser)
+            cookie, browser.token = self.run(self.sign_in(who))
+            browser.cookies.set("yetan-session", cookie)
         return browser
+
+    async def sign_in(self, who: str) -> tuple[str, str]:
+        """Open a session of an account; the cookie of its browser, and the token of its forms."""
+        now = self.clock()
+        cookie = await open_session(self.accounts[who], now)
+        session = await find_session(cookie, now)
+        return cookie, form_token(session) if session is not None else ""
+
+
+@cache
+def _of_the_core() -> Registry:
+    return assemble(Town("", Path()).configuration)
 
 
 async def _get(model: type[M], key: Any) -> M:
     return await model.get(pk=key)
-
-
-def _token(browser: Browser) -> str:
-    """The token of the signed-in browser's forms, read off a page that has one."""
-    return browser.get("/me/password").text.partition('name="_token" value="')[2].partition('"')[0]

@@ -12,7 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from yetan.access.secrets import keyed_hash, new_token
+from yetan.access.secrets import new_token
+from yetan.access.sessions import form_token
 from yetan.act import ANONYMOUS, Act
 from yetan.errors import YetanError
 from yetan.runtime import current
@@ -77,7 +78,7 @@ class Request(requests.Request):
     @property
     def csrf_token(self) -> str:
         """What the forms of a signed-in browser must send back as `_token`; "" for anybody else."""
-        return keyed_hash("csrf", self.session.token_hash) if self.session is not None else ""
+        return form_token(self.session) if self.session is not None else ""
 
     def _read_display(self) -> Display:
         cookie = self.cookies.get(cookie_name("display"), "")
