@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from yetan.i18n import message_ids
+
 #: Returns the present instant, aware, in UTC. Injected everywhere; the system's one stands below.
 Clock = Callable[[], datetime]
 
@@ -63,7 +65,7 @@ class Actor:
 
 
 ANONYMOUS = Actor()
-SYSTEM = Actor(name="系统", unrestricted=True)
+SYSTEM = Actor(name=message_ids("系统"), unrestricted=True)
 
 
 @dataclass(frozen=True, slots=True)

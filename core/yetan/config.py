@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from yetan.errors import ConfigurationError
+from yetan.i18n import message_ids
 
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
@@ -26,7 +27,7 @@ class City:
     __pydantic_config__ = _STRICT
 
     name: str
-    site_name: str = "居民夜谈会公开板"
+    site_name: str = message_ids("居民夜谈会公开板")
     time_zone: str = "Asia/Shanghai"
     locale: str = "zh_Hans"
     units: str = "units.csv"

@@ -1,21 +1,24 @@
 """What can go wrong in a service, as exceptions a page turns into an answer.
 
-Each carries a sentence in Chinese that tells a person what to do next.
+Each carries a sentence that tells a person what to do next: a message id and the values for its {places}. It is said
+in the language of whoever asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from yetan.i18n import message_ids, translate
+
 
 class YetanError(Exception):
-    """Base of all refusals. `message` is for people, in Chinese; `status` the HTTP status it becomes."""
+    """Base of all refusals. `message` is for people, in their language; `status` the HTTP status it becomes."""
 
     status = 400
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str, /, **values: object) -> None:
+        self.message = translate(message, **values)
+        super().__init__(self.message)
 
 
 class Invalid(YetanError):  # noqa: N818 - read as "the input is invalid"
@@ -23,14 +26,16 @@ class Invalid(YetanError):  # noqa: N818 - read as "the input is invalid"
 
     status = 422
 
-    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, /, fields: Mapping[str, Sequence[str]] | None = None, **values: object) -> None:
+        super().__init__(message, **values)
         self.fields: dict[str, list[str]] = {name: list(texts) for name, texts in (fields or {}).items()}
 
     @classmethod
-    def field(cls, name: str, message: str) -> Invalid:
+    def field(cls, name: str, message: str, /, **values: object) -> Invalid:
         """One field is wrong."""
-        return cls(message, {name: [message]})
+        error = cls(message, None, **values)
+        error.fields[name] = [error.message]
+        return error
 
 
 class Forbidden(YetanError):  # noqa: N818
@@ -44,8 +49,8 @@ class NotFound(YetanError):  # noqa: N818
 
     status = 404
 
-    def __init__(self, message: str = "没有找到。请核对编号或网址。") -> None:
-        super().__init__(message)
+    def __init__(self, message: str = message_ids("没有找到。请核对编号或网址。"), /, **values: object) -> None:
+        super().__init__(message, **values)
 
 
 class Refused(YetanError):  # noqa: N818
@@ -65,8 +70,8 @@ class TooMany(YetanError):  # noqa: N818
 
     status = 429
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, /, retry_after: int, **values: object) -> None:
+        super().__init__(message, **values)
         self.retry_after = retry_after
 
 

@@ -1,7 +1,10 @@
 """Languages. Message ids are the Simplified Chinese sentences themselves; other languages come from .po files.
 
 The catalogues are read at start, from `locale/<locale>/LC_MESSAGES/messages.po` of the core, the plugins, the theme and
-the deployment; later ones win, so a city may also override a label of its own language.
+the deployment; later ones win, so a city may also override a label of its own language. `python -m yetan.messages` and
+`yetan plugin messages` keep them.
+
+Values stand in a message as {name}. The one called `count` chooses among the forms a language has for numbers.
 """
 
 from __future__ import annotations
@@ -10,16 +13,17 @@ import io
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeVar
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 from babel.support import NullTranslations, Translations
 
-from yetan.errors import ConfigurationError
-
 #: Every locale there may be, with its name in itself.
 LOCALES: Mapping[str, str] = {"zh_Hans": "简体中文", "zh_Hant": "繁體中文", "en": "English"}
 DEFAULT_LOCALE = "zh_Hans"
+
+M = TypeVar("M")
 
 _locale: ContextVar[str] = ContextVar("yetan_locale", default=DEFAULT_LOCALE)
 _catalogues: dict[str, NullTranslations] = {}
@@ -52,6 +56,9 @@ def load_catalogues(folders: Iterable[Path]) -> None:
 
     Raises `ConfigurationError` naming each file that is not a valid catalogue.
     """
+    # Errors are said in the reader's language, by this module: it is there before them.
+    from yetan.errors import ConfigurationError
+
     problems: list[str] = []
     found: dict[str, NullTranslations] = {}
     for folder in folders:
@@ -82,10 +89,34 @@ def _read(path: Path, locale: str) -> Translations:
     return Translations(compiled)
 
 
-def translate(message: str) -> str:
-    """`message`, a Simplified Chinese sentence, in the running request's language, or itself if untranslated."""
+def translate(message: str, /, **values: object) -> str:
+    """`message`, a Simplified Chinese sentence, in the running request's language, or itself if untranslated.
+
+    `values` fill its {places}; with a number as `count` it takes that number's form.
+    """
+    said = in_form(message, values.get("count"))
+    return said.format(**values) if values else said
+
+
+def in_form(message: str, count: object = None) -> str:
+    """The words for `message` in the running request's language, its places still open; in the form for `count`.
+
+    `count` may be written out already, as 1,200.
+    """
     catalogue = _catalogues.get(_locale.get())
-    return str(catalogue.gettext(message)) if catalogue is not None and message else message
+    if catalogue is None or not message:
+        return message
+    if count is not None:
+        number = count if isinstance(count, int) else 1 if str(count) == "1" else 2
+        said = str(catalogue.ngettext(message, message, number))
+        if said != message:
+            return said
+    return str(catalogue.gettext(message))
+
+
+def message_ids(written: M) -> M:
+    """`written`, a message or a table of them, marked for the catalogues; each is translated where it is shown."""
+    return written
 
 
 def translate_count(singular: str, plural: str, count: int) -> str:

@@ -36,9 +36,9 @@ def check_password(password: str, *, field: str = "password", username: str = ""
     """
     text = _normal(password)
     if len(text) < MINIMUM_LENGTH:
-        raise Invalid.field(field, f"密码至少要 {MINIMUM_LENGTH} 个字符。可以用一句自己记得住的话。")
+        raise Invalid.field(field, "密码至少要 {count} 个字符。可以用一句自己记得住的话。", count=MINIMUM_LENGTH)
     if len(text) > MAXIMUM_LENGTH:
-        raise Invalid.field(field, f"密码最多 {MAXIMUM_LENGTH} 个字符。")
+        raise Invalid.field(field, "密码最多 {count} 个字符。", count=MAXIMUM_LENGTH)
     if _easily_guessed(text.casefold(), username.casefold()):
         raise Invalid.field(field, "这个密码太常见，很容易被猜到。请换一个，可以用一句自己记得住的话。")
 

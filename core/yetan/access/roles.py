@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from yetan.i18n import message_ids
 from yetan.runtime import current
 
 if TYPE_CHECKING:
@@ -13,16 +14,18 @@ if TYPE_CHECKING:
     from yetan.plugins.declarations import Permission
 
 #: The roles of the founding documents. A city adds its own, or changes these, under [roles] in yetan.toml.
-ROLES: Mapping[str, str] = {
-    "village_official": "村（社区）干部",
-    "township_clerk": "乡镇（街道）专人",
-    "department_official": "部门承办人",
-    "leader": "领导",
-    "publisher": "公开审核",
-    "supervisor": "督办",
-    "auditor": "审计",
-    "administrator": "管理员",
-}
+ROLES: Mapping[str, str] = message_ids(
+    {
+        "village_official": "村（社区）干部",
+        "township_clerk": "乡镇（街道）专人",
+        "department_official": "部门承办人",
+        "leader": "领导",
+        "publisher": "公开审核",
+        "supervisor": "督办",
+        "auditor": "审计",
+        "administrator": "管理员",
+    }
+)
 
 
 def role_labels() -> dict[str, str]:

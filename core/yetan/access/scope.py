@@ -13,6 +13,7 @@ from yetan.act import Act, Actor
 from yetan.db.reading import load
 from yetan.db.statements import marks
 from yetan.errors import Forbidden
+from yetan.i18n import translate
 from yetan.plugins.checks import SIGNED_IN
 from yetan.runtime import current
 from yetan.search import PUBLIC_SCOPE, person_scope, unit_scope
@@ -56,7 +57,7 @@ async def require(act: Act, permission: str, units: Iterable[int]) -> None:
     """Raise `Forbidden` unless `may` says yes."""
     if not await may(act, permission, units):
         label = current().registry.permissions[permission].label
-        raise Forbidden(f"您的岗位没有“{label}”的权限。如果需要办理，请联系管理员核对您的岗位。")
+        raise Forbidden("您的岗位没有“{label}”的权限。如果需要办理，请联系管理员核对您的岗位。", label=translate(label))
 
 
 def visible(model: type[M], act: Act) -> QuerySet[M]:

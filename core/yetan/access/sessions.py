@@ -12,6 +12,7 @@ from yetan.act import Act, Actor, Grant
 from yetan.db.reading import load
 from yetan.db.statements import fetch
 from yetan.errors import Invalid, NotFound
+from yetan.i18n import message_ids
 from yetan.people.models import Account, Person
 from yetan.runtime import current
 
@@ -189,7 +190,7 @@ async def use_link(token: str, now: datetime) -> Account:
     return link.account
 
 
-LINK_GONE = "这个登录链接已经用过或过期了。请联系管理员重新领取一个。"
+LINK_GONE = message_ids("这个登录链接已经用过或过期了。请联系管理员重新领取一个。")
 
 
 def _link_hash(token: str) -> str:

@@ -25,7 +25,7 @@ async def attempt(name: str, subject: str, *, limit: int, window_seconds: int, n
     )
     if rows[0]["count"] > limit:
         wait = ends - int(now.timestamp())
-        raise TooMany(f"尝试的次数太多了，请过 {-(-wait // 60)} 分钟再试。", retry_after=wait)
+        raise TooMany("尝试的次数太多了，请过 {count} 分钟再试。", retry_after=wait, count=-(-wait // 60))
 
 
 async def forgive(name: str, subject: str, *, window_seconds: int, now: datetime) -> None:

@@ -69,7 +69,9 @@ async def _actor(typed: str) -> str:
         return typed
     account = await Account.get_or_none(username=typed)
     if account is None:
-        raise Invalid.field("actor", f"没有“{typed}”这个登录名。也可以写 system（系统）或 anonymous（未登录的人）。")
+        raise Invalid.field(
+            "actor", "没有“{typed}”这个登录名。也可以写 system（系统）或 anonymous（未登录的人）。", typed=typed
+        )
     return f"account:{account.id}"
 
 

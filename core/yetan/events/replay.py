@@ -82,7 +82,7 @@ async def replay_history(act: Act, subscriber: str, since: datetime | None = Non
 
 async def _missed(act: Act, subscriber: str, since: datetime | None) -> AsyncIterator[list[Delivery]]:
     if subscriber not in current().registry.subscriptions:
-        raise NotFound(f"没有名为“{subscriber}”的订阅。请核对名称，并确认它所在的插件已经启用。")
+        raise NotFound("没有名为“{name}”的订阅。请核对名称，并确认它所在的插件已经启用。", name=subscriber)
     last = await _last_before(since) if since is not None else 0
     while events := await Event.filter(id__gt=last).order_by("id").limit(_CHUNK):
         known = Delivery.filter(subscriber=subscriber, event_id__gt=last, event_id__lte=events[-1].id)

@@ -66,8 +66,9 @@ def prepare_image(data: bytes, *, limits: ImageLimits = ImageLimits()) -> Prepar
     """
     if len(data) > limits.max_bytes:
         raise ImageRefused(
-            f"图片有 {len(data) / _MEGABYTE:.1f} MB，超过了 {limits.max_bytes / _MEGABYTE:g} MB 的上限。"
-            "请用手机压缩或截图后再传。"
+            "图片有 {size} MB，超过了 {most} MB 的上限。请用手机压缩或截图后再传。",
+            size=f"{len(data) / _MEGABYTE:.1f}",
+            most=f"{limits.max_bytes / _MEGABYTE:g}",
         )
     kind = _kind(data)
     try:
@@ -130,8 +131,11 @@ def _check_size(image: Image.Image, limits: ImageLimits) -> None:
     width, height = image.size
     if width * height > limits.max_pixels or max(width, height) > limits.max_source_side:
         raise ImageRefused(
-            f"图片有 {width}×{height} 像素，太大了（上限 {limits.max_pixels // 10_000} 万像素，"
-            f"每边 {limits.max_source_side}）。请缩小或截图后再传。"
+            "图片有 {width}×{height} 像素，太大了（上限 {most} 百万像素，每边 {side}）。请缩小或截图后再传。",
+            width=width,
+            height=height,
+            most=limits.max_pixels // 1_000_000,
+            side=limits.max_source_side,
         )
 
 

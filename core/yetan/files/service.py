@@ -18,6 +18,7 @@ from yetan.events.attempts import describe
 from yetan.faults import reached
 from yetan.files.images import ImageLimits, ImageRefused, PreparedImage, prepare_image_in_thread
 from yetan.files.models import Attachment
+from yetan.i18n import translate as _
 from yetan.runtime import current
 from yetan.web.forms import Field
 
@@ -60,18 +61,21 @@ async def prepare_photos(uploads: Sequence[Upload] | None, *, most: int = MOST_P
     """The pictures of `uploads`, made safe. Raises `Invalid` naming the field `photos` and which one is at fault."""
     uploads = uploads or ()
     if len(uploads) > most:
-        raise Invalid.field("photos", f"最多传 {most} 张照片，您选了 {len(uploads)} 张，请重新选。")
+        raise Invalid.field(
+            "photos", "最多传 {most} 张照片，您选了 {chosen} 张，请重新选。", most=most, chosen=len(uploads)
+        )
     prepared: list[PreparedImage] = []
     limits = ImageLimits()
     for number, upload in enumerate(uploads, start=1):
-        which = f"第 {number} 张" if len(uploads) > 1 else ""
+        which = _("第 {number} 张：", number=number) if len(uploads) > 1 else ""
         if upload.size is not None and upload.size > limits.max_bytes:
             size = f"{limits.max_bytes // (1024 * 1024)} MB"
-            raise Invalid.field("photos", f"{which}照片超过了 {size}，请用手机压缩或截图后再传。")
+            told = _("照片超过了 {size}，请用手机压缩或截图后再传。", size=size)
+            raise Invalid.field("photos", which + told)
         try:
             prepared.append(await prepare_image_in_thread(await upload.read(), limits=limits))
         except ImageRefused as error:
-            raise Invalid.field("photos", f"{which}{error.message}") from error
+            raise Invalid.field("photos", which + error.message) from error
     return prepared
 
 

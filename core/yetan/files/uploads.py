@@ -22,6 +22,7 @@ from starlette.datastructures import UploadFile
 from yetan.access.secrets import new_token
 from yetan.act import Act
 from yetan.errors import Conflict, NotFound
+from yetan.i18n import message_ids
 from yetan.runtime import current
 from yetan.spreadsheets import Columns, Table
 from yetan.spreadsheets.apart import read_table_apart
@@ -31,8 +32,8 @@ KEPT = timedelta(days=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 #: The upload until it has been read; the table; the table while it is being taken in.
 _FILE, _TABLE, _TAKEN = "file", "table", "taken"
-_TAKEN_ELSEWHERE = "这份表正在写入，或者已经写完。请稍等一会儿，再打开这一页看结果。"
-_GONE = "这份上传已经处理过，或者放了一天以上被清掉了。请重新上传。"
+_TAKEN_ELSEWHERE = message_ids("这份表正在写入，或者已经写完。请稍等一会儿，再打开这一页看结果。")
+_GONE = message_ids("这份上传已经处理过，或者放了一天以上被清掉了。请重新上传。")
 
 
 @dataclass(frozen=True, slots=True)

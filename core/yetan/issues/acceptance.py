@@ -14,6 +14,8 @@ from yetan.db.change import change
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit
+from yetan.i18n import message_ids
+from yetan.i18n import translate as _
 from yetan.issues.lifecycle import RESOLVED, state_of
 from yetan.issues.models import Acceptance, Feedback, Issue, Raiser, Rating
 from yetan.issues.service import RaiserInput, expect_version, get_visible, keep_words, move, save_change
@@ -23,9 +25,9 @@ from yetan.runtime import current
 from yetan.web.forms import Field, clean
 
 #: How a personal matter may be fed back (002-B13), and a collective one (002-B14).
-PERSONAL_WAYS = (("visit", "上门走访"), ("wechat", "微信"), ("phone", "电话"))
-COLLECTIVE_WAYS = (("posted", "公示栏张贴"),)
-SCORES = (("satisfied", "满意"), ("basically", "基本满意"), ("dissatisfied", "不满意"))
+PERSONAL_WAYS = message_ids((("visit", "上门走访"), ("wechat", "微信"), ("phone", "电话")))
+COLLECTIVE_WAYS = message_ids((("posted", "公示栏张贴"),))
+SCORES = message_ids((("satisfied", "满意"), ("basically", "基本满意"), ("dissatisfied", "不满意")))
 
 FEEDBACK_FIELDS = (
     Field("way", "怎么告诉居民的", "choice", choices=(*PERSONAL_WAYS, *COLLECTIVE_WAYS)),
@@ -54,20 +56,20 @@ def ways_of(issue: Issue) -> tuple[tuple[str, str], ...]:
 async def feedback_missing(issue: Any, act: Act) -> str:
     """Guard: the result was fed back in the way the matter asks, in this round of handling."""
     ways = ways_of(issue)
-    given = await Feedback.filter(issue_id=issue.id, round=issue.round, way__in=[way for way, _ in ways]).exists()
+    given = await Feedback.filter(issue_id=issue.id, round=issue.round, way__in=[way for way, _label in ways]).exists()
     if given:
         return ""
     if issue.collective:
-        return "还没有反馈：这是大家的事，办理结果要先在公示栏公示。"
-    return "还没有反馈：这是个人的事，要先上门、微信或者打电话告诉反映人。"
+        return _("还没有反馈：这是大家的事，办理结果要先在公示栏公示。")
+    return _("还没有反馈：这是个人的事，要先上门、微信或者打电话告诉反映人。")
 
 
 async def acceptance_missing(issue: Any, act: Act) -> str:
     """Guard: residents accepted the result of this round, and none of them refused it."""
     verdicts = await Acceptance.filter(issue_id=issue.id, round=issue.round).values_list("accepted", flat=True)
     if not verdicts:
-        return "还没有居民验收的记录。请反映人或居民代表看过以后表态。"
-    return "" if all(verdicts) else "有居民验收时没有同意，要先退回再办。"
+        return _("还没有居民验收的记录。请反映人或居民代表看过以后表态。")
+    return "" if all(verdicts) else _("有居民验收时没有同意，要先退回再办。")
 
 
 async def handlers_of(issue: Issue) -> frozenset[int]:
@@ -80,7 +82,7 @@ async def handlers_of(issue: Issue) -> frozenset[int]:
     return frozenset(account for account in accounts if account is not None)
 
 
-_NOT_THE_HANDLER = "办这件事的人不能自己验收、自己打分。请反映人、居民代表或另一位干部来做。"
+_NOT_THE_HANDLER = message_ids("办这件事的人不能自己验收、自己打分。请反映人、居民代表或另一位干部来做。")
 
 
 async def _refuse_handler(act: Act, issue: Issue, person_id: int) -> None:
@@ -97,8 +99,8 @@ async def recording_refusal(act: Act, issue: Issue) -> str:
 
 async def _refuse_unresolved(issue: Issue) -> None:
     if issue.state != RESOLVED:
-        label = state_of(issue.state).label
-        raise Refused(f"这件事现在是“{label}”，办结以后才能验收和测评。")
+        label = _(state_of(issue.state).label)
+        raise Refused("这件事现在是“{label}”，办结以后才能验收和测评。", label=label)
 
 
 async def _require_raiser(act: Act, issue: Issue) -> int:
@@ -121,9 +123,10 @@ async def give_feedback(act: Act, issue_id: int, values: Mapping[str, Any], *, v
     cleaned = clean(FEEDBACK_FIELDS, values)
     allowed = ways_of(issue)
     if cleaned["way"] not in dict(allowed):
-        labels = "、".join(label for _, label in allowed)
-        kind = "大家的事" if issue.collective else "个人的事"
-        raise Invalid.field("way", f"这是{kind}，反馈方式应当是：{labels}。")
+        labels = _("、").join(_(label) for _name, label in allowed)
+        if issue.collective:
+            raise Invalid.field("way", "这是大家的事，反馈方式应当是：{ways}。", ways=labels)
+        raise Invalid.field("way", "这是个人的事，反馈方式应当是：{ways}。", ways=labels)
     await save_change(issue, {})
     await Feedback.create(
         issue_id=issue.id,

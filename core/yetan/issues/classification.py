@@ -22,7 +22,7 @@ async def load_categories(paths: Sequence[tuple[str, ...]]) -> int:
         known = {category.path: category.id for category in await Category.all()}
         for position, path in enumerate(paths):
             if len(path) > 3:
-                raise Invalid(f"类别最多三级，“{'/'.join(path)}”太深了。")
+                raise Invalid("类别最多三级，“{path}”太深了。", path="/".join(path))
             key = "/".join(path)
             if key in known:
                 continue

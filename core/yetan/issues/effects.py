@@ -33,7 +33,7 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
     limit = int(await value_of("issue.longest_days", unit_id))
     if (day - today).days > limit:
         raise Invalid.field(
-            "deadline", f"完成时限最长 {limit} 天，请改早一些；确实办不完的，到期前可以延期并说明原因。"
+            "deadline", "完成时限最长 {count} 天，请改早一些；确实办不完的，到期前可以延期并说明原因。", count=limit
         )
     return calendar.end_of_day(day)
 

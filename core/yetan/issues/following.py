@@ -15,6 +15,7 @@ from yetan.access.secrets import keyed_hash, same
 from yetan.access.throttle import attempt, forgive
 from yetan.act import Act, Actor
 from yetan.errors import Invalid, TooMany
+from yetan.i18n import message_ids
 from yetan.issues.acceptance import handlers_of
 from yetan.issues.lifecycle import RESOLVED
 from yetan.issues.models import Acceptance, Issue, Raiser, Rating
@@ -43,7 +44,7 @@ OPEN_FOR = timedelta(hours=1)
 _SLACK = timedelta(minutes=5)
 _CODE_DIGITS = 8
 #: One sentence for every cause, so that nobody learns which numbers and phones there are.
-_NO_MATCH = "编号和后四位（或者查询码）对不上。请看看回执再填；还是不行，可以打电话问。"
+_NO_MATCH = message_ids("编号和后四位（或者查询码）对不上。请看看回执再填；还是不行，可以打电话问。")
 
 
 def slip_code(issue_id: int, person_id: int) -> str:
@@ -102,7 +103,9 @@ async def _count(name: str, subject: str, limit: int, seconds: int, now: datetim
     except TooMany as error:
         hours = -(-error.retry_after // 3600)
         raise TooMany(
-            f"试的次数太多了，为了不让别人猜到，请过 {hours} 小时再试；着急的话可以打电话问。", error.retry_after
+            "试的次数太多了，为了不让别人猜到，请过 {count} 小时再试；着急的话可以打电话问。",
+            error.retry_after,
+            count=hours,
         ) from None
 
 

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from yetan.access.scope import may, require
 from yetan.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from yetan.files.uploads import Upload, find, keep
+from yetan.i18n import translate as _
 from yetan.issues.importing import DEFAULT_SOURCE, ImportPlan, carry_out, plan_import
 from yetan.issues.ledger import (
     LEDGER_COLUMNS,
@@ -93,7 +94,7 @@ async def submit_upload(request: Request) -> Response:
         typed = form.clean()
         if not isinstance(typed["file"], UploadFile):
             raise Invalid.field("file", "请选一个文件。")
-        columns = ledger_columns(read_mapping(typed["mapping"], "列名对照"))
+        columns = ledger_columns(read_mapping(typed["mapping"], _("列名对照")))
         kept = await keep(
             request.act,
             typed["file"],
@@ -113,7 +114,7 @@ async def submit_upload(request: Request) -> Response:
 
 
 async def _ledger(request: Request, kept: Upload, table: Table) -> Ledger:
-    columns = ledger_columns(read_mapping(kept.about["mapping"], "列名对照"))
+    columns = ledger_columns(read_mapping(kept.about["mapping"], _("列名对照")))
     zone = current().configuration.city.zone
     return await asyncio.to_thread(parse_ledger, table, columns, zone, now=request.act.now)
 
@@ -215,8 +216,8 @@ async def refused_rows(request: Request) -> Response:
             raise NotFound("这次导入没有被拒的行。")
         plan = await _plan(request, kept, await kept.read())
         content = await asyncio.to_thread(refused_table, plan.ledger)
-        return Response(content, media_type=XLSX, headers=attached("未导入.xlsx"))
-    return FileResponse(file, media_type=XLSX, headers=attached("未导入.xlsx"))
+        return Response(content, media_type=XLSX, headers=attached(_("未导入.xlsx")))
+    return FileResponse(file, media_type=XLSX, headers=attached(_("未导入.xlsx")))
 
 
 _UPLOAD = "/admin/import/{upload}"

@@ -14,6 +14,7 @@ from yetan.act import Act
 from yetan.documents.service import documents_of
 from yetan.errors import Conflict, Invalid, NotFound, Refused, YetanError
 from yetan.files.service import BODY_LIMIT
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.actions import ACTIONS, Action
 from yetan.issues.contacts import Contact, contacts_of, reveal_contacts
@@ -38,11 +39,13 @@ VERSION = Field("version", "", "hidden", max_length=9)
 #: Pressed to have the accounts of the unit just chosen listed, instead of sending the form.
 CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
 
-PUBLICATION_LABELS: Mapping[str, str] = {
-    "prepared": "等审核，还没有公开",
-    "approved": "已经公开",
-    "withdrawn": "已经撤下",
-}
+PUBLICATION_LABELS: Mapping[str, str] = message_ids(
+    {
+        "prepared": "等审核，还没有公开",
+        "approved": "已经公开",
+        "withdrawn": "已经撤下",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

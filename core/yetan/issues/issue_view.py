@@ -9,6 +9,7 @@ from yetan.access.scope import visible
 from yetan.act import Act
 from yetan.events.models import Event
 from yetan.files.models import Attachment
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.acceptance import COLLECTIVE_WAYS, PERSONAL_WAYS, SCORES
 from yetan.issues.contacts import surname
@@ -18,16 +19,18 @@ from yetan.issues.service import ISSUE_KINDS, VIAS
 from yetan.publication.views import LoopFacts, Step, Url, steps_of
 
 #: By kind of link, and whether it leads from this issue (True) or to it.
-LINK_LABELS: Mapping[tuple[str, bool], str] = {
-    ("repeat", True): "以前反映过",
-    ("repeat", False): "后来又反映",
-    ("appeal", True): "不服这一件的结果，往上反映",
-    ("appeal", False): "对结果不服，往上反映成",
-    ("merged", True): "并入",
-    ("merged", False): "并进来的",
-    ("same_text", True): "文字相同",
-    ("same_text", False): "文字相同",
-}
+LINK_LABELS: Mapping[tuple[str, bool], str] = message_ids(
+    {
+        ("repeat", True): "以前反映过",
+        ("repeat", False): "后来又反映",
+        ("appeal", True): "不服这一件的结果，往上反映",
+        ("appeal", False): "对结果不服，往上反映成",
+        ("merged", True): "并入",
+        ("merged", False): "并进来的",
+        ("same_text", True): "文字相同",
+        ("same_text", False): "文字相同",
+    }
+)
 
 
 async def loop_of(issue: Issue) -> list[Step] | None:
@@ -111,8 +114,8 @@ async def verdicts_of(issue: Issue, named: bool) -> list[tuple[int, str, str, An
     for row in await Acceptance.filter(issue_id=issue.id).select_related("person"):
         who = str(row.person) if named else surname(row.person)
         verdict = _("同意") if row.accepted else _("没有同意")
-        witness = _("（在场：{witness}）").format(witness=row.witness) if row.witness and named else ""
-        told = _("验收：{who}{verdict}").format(who=who, verdict=verdict) + witness
+        witness = _("（在场：{witness}）", witness=row.witness) if row.witness and named else ""
+        told = _("验收：{who}{verdict}", who=who, verdict=verdict) + witness
         lines.append((row.round, told, row.text, row.at))
     for slip in await Rating.filter(issue_id=issue.id):
         lines.append((slip.round, _("测评：") + _(dict(SCORES)[slip.score]), slip.text, slip.at))

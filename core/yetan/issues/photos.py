@@ -10,11 +10,12 @@ from yetan.db.change import change
 from yetan.errors import Invalid
 from yetan.events.service import emit
 from yetan.files.service import PHOTOS, Stage, StoredPhoto, Upload, attach, prepare_photos, stored_photos
+from yetan.i18n import message_ids
 from yetan.issues.models import Issue
 from yetan.issues.service import get_visible
 from yetan.web.forms import Field, clean
 
-STAGES = (("before", "修之前"), ("after", "修好后"))
+STAGES = message_ids((("before", "修之前"), ("after", "修好后")))
 PHOTO_FIELDS = (PHOTOS, Field("stage", "什么时候拍的", "choice", choices=STAGES))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from yetan.act import Act
 from yetan.db.change import change
 from yetan.files.service import PHOTOS, StoredPhoto, Upload, attach, prepare_photos, stored_photos
+from yetan.i18n import translate as _
 from yetan.issues.models import Issue
 from yetan.issues.service import REPORT_FIELDS, VIAS, RaiserInput, report_issue
 from yetan.web.forms import Field, clean
@@ -27,8 +28,8 @@ def raiser_fields(count: int) -> tuple[Field, ...]:
     fields: list[Field] = []
     for number in range(1, count + 1):
         fields += [
-            Field(f"name_{number}", f"第{number}位的姓名", required=False, max_length=60),
-            Field(f"phone_{number}", f"第{number}位的电话", "phone", required=False),
+            Field(f"name_{number}", _("第{number}位的姓名", number=number), required=False, max_length=60),
+            Field(f"phone_{number}", _("第{number}位的电话", number=number), "phone", required=False),
         ]
     return tuple(fields)
 

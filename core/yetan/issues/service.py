@@ -15,6 +15,8 @@ from yetan.db.statements import execute, fetch, marks
 from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
+from yetan.i18n import message_ids
+from yetan.i18n import translate as _
 from yetan.issues import events
 from yetan.issues.effects import EFFECTS, check_owner, join
 from yetan.issues.fingerprint import fingerprint_of
@@ -32,14 +34,16 @@ from yetan.units.models import Unit
 from yetan.web.forms import Field, clean
 
 #: A problem wants something mended; a suggestion wants something better: separate record types (003-06).
-ISSUE_KINDS = (("problem", "问题诉求"), ("suggestion", "意见建议"))
-VIAS = (
-    ("meeting", "夜谈会"),
-    ("visit", "入户走访"),
-    ("reception", "接访接谈"),
-    ("online", "网上提交"),
-    ("phone", "电话"),
-    ("import", "历史台账"),
+ISSUE_KINDS = message_ids((("problem", "问题诉求"), ("suggestion", "意见建议")))
+VIAS = message_ids(
+    (
+        ("meeting", "夜谈会"),
+        ("visit", "入户走访"),
+        ("reception", "接访接谈"),
+        ("online", "网上提交"),
+        ("phone", "电话"),
+        ("import", "历史台账"),
+    )
 )
 
 #: What anybody is asked for who raises an issue, online or at the desk.
@@ -63,7 +67,7 @@ RAISER_FIELDS = (
     Field("name", "姓名", max_length=60, hint="写个姓也行。"),
     Field("phone", "电话", "phone", required=False),
 )
-LINK_KINDS = (("repeat", "同一件事又反映了"), ("appeal", "对那一件的结果不服，往上反映"))
+LINK_KINDS = message_ids((("repeat", "同一件事又反映了"), ("appeal", "对那一件的结果不服，往上反映")))
 LINK_FIELDS = (
     Field("number", "另一件的编号", "issue_number", max_length=20),
     Field("kind", "是什么关系", "choice", choices=LINK_KINDS),
@@ -154,7 +158,7 @@ async def _earlier_issue(number: str) -> Issue | None:
         return None
     issue = await Issue.get_or_none(number=normal_number(number))
     if issue is None:
-        raise Invalid.field("earlier", f"没有编号是 {number} 的事情。请核对编号，或者留空不填。")
+        raise Invalid.field("earlier", "没有编号是 {number} 的事情。请核对编号，或者留空不填。", number=number)
     return issue
 
 
@@ -218,7 +222,11 @@ async def refusal_of(act: Act, issue: Issue, transition: Transition) -> str:
                     raise TypeError(f"guard {guard.name!r} answered {reason!r}; a reason is a text")
             except Exception:
                 log.exception("guard %s raised and so refuses %s", guard.name, transition.name)
-                reason = f"检查“{guard.name}”没有完成，暂时不能{transition.label}。请联系管理员。"
+                reason = _(
+                    "检查“{guard}”没有完成，暂时不能“{step}”。请联系管理员。",
+                    guard=guard.name,
+                    step=_(transition.label),
+                )
             if reason:
                 return reason
     return ""
@@ -246,7 +254,11 @@ async def move(
     await expect_version(issue, version)
     state = state_of(issue.state)
     if state.name not in transition.sources:
-        raise Conflict(f"这件事现在是“{state.label}”，不能再“{transition.label}”。请刷新页面看看最新情况。")
+        raise Conflict(
+            "这件事现在是“{state}”，不能再“{step}”。请刷新页面看看最新情况。",
+            state=_(state.label),
+            step=_(transition.label),
+        )
     cleaned = clean(transition.form, values)
     if reason := await refusal_of(act, issue, transition):
         raise Refused(reason)
@@ -287,19 +299,24 @@ async def conflict(issue: Issue) -> Conflict:
     # What follows from a change, such as the board's being brought up to date, is nobody's doing.
     told = Event.filter(subject_kind="issue", subject_id=issue.id, type__startswith="issue.")
     last = await told.order_by("-id").first()
-    state = state_of(issue.state).label
+    state = _(state_of(issue.state).label)
     if last is None:
-        return Conflict(f"这件事刚刚有人改过，现在是“{state}”。您写的还在，请看过最新情况再提交。")
+        return Conflict("这件事刚刚有人改过，现在是“{state}”。您写的还在，请看过最新情况再提交。", state=state)
     name = await _actor_name(last.actor)
-    label = current().registry.event_types[last.type].label
-    return Conflict(f"{name}刚刚做了“{label}”，现在是“{state}”。您写的还在，请看过最新情况再提交。")
+    label = _(current().registry.event_types[last.type].label)
+    return Conflict(
+        "{name}刚刚做了“{step}”，现在是“{state}”。您写的还在，请看过最新情况再提交。",
+        name=name,
+        step=label,
+        state=state,
+    )
 
 
 async def _actor_name(actor: str) -> str:
-    kind, _, number = actor.partition(":")
+    kind, _colon, number = actor.partition(":")
     if kind == "account" and (account := await Account.get_or_none(id=int(number)).select_related("person")):
         return account.person.name
-    return "居民" if kind in ("person", "anonymous") else "系统"
+    return _("居民") if kind in ("person", "anonymous") else _("系统")
 
 
 async def keep_words(

@@ -10,6 +10,7 @@ from datetime import datetime
 from tortoise.expressions import Subquery
 
 from yetan.events.models import Event
+from yetan.i18n import translate as _
 from yetan.issues.models import Issue, Remark
 from yetan.people.models import Account, Post
 from yetan.runtime import current
@@ -43,7 +44,7 @@ async def timeline_of(
             event.at,
             known[event.type].label,
             "\n".join(words[event.id]),
-            names.get(event.actor, "居民"),
+            names.get(event.actor) or _("居民"),
             known[event.type].kind,
         )
         for event in events
@@ -57,4 +58,4 @@ async def _names(actors: set[str]) -> dict[str, str]:
     ids = {int(actor.partition(":")[2]) for actor in actors if actor.startswith("account:")}
     posted = Subquery(Post.filter(account_id__in=ids).values("account_id"))
     accounts = await Account.filter(id__in=posted).select_related("person")
-    return {"system": "系统"} | {f"account:{account.id}": str(account.person) for account in accounts}
+    return {"system": _("系统")} | {f"account:{account.id}": str(account.person) for account in accounts}

@@ -11,6 +11,7 @@ from tortoise.expressions import Q
 from yetan.access.roles import role_labels
 from yetan.access.scope import visible
 from yetan.errors import Forbidden, Refused
+from yetan.i18n import translate as _
 from yetan.people.models import Account, Link, Person, Post
 from yetan.people.service import (
     ACCOUNT_FIELDS,
@@ -268,7 +269,10 @@ async def _successors(request: Request) -> dict[str, Choices]:
     )
     named = await choices_for(request.act, HAND_OVER_FIELDS)
     labels = dict(named["successor"])
-    offered = [(str(row.id), labels.get(str(row.id), f"{row.person.name}（{row.username}）")) for row in rows]
+    offered = [
+        (str(row.id), labels.get(str(row.id), _("{name}（{title}）", name=row.person.name, title=row.username)))
+        for row in rows
+    ]
     return {"successor": offered}
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from tortoise import fields
 
 from yetan.db.model import Record
+from yetan.i18n import translate
 from yetan.privacy import Privacy
 from yetan.units.models import Unit
 
@@ -39,7 +40,7 @@ class Person(Record):
         table = "yetan_person"
 
     def __str__(self) -> str:
-        return self.name or "未留姓名"
+        return self.name or translate("未留姓名")
 
 
 class Household(Record):

@@ -12,6 +12,8 @@ from tortoise.expressions import Q
 
 from yetan.access.scope import visible
 from yetan.errors import Invalid
+from yetan.i18n import message_ids
+from yetan.i18n import translate as _
 from yetan.issues.models import Issue
 from yetan.people.erasure import erase_person, export_person
 from yetan.people.models import Account, HouseholdMember, Person
@@ -25,7 +27,7 @@ PRIVACY = "person.privacy"
 PAGE_SIZE = 50
 SEARCH_FIELDS = (Field("q", "姓名或者完整的电话", required=False, max_length=60),)
 #: What has to be typed before anything is erased, where there is no name.
-_WORD = "删除"
+_WORD = message_ids("删除")
 _CONFIRM = Field("confirm", "写下这个人的姓名，确认删除", max_length=60)
 
 
@@ -59,7 +61,7 @@ async def _person(request: Request, form: Form, status: int = 200) -> Response:
         household=member.household if member is not None else None,
         numbers=[str(number) for number in await issues.limit(PAGE_SIZE).values_list("number", flat=True)],
         account=await Account.get_or_none(person_id=row.id),
-        word=row.name or _WORD,
+        word=row.name or _(_WORD),
     )
 
 
@@ -82,8 +84,8 @@ async def erase(request: Request) -> Response:
 
     async def go(values: dict[str, Any]) -> None:
         row: Person = request.subject
-        if row.erased_at is None and values["confirm"] != (row.name or _WORD):
-            raise Invalid.field("confirm", f"请写“{row.name or _WORD}”，一个字都不差，才会删除。")
+        if row.erased_at is None and values["confirm"] != (row.name or _(_WORD)):
+            raise Invalid.field("confirm", "请写“{word}”，一个字都不差，才会删除。", word=row.name or _(_WORD))
         await erase_person(request.act, row.id)
 
     not_done = await submit(request, (_CONFIRM,), go)

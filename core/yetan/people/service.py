@@ -19,6 +19,7 @@ from yetan.db.statements import fetch, marks
 from yetan.errors import Forbidden, Invalid, NotFound, Refused
 from yetan.events.models import Event
 from yetan.events.service import emit, emit_many, new_event, set_due
+from yetan.i18n import message_ids
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
 from yetan.runtime import current
 from yetan.units.models import Unit
@@ -29,7 +30,7 @@ from yetan.web.forms import Field, clean
 CONSENT_VERSION = "2026-1"
 #: The event of a post changing hands, and what falls due on the day it does.
 HANDED_OVER, TAKE_OVER = "post.handed_over", "post.take_over"
-LINK_KINDS = (("sponsor", "挂包"), ("area", "包片"), ("household", "联户"))
+LINK_KINDS = message_ids((("sponsor", "挂包"), ("area", "包片"), ("household", "联户")))
 
 #: The posts that count on a day, as `valid_on` says it.
 _HELD = "since <= ? AND (until IS NULL OR until >= ?)"
@@ -161,7 +162,7 @@ async def add_account(act: Act, person: Person, username: str) -> Account:
         async with in_transaction():
             account = await Account.create(person_id=person.id, username=username, created_at=act.now)
     except IntegrityError:
-        raise Invalid.field("username", f"登录名“{username}”已经有人用了，请换一个。") from None
+        raise Invalid.field("username", "登录名“{username}”已经有人用了，请换一个。", username=username) from None
     await emit(act, "account.added", ("account", account.id))
     return account
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from yetan.health import checks
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.models import Issue
 from yetan.people.models import Account
@@ -32,19 +33,21 @@ PATIENCE = 5.0
 AHEAD = timedelta(days=120)
 
 #: What the checks are called here; a check without a name keeps its own.
-_LABELS: Mapping[str, str] = {
-    "units": "单位表",
-    "states": "事项状态",
-    "plugins": "插件",
-    "dead deliveries": "发不出去的通知",
-    "late deliveries": "等着发的通知",
-    "board": "公开板",
-    "figures": "统计数字",
-    "search index": "搜索索引",
-    "search dictionary": "搜索词典",
-    "calendar": "放假安排",
-    "footer": "页脚信息",
-}
+_LABELS: Mapping[str, str] = message_ids(
+    {
+        "units": "单位表",
+        "states": "事项状态",
+        "plugins": "插件",
+        "dead deliveries": "发不出去的通知",
+        "late deliveries": "等着发的通知",
+        "board": "公开板",
+        "figures": "统计数字",
+        "search index": "搜索索引",
+        "search dictionary": "搜索词典",
+        "calendar": "放假安排",
+        "footer": "页脚信息",
+    }
+)
 
 
 async def overview(request: Request) -> Response:

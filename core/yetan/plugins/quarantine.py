@@ -128,7 +128,7 @@ async def release(act: Act, plugin: str) -> None:
     """Let a plugin be called again. Raises `NotFound` where it is not in quarantine."""
     async with in_transaction():
         if not await Quarantine.filter(plugin=plugin, released_at=None).update(released_at=act.now):
-            raise NotFound(f"插件“{plugin}”没有停用，不需要恢复。请核对名称。")
+            raise NotFound("插件“{name}”没有停用，不需要恢复。请核对名称。", name=plugin)
         row = await Quarantine.get(plugin=plugin)
         await emit(act, RELEASED, ("plugin", row.id), data={"plugin": plugin})
         await record(act, "plugins.release", f"plugin:{plugin}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from yetan.db.reading import moment, read
 from yetan.db.remembering import remembered
 from yetan.errors import Invalid
+from yetan.i18n import message_ids
 from yetan.issues.lifecycle import states_of
 from yetan.issues.service import ISSUE_KINDS
 from yetan.runtime import current
@@ -19,15 +20,17 @@ from yetan.units.service import ancestors_of
 from yetan.web.forms import Field, clean
 
 #: Groups of states a list may be narrowed to, beside the single states.
-STATE_GROUPS = (
-    ("open", "在办的"),
-    ("late", "逾期没办完的"),
-    ("awaiting", "等居民验收的"),
-    ("closed_good", "已销号的"),
-    ("closed", "不予受理和并案的"),
+STATE_GROUPS = message_ids(
+    (
+        ("open", "在办的"),
+        ("late", "逾期没办完的"),
+        ("awaiting", "等居民验收的"),
+        ("closed_good", "已销号的"),
+        ("closed", "不予受理和并案的"),
+    )
 )
 #: Which date year and month mean.
-DATES = (("raised", "提出"), ("resolved", "办结"), ("struck_off", "销号"))
+DATES = message_ids((("raised", "提出"), ("resolved", "办结"), ("struck_off", "销号")))
 FIRST_YEAR, LAST_YEAR = 1990, 2200
 
 LIST_FIELDS = (

@@ -16,6 +16,8 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 
+from yetan.i18n import message_ids
+
 
 class FindingKind(StrEnum):
     """What was hidden. The value is stored; `label` is a message id for people."""
@@ -35,16 +37,18 @@ class FindingKind(StrEnum):
         return _LABELS[self]
 
 
-_LABELS = {
-    FindingKind.MOBILE: "手机号码",
-    FindingKind.LANDLINE: "固定电话",
-    FindingKind.IDENTITY_NUMBER: "身份证号",
-    FindingKind.BANK_CARD: "银行卡号",
-    FindingKind.PLATE: "车牌号",
-    FindingKind.EMAIL: "电子邮箱",
-    FindingKind.ACCOUNT: "微信号或 QQ 号",
-    FindingKind.DOOR: "门牌房号",
-}
+_LABELS = message_ids(
+    {
+        FindingKind.MOBILE: "手机号码",
+        FindingKind.LANDLINE: "固定电话",
+        FindingKind.IDENTITY_NUMBER: "身份证号",
+        FindingKind.BANK_CARD: "银行卡号",
+        FindingKind.PLATE: "车牌号",
+        FindingKind.EMAIL: "电子邮箱",
+        FindingKind.ACCOUNT: "微信号或 QQ 号",
+        FindingKind.DOOR: "门牌房号",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from yetan.db.reading import read, stored
 from yetan.db.remembering import remembered
 from yetan.errors import Invalid
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
@@ -71,17 +72,21 @@ _SEARCH_FIELDS = (
     *(field for field in LIST_FIELDS if field.name in ("unit", "category", "state", "kind", "year")),
     SORT_FIELD,
 )
-_NARROWINGS: tuple[Narrowing, ...] = (
-    ("unit", "单位", "unit"),
-    ("category", "类别", "category"),
-    ("state", "到哪一步", "state"),
-    ("matter", "问题还是建议", "kind"),
-    ("year", "年份", "year"),
+_NARROWINGS: tuple[Narrowing, ...] = message_ids(
+    (
+        ("unit", "单位", "unit"),
+        ("category", "类别", "category"),
+        ("state", "到哪一步", "state"),
+        ("matter", "问题还是建议", "kind"),
+        ("year", "年份", "year"),
+    )
 )
 _PAGE = Field("page", "页", "number", required=False, minimum=1, maximum=LAST_SEARCH_PAGE)
 
 #: The key of the street, shorter than the filter's words.
-_LAMPS = {"closed_good": "已销号", "awaiting": "待验收", "open": "办理中", "late": "逾期", "closed": "不受理、并案"}
+_LAMPS = message_ids(
+    {"closed_good": "已销号", "awaiting": "待验收", "open": "办理中", "late": "逾期", "closed": "不受理、并案"}
+)
 
 
 # The board
@@ -172,8 +177,8 @@ async def _list_title(filters: ListFilters) -> str:
     """What the list shows, in words."""
     parts = [filters.unit.name] if filters.unit else []
     if filters.year is not None:
-        month = _("{month}月").format(month=filters.month) if filters.month else ""
-        parts.append(_("{year}年").format(year=filters.year) + month)
+        month = _("{month}月", month=filters.month) if filters.month else ""
+        parts.append(_("{year}年", year=filters.year) + month)
     if filters.date or filters.year is not None:
         parts.append(_(dict(DATES)[filters.date or "raised"]))
     if filters.state:
@@ -181,7 +186,7 @@ async def _list_title(filters: ListFilters) -> str:
     if filters.category is not None:
         parts.append(await _category_name(filters.category))
     what = {"problem": _("问题"), "suggestion": _("建议")}.get(filters.kind, _("事情"))
-    return _("{what}：{parts}").format(parts=" ".join(parts), what=what) if any(parts) else _("查事情")
+    return _("{what}：{parts}", parts=" ".join(parts), what=what) if any(parts) else _("查事情")
 
 
 @remembered
@@ -362,7 +367,7 @@ def _as_searches(request: Request, texts: Sequence[str]) -> list[tuple[str, str]
 def _name_of(field: BoundField) -> str:
     """What was chosen in a field, as people call it."""
     if field.name == "year":
-        return _("{year}年").format(year=field.value)
+        return _("{year}年", year=field.value)
     return _(dict(field.choices).get(field.value, field.value))
 
 

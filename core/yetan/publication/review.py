@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yetan.files.models import Attachment
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.models import Issue, Raiser, Remark
 from yetan.publication.masking import mask
@@ -82,7 +83,7 @@ def _original(text: str, names: Sequence[str]) -> Original:
     for name in {name for name in names if len(name) > 1}:
         start = text.find(name)
         while start >= 0:
-            spans.append((start, start + len(name), "反映人的姓名"))
+            spans.append((start, start + len(name), message_ids("反映人的姓名")))
             start = text.find(name, start + len(name))
     runs: list[tuple[str, bool]] = []
     position = 0
@@ -92,5 +93,5 @@ def _original(text: str, names: Sequence[str]) -> Original:
             position = end
     runs.append((text[position:], False))
     tally = Counter(label for _start, _end, label in spans)
-    hidden = tuple(_("{what}{count}处").format(what=_(label), count=count) for label, count in sorted(tally.items()))
+    hidden = tuple(_("{what}{count}处", what=_(label), count=count) for label, count in sorted(tally.items()))
     return Original(tuple(run for run in runs if run[0]), hidden)

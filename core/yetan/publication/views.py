@@ -196,7 +196,7 @@ def steps_of(state: State, timeline: Sequence[Mapping[str, str]], facts: LoopFac
             who = facts.unit_name
         elif place == 2 and status != "ahead":
             who = facts.responsible_unit_name
-            note = _("第 {count} 次办理").format(count=facts.round) if facts.round > 1 else None
+            note = _("第 {count} 次办理", count=facts.round) if facts.round > 1 else None
         elif place == 1 and status == "done" and when is None and "issue.settle" in rounds:
             who = _("当场解决，没有立项")
         steps.append(Step(label, status, when, who, note))
@@ -274,7 +274,7 @@ def photo_views(url: Url, route: str, photos: Sequence[Mapping[str, Any]]) -> li
             {
                 "src": src,
                 "href": src,
-                "alt": _("{label}照片 {number}").format(label=label, number=number),
+                "alt": _("{label}照片 {number}", label=label, number=number),
                 "caption": photo["caption"] or label or None,
                 "width": photo["width"],
                 "height": photo["height"],

@@ -8,6 +8,7 @@ from typing import Any
 
 from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
 
+from yetan.i18n import message_ids
 from yetan.records.models import UnitRecord
 from yetan.web.forms import Field
 
@@ -52,7 +53,7 @@ class RecordKind:
     model: type[UnitRecord]
     form: tuple[Field, ...]
     #: The counting word of one, as in 场 or 件.
-    counted_in: str = "件"
+    counted_in: str = message_ids("件")
     title: str = "title"
     date: str = "date"
     sums: tuple[Sum, ...] = ()

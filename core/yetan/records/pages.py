@@ -301,7 +301,7 @@ class RecordPages:
         kind = self.kind
         rows = await visible(kind.model, request.act).order_by(kind.date, "id").limit(MOST_EXPORTED + 1)
         if len(rows) > MOST_EXPORTED:
-            raise Refused(f"超过 {MOST_EXPORTED} 条，一次导不完。请按单位分开，由各单位自己导出。")
+            raise Refused("超过 {most} 条，一次导不完。请按单位分开，由各单位自己导出。", most=MOST_EXPORTED)
         units = await _unit_names(rows)
         request.looked_at = f"{kind.name}: {len(rows)}"
         headings = [_("单位"), *(_(field.label) for field in kind.form)]

@@ -125,12 +125,15 @@ def _fields(shown: Rule) -> tuple[Field, ...]:
 
 
 def _value_label(shown: Rule) -> str:
-    return f"{shown.label}（{shown.unit}）" if shown.unit else shown.label
+    return _("{label}（{unit}）", label=_(shown.label), unit=_(shown.unit)) if shown.unit else shown.label
 
 
 async def _choices(request: Request) -> dict[str, Choices]:
     documents = await RuleDocument.all().order_by("-issued_on", "-id").limit(_LATEST_DOCUMENTS)
-    named = [(str(each.id), f"{each.title}{'（' + each.number + '）' if each.number else ''}") for each in documents]
+    named = [
+        (str(each.id), _("{name}（{title}）", name=each.title, title=each.number) if each.number else each.title)
+        for each in documents
+    ]
     return {"unit": await units_within(request.act, MANAGE), "document": named}
 
 

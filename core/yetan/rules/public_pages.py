@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tortoise.expressions import Q
 
 from yetan.errors import NotFound
+from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.runtime import current
@@ -73,7 +74,7 @@ def _told(value: RuleValue) -> dict[str, Any]:
     rule = current().registry.rules.get(value.rule)
     told: object = value.value
     if rule is not None and rule.kind == "bool":
-        told = "是" if value.value else "否"
+        told = _("是") if value.value else _("否")
     elif rule is not None and rule.kind == "choice":
         told = dict(rule.choices).get(str(value.value), value.value)
     return {

@@ -16,6 +16,7 @@ from yetan.db.change import change
 from yetan.db.statements import fetch, marks
 from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit
+from yetan.i18n import translate as _
 from yetan.plugins.declarations import Rule
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.runtime import current
@@ -49,22 +50,28 @@ ORDER BY effective_from DESC"""
 
 def check_value(rule: Rule, value: Any) -> Any:
     """The value as the rule's type. Raises `Invalid` saying what it may be."""
+    label = _(rule.label)
     if rule.kind == "bool":
         if isinstance(value, bool) or value in ("1", "0", "true", "false"):
             return value in (True, "1", "true")
-        raise Invalid.field("value", f"“{rule.label}”请填是或者否。")
+        raise Invalid.field("value", "“{label}”请填是或者否。", label=label)
     if rule.kind == "choice":
-        if value in [choice for choice, _ in rule.choices]:
+        if value in [choice for choice, _label in rule.choices]:
             return value
-        raise Invalid.field("value", f"“{rule.label}”请选：{'、'.join(label for _, label in rule.choices)}。")
+        choices = _("、").join(_(each) for _name, each in rule.choices)
+        raise Invalid.field("value", "“{label}”请选：{choices}。", label=label, choices=choices)
     try:
         number = int(str(value))
     except ValueError:
-        raise Invalid.field("value", f"“{rule.label}”请填一个整数（{rule.unit}）。") from None
+        raise Invalid.field("value", "“{label}”请填一个整数（{unit}）。", label=label, unit=_(rule.unit)) from None
     if rule.minimum is not None and number < rule.minimum:
-        raise Invalid.field("value", f"“{rule.label}”不能少于 {rule.minimum} {rule.unit}。")
+        raise Invalid.field(
+            "value", "“{label}”不能少于 {least} {unit}。", label=label, least=rule.minimum, unit=_(rule.unit)
+        )
     if rule.maximum is not None and number > rule.maximum:
-        raise Invalid.field("value", f"“{rule.label}”不能多于 {rule.maximum} {rule.unit}。")
+        raise Invalid.field(
+            "value", "“{label}”不能多于 {most} {unit}。", label=label, most=rule.maximum, unit=_(rule.unit)
+        )
     return number
 
 

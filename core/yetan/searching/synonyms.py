@@ -28,12 +28,12 @@ def words_in(text: str) -> tuple[str, ...]:
     if len(words) < 2:
         raise Invalid.field("words", "一组至少要有两个词，中间空一格，例如：堵车 塞车。")
     if len(words) > MOST_WORDS:
-        raise Invalid.field("words", f"一组最多 {MOST_WORDS} 个词，现在有 {len(words)} 个。")
+        raise Invalid.field("words", "一组最多 {most} 个词，现在有 {given} 个。", most=MOST_WORDS, given=len(words))
     for word in words:
         if not _WORD.fullmatch(word):
-            raise Invalid.field("words", f"“{word}”里有标点或符号，只能写字、字母和数字。")
+            raise Invalid.field("words", "“{word}”里有标点或符号，只能写字、字母和数字。", word=word)
         if not 2 <= len(word) <= LONGEST_WORD:
-            raise Invalid.field("words", f"“{word}”要在 2 到 {LONGEST_WORD} 个字之间。")
+            raise Invalid.field("words", "“{word}”要在 2 到 {most} 个字之间。", word=word, most=LONGEST_WORD)
     return words
 
 
@@ -91,7 +91,9 @@ async def _unclaimed(text: str, ring_id: int = 0) -> tuple[str, ...]:
     words = words_in(text)
     for ring in await SynonymRing.filter(active=True).exclude(id=ring_id).order_by("id"):
         if shared := [word for word in words if word in ring.words.split()]:
-            raise Invalid.field("words", f"“{shared[0]}”已经在另一组里：{ring.words}。请改那一组，或者先停用它。")
+            raise Invalid.field(
+                "words", "“{word}”已经在另一组里：{words}。请改那一组，或者先停用它。", word=shared[0], words=ring.words
+            )
     return words
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from yetan.db.statements import fetch
+from yetan.i18n import translate as _
 from yetan.issues.models import Category
 from yetan.runtime import Runtime, current
 from yetan.search import SearchBackend, SearchUnavailable, Vocabulary, rings_in
@@ -78,7 +79,7 @@ async def rebuild_due_or_why_not() -> str:
     try:
         return await rebuild_due()
     except SearchUnavailable:
-        return "索引读不了"
+        return _("索引读不了")
 
 
 def _still_true() -> None:

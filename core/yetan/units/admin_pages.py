@@ -12,6 +12,7 @@ from tortoise.expressions import Q
 from yetan.access.scope import may, require, visible
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.files.uploads import Upload, find, keep
+from yetan.i18n import message_ids
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
 from yetan.spreadsheets import Table
@@ -39,7 +40,7 @@ MOST_SHOWN = 200
 SEARCH_FIELDS = (Field("q", "名称或者编码", required=False, max_length=60),)
 _UNDER = Field("under", "上级单位", "number", required=False)
 _ACTIVE = Field("active", "启用", "boolean", required=False)
-_HINT = "列名：编码、名称、类型、上级编码、简称、曾用名。"
+_HINT = message_ids("列名：编码、名称、类型、上级编码、简称、曾用名。")
 FILE_FIELDS = (Field("file", "单位表（.xlsx 或 .csv）", "file", hint=_HINT),)
 #: A table of 16 MiB, and what surrounds it in a form.
 UPLOAD_LIMIT = 17 * 1024 * 1024

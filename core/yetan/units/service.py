@@ -16,6 +16,7 @@ from yetan.db.change import change
 from yetan.db.statements import fetch, marks
 from yetan.errors import Invalid, Refused
 from yetan.events.service import emit, emit_many, new_event
+from yetan.i18n import translate as _
 from yetan.runtime import current
 from yetan.units.models import Unit, UnitAncestor, UnitMerger, UnitName
 from yetan.units.table import UnitRow
@@ -77,9 +78,9 @@ async def by_name(name: str) -> Unit:
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
-        codes = "、".join(sorted(unit.code for unit in found.values()))
-        raise Invalid(f"叫“{wanted}”的单位不止一个，请改用编码：{codes}。")
-    raise Invalid(f"没有叫“{wanted}”的单位。请核对名称，或先把它导入单位表。")
+        codes = _("、").join(sorted(unit.code for unit in found.values()))
+        raise Invalid("叫“{name}”的单位不止一个，请改用编码：{codes}。", name=wanted, codes=codes)
+    raise Invalid("没有叫“{name}”的单位。请核对名称，或先把它导入单位表。", name=wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
     kinds = current().configuration.unit_kinds
     unknown = sorted({row.kind for row in rows} - set(kinds))
     if unknown:
-        raise Invalid(f"单位类型 {'、'.join(unknown)} 没有在 yetan.toml 的 [unit_kinds] 里定义，请先补上。")
+        raise Invalid(
+            "单位类型 {kinds} 没有在 yetan.toml 的 [unit_kinds] 里定义，请先补上。", kinds=_("、").join(unknown)
+        )
     added = 0
     changed: list[int] = []
     async with in_transaction():
@@ -141,7 +144,11 @@ async def load_units(act: Act, rows: Sequence[UnitRow]) -> LoadedUnits:
 
 def _parent_id(row: UnitRow, ids: Mapping[str, int]) -> int | None:
     if row.parent_code and row.parent_code not in ids:
-        raise Invalid(f"“{row.name}”的上级编码“{row.parent_code}”在表里和库里都没有，请核对，或先把上级加进表里。")
+        raise Invalid(
+            "“{name}”的上级编码“{code}”在表里和库里都没有，请核对，或先把上级加进表里。",
+            name=row.name,
+            code=row.parent_code,
+        )
     return ids[row.parent_code] if row.parent_code else None
 
 
@@ -149,8 +156,12 @@ def _check_tree(units: Sequence[Unit]) -> None:
     """Raise `Invalid` unless there is one city, and everything is somewhere below it."""
     tops = [unit for unit in units if unit.parent_id is None]
     if len(tops) > 1:
-        named = "、".join(f"{unit.name}（{unit.code}）" for unit in tops[:5])
-        raise Invalid(f"没有上级的单位只能有一个，就是本市；现在有 {len(tops)} 个：{named}。请给其余的填上级编码。")
+        named = _("、").join(_("{name}（{title}）", name=unit.name, title=unit.code) for unit in tops[:5])
+        raise Invalid(
+            "没有上级的单位只能有一个，就是本市；现在有 {found} 个：{units}。请给其余的填上级编码。",
+            found=len(tops),
+            units=named,
+        )
     below: dict[int | None, list[Unit]] = defaultdict(list)
     for unit in units:
         below[unit.parent_id].append(unit)
@@ -161,7 +172,8 @@ def _check_tree(units: Sequence[Unit]) -> None:
         waiting += below[unit.id]
     lost = [unit for unit in units if unit.id not in reached]
     if lost:
-        raise Invalid(f"这些单位的上下级成了圈：{'、'.join(unit.name for unit in lost[:5])}。请核对上级编码。")
+        circle = _("、").join(unit.name for unit in lost[:5])
+        raise Invalid("这些单位的上下级成了圈：{units}。请核对上级编码。", units=circle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +249,7 @@ async def merge_units(act: Act, unit_id: int, into_id: int) -> UnitMerger:
     if unit_id in (await ancestors_of([into.id]))[into.id]:
         raise Invalid.field("into", "不能并入自己，也不能并入自己下面的单位。")
     if not into.active:
-        raise Invalid.field("into", f"“{into.name}”已经停用，请选另一个单位。")
+        raise Invalid.field("into", "“{name}”已经停用，请选另一个单位。", name=into.name)
     if await UnitMerger.filter(unit_id=unit_id).exists():
         raise Refused("这个单位已经并入别的单位了。")
     if await Unit.filter(parent_id=unit_id, active=True).exists():

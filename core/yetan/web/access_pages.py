@@ -18,6 +18,7 @@ from yetan.access.sessions import (
     use_link,
 )
 from yetan.errors import Invalid, NotFound
+from yetan.i18n import message_ids
 from yetan.people.models import Account
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
@@ -34,7 +35,13 @@ PASSWORD = Field("password", "密码", kind="password", max_length=MAXIMUM_LENGT
 SIGN_IN_FIELDS = (USERNAME, PASSWORD, NEXT)
 
 PASSWORD_FIELDS = (
-    replace(PASSWORD, name="current", label="现在的密码", required=False, hint="还没有设过密码的，不用填。"),
+    replace(
+        PASSWORD,
+        name="current",
+        label=message_ids("现在的密码"),
+        required=False,
+        hint=message_ids("还没有设过密码的，不用填。"),
+    ),
     Field(
         "new",
         "新密码",

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from yetan.errors import Invalid, NotFound
+from yetan.i18n import message_ids
 from yetan.issues.models import Category
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import Page
@@ -47,7 +48,7 @@ _BEGINNING = Field("q", "q", required=False, max_length=200)
 #: A search is narrowed to whole years.
 _NARROWING = (*(field for field in _FILTERS if field.name not in ("month", "date")), SORT_FIELD)
 
-_BAD_CURSOR = "cursor 不对。请原样用上一页 next 里的值，或者去掉它，从头看起。"
+_BAD_CURSOR = message_ids("cursor 不对。请原样用上一页 next 里的值，或者去掉它，从头看起。")
 
 
 async def issues(request: Request) -> Response:
@@ -145,7 +146,7 @@ def _cleaned(fields: Sequence[Field], values: dict[str, object]) -> dict[str, An
 
 def _refusal(error: Invalid) -> BadRequest:
     """What is wrong with which parameter, in one line."""
-    return BadRequest("".join(f"{name}：{text}" for name, texts in error.fields.items() for text in texts))
+    return BadRequest("".join(f"{name}: {text}" for name, texts in error.fields.items() for text in texts))
 
 
 async def _filters(values: dict[str, object]) -> ListFilters:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
+from yetan.i18n import translate as _
 from yetan.issues.classification import category_choices
 from yetan.people.service import accounts_in, posts_on, today
 from yetan.runtime import current
@@ -68,4 +69,10 @@ async def account_choices(act: Act, near: int | None) -> Choices:
     }
     names = {unit.id: unit.name for unit in await Unit.filter(id__in=[post.unit_id for post in posts.values()])}
     accounts.sort(key=lambda account: (rank[posts[account.id].unit_id], account.id))
-    return [(str(a.id), f"{a.person.name}（{names[posts[a.id].unit_id]}{posts[a.id].title}）") for a in accounts]
+    return [
+        (
+            str(a.id),
+            _("{name}（{title}）", name=a.person.name, title=f"{names[posts[a.id].unit_id]}{posts[a.id].title}"),
+        )
+        for a in accounts
+    ]

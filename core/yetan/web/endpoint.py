@@ -270,7 +270,7 @@ def limited(receive: Receive, limit: int) -> Receive:
 
 def _too_large(limit: int) -> TooLarge:
     size = f"{limit // (1024 * 1024)} MB" if limit >= 1024 * 1024 else f"{limit // 1024} KB"
-    return TooLarge(f"提交的内容太大，最多 {size}。请减少照片或缩短文字后再提交。")
+    return TooLarge("提交的内容太大，最多 {size}。请减少照片或缩短文字后再提交。", size=size)
 
 
 def _to_sign_in(request: Request, unsafe: bool, error: SignInFirst) -> Response:

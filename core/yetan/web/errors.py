@@ -22,26 +22,28 @@ from yetan.db.failures import database_is_away, disk_is_full
 from yetan.db.postgresql import waiting_at_most
 from yetan.errors import TooMany, YetanError
 from yetan.files.storage import StorageUnavailable
-from yetan.i18n import translate
+from yetan.i18n import current_locale, language_tag, message_ids, translate
 
 logger = logging.getLogger(__name__)
 
 #: Status to what happened and what to do next.
-_SENTENCES: Mapping[int, tuple[str, str]] = {
-    400: ("这个请求看不懂", "请返回上一页，刷新后再试。"),
-    401: ("请先登录", "登录以后再打开这个页面。"),
-    403: ("不能这样做", "您没有做这件事的权限。如果需要办理，请联系管理员。"),
-    404: ("没有找到", "请核对编号或网址。"),
-    405: ("不能这样打开", "请从页面上的按钮或链接进入。"),
-    409: ("没有办成", "情况已经变了，请刷新页面看看。"),
-    413: ("提交的内容太大", "请减少照片或缩短文字后再提交。"),
-    414: ("网址太长", "请缩短要查的内容再试。"),
-    422: ("有内容需要改一下", "请返回上一页修改。"),
-    429: ("操作太频繁", "请过一会儿再试。"),
-    500: ("出错了", "不是您的问题。请过一会儿再试；还是不行，就打电话告诉我们。"),
-    507: ("存不下了", "服务器的空间满了，内容没有保存。请告诉管理员，过一会儿再试。"),
-    503: ("系统正忙", "刚才没有办成，内容没有保存。请过几秒再试一次。"),
-}
+_SENTENCES: Mapping[int, tuple[str, str]] = message_ids(
+    {
+        400: ("这个请求看不懂", "请返回上一页，刷新后再试。"),
+        401: ("请先登录", "登录以后再打开这个页面。"),
+        403: ("不能这样做", "您没有做这件事的权限。如果需要办理，请联系管理员。"),
+        404: ("没有找到", "请核对编号或网址。"),
+        405: ("不能这样打开", "请从页面上的按钮或链接进入。"),
+        409: ("没有办成", "情况已经变了，请刷新页面看看。"),
+        413: ("提交的内容太大", "请减少照片或缩短文字后再提交。"),
+        414: ("网址太长", "请缩短要查的内容再试。"),
+        422: ("有内容需要改一下", "请返回上一页修改。"),
+        429: ("操作太频繁", "请过一会儿再试。"),
+        500: ("出错了", "不是您的问题。请过一会儿再试；还是不行，就打电话告诉我们。"),
+        507: ("存不下了", "服务器的空间满了，内容没有保存。请告诉管理员，过一会儿再试。"),
+        503: ("系统正忙", "刚才没有办成，内容没有保存。请过几秒再试一次。"),
+    }
+)
 _RETRY_SECONDS = 5
 
 #: Answers after which the same form may simply be sent again: its key sees to one effect (C54).
@@ -77,7 +79,7 @@ def answer_to(error: Exception, where: str) -> Answer:
         if isinstance(error, StorageUnavailable):
             logger.error("%s: %s", where, error.remedy)
             retry = _RETRY_SECONDS
-        return Answer(error.status, translate(heading), translate(error.message), retry_after=retry)
+        return Answer(error.status, translate(heading), error.message, retry_after=retry)
     if isinstance(error, HTTPException):
         heading, message = _SENTENCES.get(error.status_code, _SENTENCES[400])
         return Answer(error.status_code, translate(heading), translate(message))
@@ -115,7 +117,8 @@ def _response(scope: Scope, answer: Answer) -> Response:
         try:
             page = fallback_page(answer)
         except Exception:
-            return PlainTextResponse(f"{answer.heading}。{answer.message}", answer.status, answer.headers)
+            plain = translate("{heading}。{message}", heading=answer.heading, message=answer.message)
+            return PlainTextResponse(plain, answer.status, answer.headers)
     return HTMLResponse(page, answer.status, answer.headers)
 
 
@@ -147,12 +150,12 @@ def _typed(scope: Scope, request: AnyRequest) -> Sequence[tuple[str, str]]:
 def fallback_page(answer: Answer) -> str:
     """A page without templates, for when those are what broke, or the request cannot be trusted to have any."""
     heading, message = html.escape(answer.heading), html.escape(answer.message)
-    reference = f"<p>编号 {html.escape(answer.reference)}</p>" if answer.reference else ""
+    reference = f"<p>{translate('编号')} {html.escape(answer.reference)}</p>" if answer.reference else ""
     return (
-        '<!doctype html><html lang="zh-Hans"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language_tag(current_locale())}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{heading}</title></head><body><h1>{heading}</h1><p>{message}</p>{reference}"
-        '<p><a href="/">回首页</a></p></body></html>'
+        f'<p><a href="/">{translate("回首页")}</a></p></body></html>'
     )
 
 

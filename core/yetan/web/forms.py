@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Literal
 
 from yetan.errors import Invalid
+from yetan.i18n import translate
 
 FieldKind = Literal[
     "text",
@@ -81,21 +82,27 @@ class Field:
             return self._phone(text)
         allowed = self.choices or tuple(choices)
         if self.kind == "choice" and text not in {key for key, _ in allowed}:
-            raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
+            raise Invalid.field(self.name, "“{label}”请从列出的选项里选一个。", label=translate(self.label))
         return text
 
     def _nothing(self) -> Any:
         if self.required:
-            raise Invalid.field(self.name, f"请填写“{self.label}”。")
+            raise Invalid.field(self.name, "请填写“{label}”。", label=translate(self.label))
         return None if self.kind in ("date", "number") or self.kind in _ID_KINDS else ""
 
     def _text(self, value: object) -> str:
         text = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
-            raise Invalid.field(self.name, f"“{self.label}”里有无法保存的控制字符，请删掉后再提交。")
+            raise Invalid.field(
+                self.name, "“{label}”里有无法保存的控制字符，请删掉后再提交。", label=translate(self.label)
+            )
         if len(text) > self.max_length:
             raise Invalid.field(
-                self.name, f"“{self.label}”最多 {self.max_length} 个字，现在有 {len(text)} 个，请缩短一些。"
+                self.name,
+                "“{label}”最多 {most} 个字，现在有 {given} 个，请缩短一些。",
+                label=translate(self.label),
+                most=self.max_length,
+                given=len(text),
             )
         return text
 
@@ -108,21 +115,25 @@ class Field:
                 return date(int(found[1]), int(found[2]), int(found[3]))
         except ValueError:
             pass
-        raise Invalid.field(self.name, f"“{self.label}”不是一个有效的日期，请写成 2026-06-25 这样。")
+        raise Invalid.field(
+            self.name, "“{label}”不是一个有效的日期，请写成 2026-06-25 这样。", label=translate(self.label)
+        )
 
     def _whole_number(self, value: object, choices: Choices) -> int:
         text = unicodedata.normalize("NFKC", str(value)).strip()
         if not re.fullmatch(r"-?\d{1,9}", text):
             if self.kind in _ID_KINDS:
-                raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
-            raise Invalid.field(self.name, f"“{self.label}”请填一个整数。")
+                raise Invalid.field(self.name, "“{label}”请从列出的选项里选一个。", label=translate(self.label))
+            raise Invalid.field(self.name, "“{label}”请填一个整数。", label=translate(self.label))
         number = int(text)
         if choices and str(number) not in {key for key, _ in choices}:
-            raise Invalid.field(self.name, f"“{self.label}”请从列出的选项里选一个。")
+            raise Invalid.field(self.name, "“{label}”请从列出的选项里选一个。", label=translate(self.label))
         if self.minimum is not None and number < self.minimum:
-            raise Invalid.field(self.name, f"“{self.label}”不能小于 {self.minimum}。")
+            raise Invalid.field(
+                self.name, "“{label}”不能小于 {least}。", label=translate(self.label), least=self.minimum
+            )
         if self.maximum is not None and number > self.maximum:
-            raise Invalid.field(self.name, f"“{self.label}”不能大于 {self.maximum}。")
+            raise Invalid.field(self.name, "“{label}”不能大于 {most}。", label=translate(self.label), most=self.maximum)
         return number
 
     def _phone(self, text: str) -> str:
@@ -130,7 +141,9 @@ class Field:
         if not digits.startswith("0"):
             digits = digits.replace("-", "")
         if not _PHONE.match(digits):
-            raise Invalid.field(self.name, f"“{self.label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。")
+            raise Invalid.field(
+                self.name, "“{label}”不像一个电话号码，请写 11 位手机号，或区号加座机号。", label=translate(self.label)
+            )
         return digits
 
 
@@ -148,7 +161,7 @@ def clean(
     if len(wrong) == 1:
         raise Invalid(next(iter(wrong.values()))[0], wrong)
     if wrong:
-        raise Invalid(f"有 {len(wrong)} 处要改一下，您写的都还在。", wrong)
+        raise Invalid("有 {count} 处要改一下，您写的都还在。", wrong, count=len(wrong))
     return cleaned
 
 
@@ -254,7 +267,8 @@ class Form:
         field = next(field for field in self.fields if field.name == name)
         value = self.values.get(name)
         text = "" if value is None or field.kind in ("photos", "file", "password") else str(value)
-        choices = field.choices or tuple(self.choices.get(name, ()))
+        own = tuple((value, translate(label)) for value, label in field.choices)
+        choices = own or tuple(self.choices.get(name, ()))
         return BoundField(field, text, self.errors.get(name, []), choices)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yetan.config import Configuration
+from yetan.i18n import translate
 from yetan.web.errors import Answer, fallback_page
 
 #: Nothing but this site's own files; no inline script or style anywhere (C13).
@@ -74,12 +75,12 @@ class Gate:
     def _refusal(self, scope: Scope, headers: Headers) -> Answer | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _host_name(hosts[0]) not in self.hosts:
-            return Answer(400, "网址不对", "这个网站不在这个地址上，请核对网址。")
+            return Answer(400, translate("网址不对"), translate("这个网站不在这个地址上，请核对网址。"))
         query: bytes = scope["query_string"]
         if len(scope.get("raw_path") or scope["path"].encode()) + len(query) > MAXIMUM_ADDRESS:
-            return Answer(414, "网址太长", "请缩短要查的内容再试。")
+            return Answer(414, translate("网址太长"), translate("请缩短要查的内容再试。"))
         if not scope["path"].isprintable() or "\ufffd" in scope["path"] or b"%00" in query:
-            return Answer(400, "网址不对", "网址里有无法识别的字符，请核对网址。")
+            return Answer(400, translate("网址不对"), translate("网址里有无法识别的字符，请核对网址。"))
         return None
 
 

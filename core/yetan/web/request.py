@@ -16,6 +16,7 @@ from yetan.access.secrets import new_token
 from yetan.access.sessions import form_token
 from yetan.act import ANONYMOUS, Act
 from yetan.errors import YetanError
+from yetan.i18n import translate
 from yetan.runtime import current
 from yetan.web.display import Display, read_display
 from yetan.web.forms import Choices, Field, Form
@@ -140,7 +141,7 @@ class Request(requests.Request):
 def single(name: str, values: Sequence[UploadFile | str]) -> UploadFile | str | None:
     """The one value of `values`, or None. Raises `BadRequest` for several (C49)."""
     if len(values) > 1:
-        raise BadRequest(f"“{name}”提交了不止一次，请刷新页面再填。")
+        raise BadRequest("“{name}”提交了不止一次，请刷新页面再填。", name=name)
     return values[0] if values else None
 
 
@@ -166,13 +167,13 @@ def _value(field: Field, values: Sequence[UploadFile | str]) -> object:
     if field.kind not in _UPLOADS:
         value = single(field.name, values)
         if isinstance(value, UploadFile):
-            raise BadRequest(f"“{field.label}”要填文字，不能传文件。")
+            raise BadRequest("“{label}”要填文字，不能传文件。", label=translate(field.label))
         return value
     uploads = list(_uploads(field, values))
     if field.kind == "photos":
         return uploads
     if len(uploads) > 1:
-        raise BadRequest(f"“{field.label}”一次只能传一个文件。")
+        raise BadRequest("“{label}”一次只能传一个文件。", label=translate(field.label))
     return uploads[0] if uploads else None
 
 
@@ -183,7 +184,7 @@ def _uploads(field: Field, values: Iterable[UploadFile | str]) -> Iterable[Uploa
             if value.filename:
                 yield value
         elif value:
-            raise BadRequest(f"“{field.label}”要传文件，请重新选择。")
+            raise BadRequest("“{label}”要传文件，请重新选择。", label=translate(field.label))
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:
