@@ -343,6 +343,10 @@ def test_display_is_one_cookie_and_leads_back(browser: Browser) -> None:
     assert "data-elder" not in page
     assert 'data-light="night"' in page
     assert "<script>" not in page
+    browser.get("/display?size=largest")
+    assert 'data-size="largest"' in browser.get("/").text
+    browser.get("/display?size=standard")
+    assert "data-size" not in browser.get("/").text
     away = browser.get("/display?light=day&next=//evil.example")
     assert away.headers["location"] == "/"
     back = browser.get("/display?light=day", headers={"Referer": "http://testserver/raise?x=1"})

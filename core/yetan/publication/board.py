@@ -10,7 +10,7 @@ from yetan.db.reading import moment, read
 from yetan.db.remembering import remembered
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
-from yetan.publication.listing import ListedIssue, listed, span_of, states_in
+from yetan.publication.listing import WITHIN, ListedIssue, listed, span_of, states_in
 from yetan.runtime import current
 from yetan.statistics.service import RAISED, STRUCK_OFF, SUGGESTED, by_category, by_unit, month_of
 from yetan.units.models import Unit
@@ -67,13 +67,18 @@ async def _latest_month() -> Month | None:
 
 
 @remembered
-async def street(month: Month) -> tuple[Lamps, ...]:
-    """The problems raised in a month by where they stand now, the lit ones first; suggestions count apart (003-06)."""
+async def street(month: Month, unit: int | None = None) -> tuple[Lamps, ...]:
+    """The problems raised in a month by where they stand now, the lit ones first; suggestions count apart (003-06).
+
+    Those of the city, or of a unit with all below it.
+    """
     span = span_of(month.year, month.month)
+    within, of_unit = (f"AND {WITHIN} ", (unit,)) if unit is not None else ("", ())
     rows = await read(
-        "SELECT state, count(*) AS count, sum(CASE WHEN deadline < ? THEN 1 ELSE 0 END) AS due FROM yetan_public_issue "
-        "WHERE raised_at >= ? AND raised_at < ? AND kind <> 'suggestion' GROUP BY state",
-        [current().clock(), *(span or ())],
+        "SELECT state, count(*) AS count, sum(CASE WHEN deadline < ? THEN 1 ELSE 0 END) AS due "  # noqa: S608 - our own
+        "FROM yetan_public_issue issue WHERE raised_at >= ? AND raised_at < ? AND kind <> 'suggestion' "
+        f"{within}GROUP BY state",
+        [current().clock(), *(span or ()), *of_unit],
     )
     counts = dict.fromkeys(("closed_good", "awaiting", "open", "late", "closed"), 0)
     for row in rows:
@@ -85,15 +90,16 @@ async def street(month: Month) -> tuple[Lamps, ...]:
 
 
 @remembered
-async def latest_struck_off() -> Sequence[ListedIssue]:
-    """The issues whose lamp was lit last."""
+async def latest_struck_off(unit: int | None = None) -> Sequence[ListedIssue]:
+    """The issues whose lamp was lit last; in the city, or in a unit with all below it."""
     states = states_in("closed_good")
+    within, of_unit = (f"AND {WITHIN} ", (unit,)) if unit is not None else ("", ())
     # The state said so that no index answers it: by its state most of the city would be sought, and then sorted.
     return await listed(
         "FROM yetan_public_issue issue "
         f"WHERE struck_off_at IS NOT NULL AND state || '' IN ({', '.join('?' * len(states))}) "
-        "ORDER BY struck_off_at DESC, issue_id DESC LIMIT ?",
-        [*states, SHOWN],
+        f"{within}ORDER BY struck_off_at DESC, issue_id DESC LIMIT ?",
+        [*states, *of_unit, SHOWN],
     )
 
 

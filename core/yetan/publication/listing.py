@@ -113,7 +113,8 @@ _TIMES = 5
 _COLUMNS = f"SELECT {', '.join(f'issue.{each}' for each in ListedIssue._fields)} "
 _OF_ISSUES = "FROM yetan_public_issue issue"
 _OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
-_WITHIN = "EXISTS (SELECT 1 FROM yetan_public_issue_scope scope WHERE scope.issue_id = issue.issue_id AND unit_id = ?)"
+#: That a published issue belongs to a unit or to one below it.
+WITHIN = "EXISTS (SELECT 1 FROM yetan_public_issue_scope scope WHERE scope.issue_id = issue.issue_id AND unit_id = ?)"
 #: More rows are not counted to find out of what there are fewer.
 _MANY = 5000
 
@@ -177,7 +178,7 @@ async def list_issues(
     walked = "issue" if unit is None or await _fewer_than_of(unit, filters) else "scope"
     wanted, values = _conditions(filters, now, walked)
     if unit is not None:
-        wanted, values = ["scope.unit_id = ?" if walked == "scope" else _WITHIN, *wanted], [unit, *values]
+        wanted, values = ["scope.unit_id = ?" if walked == "scope" else WITHIN, *wanted], [unit, *values]
     if after is not None:
         # As one bound, an index is entered at it: as `a < x OR a = x AND b < y` it would be read up to it.
         wanted.append(f"({walked}.raised_at, {walked}.issue_id) < (?, ?)")

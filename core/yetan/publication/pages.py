@@ -20,7 +20,7 @@ from yetan.issues.models import Category
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication import board as figures
-from yetan.publication import desk_pages
+from yetan.publication import desk_pages, hall_pages
 from yetan.publication.listing import (
     DATES,
     LIST_FIELDS,
@@ -46,6 +46,7 @@ from yetan.publication.views import (
     row_views,
     state_view,
     steps_of,
+    street_views,
     timeline_of_projection,
 )
 from yetan.runtime import current
@@ -83,11 +84,6 @@ _NARROWINGS: tuple[Narrowing, ...] = message_ids(
 )
 _PAGE = Field("page", "页", "number", required=False, minimum=1, maximum=LAST_SEARCH_PAGE)
 
-#: The key of the street, shorter than the filter's words.
-_LAMPS = message_ids(
-    {"closed_good": "已销号", "awaiting": "待验收", "open": "办理中", "late": "逾期", "closed": "不受理、并案"}
-)
-
 
 # The board
 
@@ -110,16 +106,7 @@ async def board(request: Request) -> Response:
         (month, lamps, tuple(counted.items()), len(struck_off), rows, by_unit, by_category, drawn),
         lambda: {
             "month": month,
-            "street": [
-                {
-                    "category": lamp.group,
-                    "late": lamp.group == "late",
-                    "label": _(_LAMPS[lamp.group]),
-                    "count": lamp.count,
-                    "href": url("issues", state=lamp.group, kind="problem", year=month.year, month=month.month),
-                }
-                for lamp in lamps
-            ],
+            "street": street_views(url, lamps, month),
             "figures": figure_views(url, counted, month=month) if city else [],
             "struck_off": struck_off,
             "raised": raised,
@@ -411,6 +398,7 @@ PAGES: tuple[Page, ...] = (
     Page("/search", search, "search", public=True, kept=False, budget="search"),
     Page("/search/suggest", suggest, "search.suggest", public=True, budget="suggestions"),
     Page("/figures", figures_page, "figures", public=True),
+    *hall_pages.PAGES,
     *desk_pages.PAGES,
 )
 NAVIGATION: tuple[NavigationItem, ...] = (

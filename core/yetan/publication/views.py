@@ -9,18 +9,23 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.acceptance import SCORES
 from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED, state_of
 from yetan.issues.timeline import Entry
 from yetan.plugins.declarations import State
-from yetan.publication.board import Month
+from yetan.publication.board import Lamps, Month
 from yetan.publication.listing import ListedIssue
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
 from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED
 
+#: The key of the street, shorter than the filter's words.
+_LAMPS = message_ids(
+    {"closed_good": "已销号", "awaiting": "待验收", "open": "办理中", "late": "逾期", "closed": "不受理、并案"}
+)
 #: Makes the address of a page by its name.
 Url = Callable[..., str]
 
@@ -292,6 +297,23 @@ class FigureView:
     label: str
     note: str | None
     href: str
+
+
+def street_views(
+    url: Url, lamps: Sequence[Lamps], month: Month, *, unit_code: str | None = None
+) -> list[dict[str, Any]]:
+    """The lamps of a month as the macro street draws them; each group leads to its list."""
+    span = {"unit": unit_code, "kind": "problem", "year": month.year, "month": month.month}
+    return [
+        {
+            "category": each.group,
+            "late": each.group == "late",
+            "label": _(_LAMPS[each.group]),
+            "count": each.count,
+            "href": url("issues", state=each.group, **span),
+        }
+        for each in lamps
+    ]
 
 
 def figure_views(

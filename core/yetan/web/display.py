@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from yetan.i18n import DEFAULT_LOCALE, language_tag, locale_named
 
 LIGHTS = ("day", "night", "contrast", "auto")
-SIZES = ("", "large", "largest")
+SIZES = ("standard", "large", "largest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Display:
         if choices.get("skin") in skins:
             display = replace(display, skin=choices["skin"])
         if choices.get("size") in SIZES:
-            display = replace(display, size=choices["size"])
+            display = replace(display, size=choices["size"] if choices["size"] != "standard" else "")
         if locale := locale_named(choices.get("locale", "")):
             display = replace(display, locale_name=locale)
         return display

@@ -36,12 +36,20 @@ _FORMATS: Mapping[str, Mapping[str, str]] = {
         "date": "{at.month}月{at.day}日",
         "datetime": "{at.month}月{at.day}日 {at:%H:%M}",
         "full_date": "{at.year}年{at.month}月{at.day}日",
+        "weekday": "星期{weekday}",
+        "time": "{at:%H:%M}",
     },
     "en": {
         "date": "{at.day} {month}",
         "datetime": "{at.day} {month} {at:%H:%M}",
         "full_date": "{at.day} {month} {at.year}",
+        "weekday": "{weekday}",
+        "time": "{at:%H:%M}",
     },
+}
+_WEEKDAYS: Mapping[str, Sequence[str]] = {
+    "zh": "一二三四五六日",
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 }
 _ENGLISH_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -284,7 +292,7 @@ def _number(value: int | float) -> str:
 
 
 def _filters(city: City) -> dict[str, Callable[[Any], str]]:
-    """date, datetime, full_date in the city's time zone; number grouped by thousands."""
+    """Days and moments in the city's time zone, by the names in `_FORMATS`; number grouped by thousands."""
 
     @lru_cache(maxsize=_WRITTEN)
     def moment(value: date | datetime, name: str, locale: str) -> str:
@@ -292,8 +300,9 @@ def _filters(city: City) -> dict[str, Callable[[Any], str]]:
             if value.tzinfo is None:
                 raise ValueError(f"A moment needs a time zone, and {value!r} has none.")
             value = value.astimezone(city.zone)
-        pattern = _FORMATS[locale.partition("_")[0]][name]
-        return pattern.format(at=value, month=_ENGLISH_MONTHS[value.month - 1])
+        language = locale.partition("_")[0]
+        weekday, month = _WEEKDAYS[language][value.weekday()], _ENGLISH_MONTHS[value.month - 1]
+        return _FORMATS[language][name].format(at=value, month=month, weekday=weekday)
 
     def named(name: str) -> Callable[[date | datetime], str]:
         return lambda value: moment(value, name, current_locale())
