@@ -23,6 +23,10 @@ from babel.support import NullTranslations, Translations
 LOCALES: Mapping[str, str] = {"zh_Hans": "简体中文", "zh_Hant": "繁體中文", "en": "English"}
 DEFAULT_LOCALE = "zh_Hans"
 
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 M = TypeVar("M")
 
 _locale: ContextVar[str] = ContextVar("yetan_locale", default=DEFAULT_LOCALE)
@@ -117,6 +121,11 @@ def in_form(message: str, count: object = None) -> str:
 def message_ids(written: M) -> M:
     """`written`, a message or a table of them, marked for the catalogues; each is translated where it is shown."""
     return written
+
+
+def month_name(month: int) -> str:
+    """What a month from 1 to 12 is called in the running request's language: 11 (before 月), November."""
+    return _MONTHS[month - 1] if _locale.get() == "en" else str(month)
 
 
 def translate_count(singular: str, plural: str, count: int) -> str:

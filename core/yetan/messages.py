@@ -181,7 +181,7 @@ def unmarked_in_template(path: Path) -> Iterator[tuple[int, str]]:
         id(text)
         for call in template.find_all(nodes.Call)
         if isinstance(call.node, nodes.Name) and call.node.name in _MARKS | _COUNTED
-        for text in call.find_all(nodes.Const)
+        for text in call.args
     }
     for node in template.find_all((nodes.TemplateData, nodes.Const)):
         said = node.data if isinstance(node, nodes.TemplateData) else getattr(node, "value", None)

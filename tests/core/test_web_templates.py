@@ -314,7 +314,7 @@ def test_catalogues_are_read_without_compiling_and_the_city_has_the_last_word(ci
         browser.get("/display?locale=en")
         assert browser.get("/show").text == "Public board|en|17 Jun"
         browser.get("/display?locale=zh-Hant")
-        assert browser.get("/show").text == "公开板|zh-Hant|6月17日"
+        assert browser.get("/show").text == "公開板|zh-Hant|6月17日"
         i18n.use_locale("en")
         assert [i18n.translate_count("{count}件", "{count}件", count) for count in (1, 2)] == [
             "one matter",

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from yetan.i18n import message_ids
+from yetan.i18n import message_ids, translate
 from yetan.runtime import current
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ ROLES: Mapping[str, str] = message_ids(
 
 
 def role_labels() -> dict[str, str]:
-    """Every role of this deployment with its label."""
+    """Every role of this deployment with its label, in the reader's language."""
     configured = current().configuration.roles
     labels = {name: role.label or ROLES.get(name, name) for name, role in configured.items()}
-    return {**ROLES, **labels}
+    return {name: translate(label) for name, label in {**ROLES, **labels}.items()}
 
 
 def roles_holding(permission: str) -> frozenset[str]:

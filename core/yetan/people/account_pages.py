@@ -291,7 +291,7 @@ async def _about_post(request: Request, template: str, form: Form, status: int) 
         form=form,
         row=row,
         is_post=isinstance(row, Post),
-        what=role_labels().get(row.role, row.role) if isinstance(row, Post) else dict(LINK_KINDS)[row.kind],
+        what=role_labels().get(row.role, row.role) if isinstance(row, Post) else _(dict(LINK_KINDS)[row.kind]),
         unit=await Unit.get(id=row.unit_id),
         holder=holder,
     )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from yetan.db.reading import read, stored
 from yetan.db.remembering import remembered
 from yetan.errors import Invalid
-from yetan.i18n import message_ids
+from yetan.i18n import message_ids, month_name
 from yetan.i18n import translate as _
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
@@ -164,7 +164,7 @@ async def _list_title(filters: ListFilters) -> str:
     """What the list shows, in words."""
     parts = [filters.unit.name] if filters.unit else []
     if filters.year is not None:
-        month = _("{month}月", month=filters.month) if filters.month else ""
+        month = _("{month}月", month=month_name(filters.month)) if filters.month else ""
         parts.append(_("{year}年", year=filters.year) + month)
     if filters.date or filters.year is not None:
         parts.append(_(dict(DATES)[filters.date or "raised"]))

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from yetan.access.scope import holds
 from yetan.act import ANONYMOUS, Actor
 from yetan.config import City, Configuration
-from yetan.i18n import LOCALES, current_locale, translate, translate_count
+from yetan.i18n import LOCALES, current_locale, in_form, month_name, translate, translate_count
 from yetan.layers import Layer, layers
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
@@ -211,6 +211,7 @@ class Templating:
         install.install_gettext_callables(translate, translate_count, newstyle=True)
         environment.globals.update(
             _=translate,
+            gettext=_said,
             url=self.addresses.path,
             static=self.static.address,
             theme=self.look,
@@ -244,6 +245,11 @@ class Templating:
 
     def _this_year(self) -> int:
         return _drawn_for.get().act.now.astimezone(self.configuration.city.zone).year
+
+
+def _said(message: str, /, **values: object) -> Markup:
+    """What `{% trans %}` says: in the form for its `count`, with its values escaped."""
+    return Markup(in_form(message, values.get("count"))) % values
 
 
 def _csrf_field() -> Markup:
@@ -307,4 +313,4 @@ def _filters(city: City) -> dict[str, Callable[[Any], str]]:
     def named(name: str) -> Callable[[date | datetime], str]:
         return lambda value: moment(value, name, current_locale())
 
-    return {**{name: named(name) for name in _FORMATS["zh"]}, "number": _number}
+    return {**{name: named(name) for name in _FORMATS["zh"]}, "month_name": month_name, "number": _number}
