@@ -354,47 +354,61 @@ def copy_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], A
 
 
 @pytest.fixture(scope="session")
-def postgresql_copies(postgresql_url: str) -> Copies:
+def postgresql_copies(postgresql_url: str) -> Iterator[Copies]:
     """Copies of template databases, lent to one test after the other."""
-    return Copies(postgresql_url)
+    with asyncio.Runner() as runner:
+        copies = Copies(postgresql_url, runner)
+        yield copies
+        copies.close()
 
 
 class Copies:
     """Databases that are copies of a template, each lent to one test at a time and put back after it.
 
-    Rows are put back with less work than a new database takes. A test that touched the schema has its copy dropped.
+    Rows are put back with less work than a new database takes, by a connection that stays: a new one would have to
+    read the catalogues anew. A test that touched the schema has its copy dropped.
     """
 
     #: How often a copy is lent: what was deleted stays in its tables.
     TIMES = 50
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, runner: asyncio.Runner) -> None:
         self._cluster = cluster
-        self._idle: dict[str, list[tuple[str, int, _State]]] = {}
+        self._run = runner.run
+        self._idle: dict[str, list[_Copy]] = {}
 
     @contextmanager
     def lent(self, template: str) -> Iterator[str]:
         """The URL of a copy of the database at the URL `template`, nobody else's while the block runs."""
         idle = self._idle.setdefault(template, [])
-        url, times, state = idle.pop() if idle else self._made(template)
-        yield url
-        if times < self.TIMES and asyncio.run(_put_back(url, state)):
-            idle.append((url, times + 1, state))
+        copy = idle.pop() if idle else self._run(_copy(copied(self._cluster, template)))
+        copy.times += 1
+        yield copy.url
+        if copy.times < self.TIMES and self._run(_is_put_back(copy)):
+            idle.append(copy)
         else:
-            _drop(self._cluster, url)
+            self._drop(copy)
 
-    def _made(self, template: str) -> tuple[str, int, _State]:
-        url = copied(self._cluster, template)
-        return url, 1, asyncio.run(_state(url))
+    def close(self) -> None:
+        """Drop every copy."""
+        for copy in itertools.chain.from_iterable(self._idle.values()):
+            self._drop(copy)
+
+    def _drop(self, copy: _Copy) -> None:
+        copy.connection.terminate()
+        _drop(self._cluster, copy.url)
 
 
-@dataclass(frozen=True)
-class _State:
-    """A database as a test finds it. `schema` is another after every change to it."""
+@dataclass
+class _Copy:
+    """A database and how a test finds it, `schema` being another after every change to it; how often it was lent."""
 
+    url: str
+    connection: asyncpg.Connection
     schema: str
     rows: Mapping[str, bytes]
     sequences: Mapping[str, int | None]
+    times: int = 0
 
 
 _CATALOGUES = (
@@ -414,44 +428,46 @@ _SCHEMA = (
 )
 
 
-async def _state(url: str) -> _State:
+async def _copy(url: str) -> _Copy:
     connection = await asyncpg.connect(url)
+    rows = {}
+    for table in await _filled(connection):
+        content = io.BytesIO()
+        await connection.copy_from_table(table, output=content, format="binary")
+        rows[table] = content.getvalue()
+    return _Copy(url, connection, await connection.fetchval(_SCHEMA), rows, await _sequences(connection))
+
+
+async def _is_put_back(copy: _Copy) -> bool:
+    """Whether every table has the rows it had and every sequence its place; not if the schema is another now, or
+    whoever was at the database has been cut off from it."""
     try:
-        rows = {}
+        return await _put_back(copy)
+    except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError):
+        return False
+
+
+async def _put_back(copy: _Copy) -> bool:
+    connection = copy.connection
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    if await connection.fetchval(_SCHEMA) != copy.schema:
+        return False
+    async with connection.transaction():
+        # Past every trigger and foreign key.
+        await connection.execute("SET LOCAL session_replication_role = replica")
         for table in await _filled(connection):
-            content = io.BytesIO()
-            await connection.copy_from_table(table, output=content, format="binary")
-            rows[table] = content.getvalue()
-        return _State(await connection.fetchval(_SCHEMA), rows, await _sequences(connection))
-    finally:
-        await connection.close()
-
-
-async def _put_back(url: str, state: _State) -> bool:
-    """Give every table the rows it had, and every sequence its place; False if the schema is another now."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        if await connection.fetchval(_SCHEMA) != state.schema:
-            return False
-        async with connection.transaction():
-            # Past every trigger and foreign key.
-            await connection.execute("SET LOCAL session_replication_role = replica")
-            for table in await _filled(connection):
-                await connection.execute(f'DELETE FROM "{table}"')
-            for table, content in state.rows.items():
-                await connection.copy_to_table(table, source=io.BytesIO(content), format="binary")
-            for name, value in (await _sequences(connection)).items():
-                if value != (first := state.sequences[name]):
-                    await connection.execute(
-                        "SELECT setval($1::text::regclass, $2, $3)", name, first or 1, first is not None
-                    )
-        return True
-    finally:
-        await connection.close()
+            await connection.execute(f'DELETE FROM "{table}"')
+        for table, content in copy.rows.items():
+            await connection.copy_to_table(table, source=io.BytesIO(content), format="binary")
+        for name, value in (await _sequences(connection)).items():
+            if value != (first := copy.sequences[name]):
+                await connection.execute(
+                    "SELECT setval($1::text::regclass, $2, $3)", name, first or 1, first is not None
+                )
+    return True
 
 
 async def _filled(connection: asyncpg.Connection) -> list[str]:
