@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from ipaddress import ip_network
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from yetan import runtime
 from yetan.access import roles
@@ -41,8 +40,8 @@ from yetan.searching.popular import gathering
 from yetan.searching.vocabulary import learn
 from yetan.web.admission import Admission
 from yetan.web.caching import KeptPages, PageCache
-from yetan.web.endpoint import Site, routes_of
-from yetan.web.errors import ErrorPages, handle_http_exception
+from yetan.web.endpoint import Routes, Site, routes_of
+from yetan.web.errors import ErrorPages
 from yetan.web.headers import Gate
 from yetan.web.templating import Templating
 
@@ -170,22 +169,33 @@ def application(
     async def static(request: Request) -> Response:
         return await templating.static.serve(request)
 
-    app = Starlette(
-        routes=[*routes_of(registry.pages, site), Route("/static/{hash}/{path:path}", static, name="static")],
-        middleware=[
-            Middleware(Gate, configuration=configuration),
-            Middleware(KeptPages, cache=cache),
-            Middleware(ErrorPages),
-        ],
-        exception_handlers={HTTPException: handle_http_exception},
-        lifespan=lifespan,
-    )
-    # A path with a slash too many is not found, rather than redirected to an address made from the Host header.
-    app.router.redirect_slashes = False
+    routes = [*routes_of(registry.pages, site), Route("/static/{hash}/{path:path}", static, name="static")]
+    app = Application(routes, configuration, cache, lifespan)
     app.state.templating = templating
     app.state.cache = cache
     app.state.admission = Admission()
     return app
+
+
+class Application(Starlette):
+    """What stands before a page, outermost first; Starlette's own layers for errors have nothing to do behind ours."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        configuration: Configuration,
+        cache: PageCache,
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    ) -> None:
+        super().__init__(lifespan=lifespan)
+        self._configuration = configuration
+        self._cache = cache
+        # A path with a slash too many is not found, rather than redirected to an address made from the Host header.
+        self.router = Routes(routes, redirect_slashes=False, lifespan=lifespan)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Headers, kept pages, errors, then the page."""
+        return Gate(KeptPages(ErrorPages(self.router), self._cache), self._configuration)
 
 
 def _calendar(configuration: Configuration) -> WorkingCalendar:

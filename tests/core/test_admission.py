@@ -196,12 +196,15 @@ def test_a_page_is_given_up_when_the_last_who_asked_for_it_has_left(database_url
             crowd = [asyncio.create_task(answered(browser.app, "/dear", each)) for each in leaving]
             await asyncio.sleep(0.1)
             leaving[0].set()
-            assert (await crowd[0])[0] == 0
+            leaving[1].set()
+            assert (await crowd[1])[0] == 0
             dear.gate.set()
-            assert [(await each)[0] for each in crowd[1:]] == [200, 200]
+            assert [(await each)[0] for each in crowd] == [0, 0, 200]
             assert (dear.drawn, dear.most) == (1, 1)
 
             dear.gate.clear()
+            all_leaving = [asyncio.create_task(answered(browser.app, "/dear?all", leaving[0])) for _ in range(3)]
+            assert [(await asyncio.wait_for(each, 30))[0] for each in all_leaving] == [0, 0, 0]
             gone = asyncio.create_task(answered(browser.app, "/dear?again", leaving[1]))
             await asyncio.sleep(0.1)
             leaving[1].set()

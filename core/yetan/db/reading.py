@@ -33,8 +33,11 @@ M = TypeVar("M", bound=Model)
 PATIENCE = SERVING.statement
 #: Connections that read an SQLite file.
 READERS = 3
-#: After how many steps of SQLite's machine it is asked whether to go on: some tenths of a millisecond.
+#: After how many steps of SQLite's machine it is asked whether to go on: some tenths of a millisecond. It counts a kept
+#: statement's steps on from one run to the next, so that it may ask in the first moment of one.
 _STEPS = 10_000
+#: Seconds a statement may take where it is asked for.
+_MOMENT = 0.0005
 
 _TOO_LONG = "reading took longer than it may"
 
@@ -85,10 +88,13 @@ async def load(model: type[M], which: str, values: Sequence[Any] = ()) -> list[M
     return [stored(model, row) for row in rows]
 
 
-@lru_cache(maxsize=4096)
 def moment(stored: datetime | str | None) -> datetime | None:
     """A stored time that was read, as an aware datetime."""
-    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return _written(stored) if isinstance(stored, str) else stored
+
+
+#: To look up a text costs a third of reading it; a datetime, which costs more to look up, is none to be read.
+_written = lru_cache(maxsize=4096)(datetime.fromisoformat)
 
 
 class _Readers:
@@ -103,6 +109,7 @@ class _Readers:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
         self._idle: list[sqlite3.Connection] = []
         self._at_once: sqlite3.Connection | None = None
+        self._until = 0.0
 
     async def read(self, statement: str, values: Sequence[Any], seconds: float) -> list[sqlite3.Row]:
         rows = self._read_at_once(statement, values)
@@ -132,7 +139,8 @@ class _Readers:
         try:
             if self._at_once is None:
                 self._at_once = self._open(patience=0)
-                self._at_once.set_progress_handler(lambda: True, _STEPS)
+                self._at_once.set_progress_handler(lambda: time.monotonic() > self._until, _STEPS)
+            self._until = time.monotonic() + _MOMENT
             with closing(self._at_once.execute(statement, values)) as cursor:
                 return cursor.fetchall()
         except sqlite3.OperationalError:

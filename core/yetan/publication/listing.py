@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from yetan.db.reading import moment, read
@@ -109,7 +110,7 @@ class ListedIssue(NamedTuple):
     category_path: str
 
 
-_TIMES = 5
+_TIMES, _DEADLINE = 5, 1
 _COLUMNS = f"SELECT {', '.join(f'issue.{each}' for each in ListedIssue._fields)} "
 _OF_ISSUES = "FROM yetan_public_issue issue"
 _OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
@@ -119,12 +120,35 @@ WITHIN = "EXISTS (SELECT 1 FROM yetan_public_issue_scope scope WHERE scope.issue
 _MANY = 5000
 
 
-@dataclass(frozen=True, slots=True)
 class ListPage:
     """Some rows, newest first, and where to go on, or None at the end."""
 
-    rows: tuple[ListedIssue, ...]
-    next: Position | None
+    def __init__(self, stored: Sequence[Sequence[Any]], limit: int, now: datetime) -> None:
+        self._stored = tuple(stored[:limit])
+        late = tuple((due := moment(row[_DEADLINE])) is not None and due < now for row in self._stored)
+        #: All that the rows say, to be compared.
+        self.content = _Content(tuple(row[_TIMES] for row in self._stored), self._stored), late
+        last = _listed(self._stored[-1]) if len(stored) > limit else None
+        self.next = Position(last.raised_at, last.issue_id) if last is not None else None
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @cached_property
+    def rows(self) -> tuple[ListedIssue, ...]:
+        """The rows themselves."""
+        return tuple(map(_listed, self._stored))
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """Rows as they are stored. Sought by their ids alone: to hash all of their times takes as long as to read them."""
+
+    ids: tuple[int, ...]
+    rows: tuple[Sequence[Any], ...]
+
+    def __hash__(self) -> int:
+        return hash(self.ids)
 
 
 async def filters_from(values: Mapping[str, object]) -> ListFilters:
@@ -132,6 +156,8 @@ async def filters_from(values: Mapping[str, object]) -> ListFilters:
 
     Raises `Invalid` naming the field.
     """
+    if not any(values.get(field.name) for field in LIST_FIELDS):
+        return ListFilters()
     states = [*STATE_GROUPS, *((state.name, state.label) for state in current().registry.states.values())]
     code = str(values.get("unit") or "").strip()
     unit = await unit_coded(code) if 0 < len(code) <= 40 else None
@@ -183,14 +209,12 @@ async def list_issues(
         # As one bound, an index is entered at it: as `a < x OR a = x AND b < y` it would be read up to it.
         wanted.append(f"({walked}.raised_at, {walked}.issue_id) < (?, ?)")
         values += [after.raised_at, after.issue_id]
-    rows = await listed(
+    rows = await _stored(
         f"{_OF_SCOPES if walked == 'scope' else _OF_ISSUES}{' WHERE ' if wanted else ''}{' AND '.join(wanted)} "
         f"ORDER BY {walked}.raised_at DESC, {walked}.issue_id DESC LIMIT ?",
         [*values, limit + 1],
     )
-    page = tuple(rows[:limit])
-    more = len(rows) > limit
-    return ListPage(page, Position(page[-1].raised_at, page[-1].issue_id) if more else None)
+    return ListPage(rows, limit, now)
 
 
 async def _fewer_than_of(unit: int, filters: ListFilters) -> bool:
@@ -214,11 +238,16 @@ async def _counted(rest: str, values: tuple[Any, ...]) -> int:
 
 async def listed(rest: str, values: Sequence[Any]) -> list[ListedIssue]:
     """The issues of a SELECT on the projection, `rest` being what follows its columns; the table's name is `issue`."""
+    return [_listed(row) for row in await _stored(rest, values)]
+
+
+async def _stored(rest: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The columns of a `ListedIssue` as the database gives them."""
     rows = await read(_COLUMNS + rest, values)
-    return [_listed(tuple(row.values()) if isinstance(row, dict) else tuple(row)) for row in rows]
+    return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows]
 
 
-def _listed(row: tuple[Any, ...]) -> ListedIssue:
+def _listed(row: Sequence[Any]) -> ListedIssue:
     return ListedIssue(*map(moment, row[:_TIMES]), *row[_TIMES:])  # type: ignore[arg-type]
 
 

@@ -148,16 +148,17 @@ async def issues(request: Request) -> Response:
         filters, after=position_in(str(typed["after"] or "")), limit=PAGE_SIZE, now=request.act.now
     )
     before = str(typed["seen"] or "")
-    seen = (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0) + len(page.rows)
-    kept = {field.name: typed[field.name] for field in LIST_FIELDS}
-    more = request.templating.addresses.path("issues", **kept, after=page.next, seen=seen) if page.next else None
-    items = _rows(request, page.rows)
+    seen = (int(before) if before.isascii() and before.isdigit() and len(before) < 7 else 0) + len(page)
     title = await _list_title(filters)
-    return request.render_kept(
-        "public/issues.html",
-        (form.content, tuple(row.content for row in items), more, seen, title),
-        lambda: {"form": form, "items": items, "more": more, "seen": seen, "title": title},
-    )
+
+    def context() -> dict[str, Any]:
+        kept = {field.name: typed[field.name] for field in LIST_FIELDS}
+        more = request.templating.addresses.path("issues", **kept, after=page.next, seen=seen) if page.next else None
+        return {"form": form, "items": _rows(request, page.rows), "more": more, "seen": seen, "title": title}
+
+    # What `more` leads to is told by the form, the rows, whether there are more, and `seen`.
+    content = (form.content, page.content, page.next is not None, seen, title)
+    return request.render_kept("public/issues.html", content, context)
 
 
 async def _list_title(filters: ListFilters) -> str:

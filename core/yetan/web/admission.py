@@ -9,16 +9,17 @@ Whoever leaves waits no longer, and what was at work for him alone is given up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
-from yetan.i18n import translate
+from yetan.i18n import translate, use_locale
 from yetan.web.errors import Answer, fallback_page
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ ROOMS: Mapping[str, Room] = {
 PATIENCE = 2.0
 #: Seconds a place stands empty at most.
 LONGEST_REST = 0.25
+#: Seconds of work before it is watched whether its asker is still there: most is done sooner.
+_UNWATCHED = 0.02
 #: Seconds after which to come again.
 _RETRY_AFTER = 2
 
@@ -67,6 +70,11 @@ class Admission:
         self._rooms = rooms
         self._free = {kind: asyncio.Semaphore(room.at_work) for kind, room in rooms.items()}
         self._waiting = dict.fromkeys(rooms, 0)
+        self._refusals: dict[tuple[bool, str], Response] = {}
+
+    def is_full(self, kind: str) -> bool:
+        """Whether nobody more may even wait for room."""
+        return self._free[kind].locked() and self._waiting[kind] >= self._rooms[kind].waiting
 
     @asynccontextmanager
     async def to(self, kind: str) -> AsyncIterator[None]:
@@ -76,18 +84,19 @@ class Admission:
             await self._wait(kind, free)
         else:
             await free.acquire()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        rest = self._rooms[kind].rest
+        began = time.monotonic() if rest else 0.0
         try:
             yield
         finally:
-            if rest := self._rooms[kind].rest:
-                loop.call_later(min((loop.time() - began) * rest, LONGEST_REST), free.release)
+            if rest:
+                seconds = min((time.monotonic() - began) * rest, LONGEST_REST)
+                asyncio.get_running_loop().call_later(seconds, free.release)
             else:
                 free.release()
 
     async def _wait(self, kind: str, free: asyncio.Semaphore) -> None:
-        if self._waiting[kind] >= self._rooms[kind].waiting:
+        if self.is_full(kind):
             raise Full
         self._waiting[kind] += 1
         try:
@@ -98,35 +107,52 @@ class Admission:
         finally:
             self._waiting[kind] -= 1
 
+    def refusal(self, path: str, locale: str) -> Response:
+        """The answer where there is no room: made once, since making one is what there is no room for."""
+        to_program = path.startswith("/api/")
+        if (to_program, locale) not in self._refusals:
+            use_locale(locale)
+            self._refusals[to_program, locale] = _refusal(to_program)
+        return self._refusals[to_program, locale]
 
-async def while_there(receive: Receive, work: Awaitable[T]) -> T | None:
-    """What `work` comes to, or None once whoever sent the request has left: then `work` is cancelled."""
+
+async def while_there(
+    receive: Receive, work: Awaitable[T], leave: Callable[[asyncio.Task[Any]], object] = asyncio.Task.cancel
+) -> T | None:
+    """What `work` comes to, or None once whoever sent the request has left: then this task is given to `leave`."""
     here = asyncio.current_task()
     assert here is not None
     left = False
+    watching: asyncio.Task[None] | None = None
 
     async def watch() -> None:
         nonlocal left
         while (await receive())["type"] != "http.disconnect":
             pass
         left = True
-        here.cancel()
+        leave(here)
 
-    watching = asyncio.create_task(watch(), name="admission: watching")
+    def begin() -> None:
+        nonlocal watching
+        watching = asyncio.create_task(watch(), name="admission: watching")
+
+    beginning = asyncio.get_running_loop().call_later(_UNWATCHED, begin)
     try:
-        return await work
+        answer = await work
+        return None if left else answer
     except asyncio.CancelledError:
         if left and here.uncancel() == 0:
             return None
         raise
     finally:
-        watching.cancel()
+        beginning.cancel()
+        if watching is not None:
+            watching.cancel()
 
 
-def full_response(scope: Scope) -> Response:
-    """The answer where there is no room: of few words, since drawing a page is what there is no room for."""
+def _refusal(to_program: bool) -> Response:
     answer = Answer(503, translate("系统正忙"), translate("请过几秒再试一次。"), retry_after=_RETRY_AFTER)
-    if scope["path"].startswith("/api/"):
+    if to_program:
         code = HTTPStatus(answer.status).phrase.lower().replace(" ", "_")
         return JSONResponse({"error": {"code": code, "message": answer.message}}, answer.status, headers=answer.headers)
     return HTMLResponse(fallback_page(answer), answer.status, headers=answer.headers)

@@ -8,8 +8,6 @@ shows is never older than `MAXIMUM_AGE`, whatever else is missed: a lost notific
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -25,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from yetan.db.remembering import MAXIMUM_AGE, forget, remembering
 from yetan.events.wakeup import beside, listen
 from yetan.runtime import current
+from yetan.web.bodies import Body, body_of
 from yetan.web.display import Display, read_display
 from yetan.web.request import cookie_name
 
@@ -107,50 +107,33 @@ def _takes_gzip(accepted: bytes) -> bool:
 
 
 class KeptPage:
-    """An answer as bytes, with the strong tag each encoding of it has."""
+    """An answer as it is sent, with the strong tag each encoding of it has."""
 
-    def __init__(self, body: bytes, headers: Headers, made: float, at: datetime) -> None:
-        self.body = body
+    def __init__(self, body: Body, headers: Headers, made: float, at: datetime) -> None:
+        self._body = body
+        self._headers = headers
         self.made = made
         self.at = at
-        self._headers = headers
-        self._tag = hashlib.blake2b(body, digest_size=12).hexdigest().encode()
-        self._plain = self._encoded(body, b"")
-        self._gzipped: tuple[bytes, Headers] | None = None
+        #: Bytes it takes, about: with its compressed form, a fifth.
+        self.size = len(body) + len(body) // 5
 
     @property
-    def size(self) -> int:
-        """Bytes it takes, about: with its compressed form, a fifth."""
-        return len(self.body) + len(self.body) // 5
+    def body(self) -> bytes:
+        """What is sent to whoever takes no compressed form."""
+        return self._body.plain
 
     async def answer(self, asked: Asked, send: Send) -> None:
         """Send it: as 304 to whoever has it, without its body to a HEAD."""
-        body, headers = self._plain
-        if asked.gzip and len(self.body) >= _PACKED_FROM:
-            if self._gzipped is None:
-                self._gzipped = self._encoded(gzip.compress(self.body, 6, mtime=0), b"-gzip")
-            body, headers = self._gzipped
-        status = 200
-        if asked.known and _matches(asked.known, headers[-1][1]):
+        packed = asked.gzip and len(self._body) >= _PACKED_FROM
+        body, told = self._body.gzipped if packed else (self._body.plain, self._body.told)
+        status, headers = 200, [*self._headers, *told]
+        if asked.known and _matches(asked.known, told[-1][1]):
             status, body = 304, b""
             headers = [each for each in headers if each[0] in _NOT_MODIFIED]
         elif asked.only_head:
             body = b""
-        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-    def answering(self, asked: Asked) -> ASGIApp:
-        """The page as the application that answers what was asked."""
-
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            await self.answer(asked, send)
-
-        return answer
-
-    def _encoded(self, body: bytes, suffix: bytes) -> tuple[bytes, Headers]:
-        coding = [(b"content-encoding", b"gzip")] if suffix else []
-        length = (b"content-length", str(len(body)).encode())
-        return body, [*self._headers, *coding, length, (b"etag", b'"' + self._tag + suffix + b'"')]
 
 
 def _matches(known: bytes, tag: bytes) -> bool:
@@ -160,12 +143,18 @@ def _matches(known: bytes, tag: bytes) -> bool:
 
 @dataclass(slots=True)
 class _Flight:
-    """A page being drawn, for all who ask for the same meanwhile; given up when the last of them has left."""
+    """A page being drawn by whoever asked first, for all who ask for the same meanwhile.
+
+    It is given up when the last of them has left; `left` says that the first has.
+    """
 
     generation: int
     started: float
-    drawing: asyncio.Task[KeptPage | Response]
-    waiting: int = 0
+    drawer: asyncio.Task[Any] | None
+    others: int = 0
+    left: bool = False
+    #: For the others, once there are some; None in it where there is no answer to share.
+    answer: asyncio.Future[KeptPage | Response | None] | None = None
 
 
 class PageCache:
@@ -196,26 +185,28 @@ class PageCache:
 
         A page that is not to be kept is drawn for each.
         """
-        flight = self._flights.get(asked.key)
-        started = time.monotonic()
-        first = flight is None or flight.generation != self._generation or started - flight.started >= _AGE
-        if flight is None or first:
-            drawing = asyncio.create_task(self._drawn(asked.key, draw, started), name="cache: drawing")
-            flight = self._flights[asked.key] = _Flight(self._generation, started, drawing)
-        flight.waiting += 1
+        flight, started = self._flights.get(asked.key), time.monotonic()
+        if flight is not None and flight.generation == self._generation and started - flight.started < _AGE:
+            answer = await _shared_by(flight)
+            return answer if isinstance(answer, KeptPage) else await draw()
+        answer = None
+        flight = self._flights[asked.key] = _Flight(self._generation, started, asyncio.current_task())
         try:
-            answer = await asyncio.shield(flight.drawing)
-        except Exception:
-            if first:
-                raise
-            return await draw()
+            answer = await self._drawn(asked.key, draw, started)
         finally:
-            flight.waiting -= 1
-            if not flight.waiting:
-                flight.drawing.cancel()
-            if (flight.drawing.done() or not flight.waiting) and self._flights.get(asked.key) is flight:
+            if self._flights.get(asked.key) is flight:
                 del self._flights[asked.key]
-        return answer if first or isinstance(answer, KeptPage) else await draw()
+            if flight.answer is not None:
+                flight.answer.set_result(answer)
+        return answer
+
+    def leave(self, asked: Asked, leaving: asyncio.Task[Any]) -> None:
+        """Whoever asked has left: `leaving` is cancelled, or goes on for the others who wait for what it draws."""
+        flight = self._flights.get(asked.key)
+        if flight is not None and flight.drawer is leaving and flight.others:
+            flight.left = True
+        else:
+            leaving.cancel()
 
     async def _drawn(self, key: Key, draw: Callable[[], Awaitable[Response]], started: float) -> KeptPage | Response:
         """The answer of `draw`, kept if it may be and nothing has changed meanwhile."""
@@ -224,7 +215,7 @@ class PageCache:
         headers = _keepable(response)
         if headers is None:
             return response
-        page = KeptPage(bytes(response.body), headers, started, at)
+        page = KeptPage(body_of(response), headers, started, at)
         if generation == self._generation:
             self._keep(key, page)
         return page
@@ -256,22 +247,36 @@ class PageCache:
             self._bytes -= earlier.size
         self._pages[key] = page
         self._bytes += page.size
-        for oldest, kept in list(self._pages.items()):
+        while True:
+            oldest, kept = next(iter(self._pages.items()))
             if self._bytes <= MAXIMUM_BYTES and page.made - kept.made < _AGE:
                 break
             del self._pages[oldest]
             self._bytes -= kept.size
 
 
+async def _shared_by(flight: _Flight) -> KeptPage | Response | None:
+    """The answer of a flight, for one of the others."""
+    if flight.answer is None:
+        flight.answer = asyncio.get_running_loop().create_future()
+    flight.others += 1
+    try:
+        return await asyncio.shield(flight.answer)
+    finally:
+        flight.others -= 1
+        if flight.left and not flight.others and flight.drawer is not None and not flight.answer.done():
+            flight.drawer.cancel()
+
+
 def _keepable(response: Response) -> Headers | None:
     """The headers to keep with an answer that may be given to anybody; None for one that may not."""
     body = getattr(response, "body", None)
-    headers = response.headers
     if not isinstance(body, bytes) or len(body) > MAXIMUM_PAGE or response.background is not None:
         return None
-    if response.status_code != 200 or headers.get("cache-control") != "no-cache" or "set-cookie" in headers:
+    told = dict(response.raw_headers)
+    if response.status_code != 200 or told.get(b"cache-control") != b"no-cache" or b"set-cookie" in told:
         return None
-    headers.add_vary_header("Accept-Encoding")
+    response.headers.add_vary_header("Accept-Encoding")
     return [(name, value) for name, value in response.raw_headers if name not in (b"content-length", b"etag")]
 
 

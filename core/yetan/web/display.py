@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from yetan.i18n import DEFAULT_LOCALE, language_tag, locale_named
@@ -12,8 +12,7 @@ LIGHTS = ("day", "night", "contrast", "auto")
 SIZES = ("standard", "large", "largest")
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(NamedTuple):
     """Elder mode, light, the theme's skin, locale and letter size. "" is the theme's own."""
 
     elder: bool = False
@@ -31,15 +30,15 @@ class Display:
         """This display with what `choices` says, as far as there is such a choice."""
         display = self
         if choices.get("elder") in ("0", "1"):
-            display = replace(display, elder=choices["elder"] == "1")
+            display = display._replace(elder=choices["elder"] == "1")
         if choices.get("light") in LIGHTS:
-            display = replace(display, light=choices["light"])
+            display = display._replace(light=choices["light"])
         if choices.get("skin") in skins:
-            display = replace(display, skin=choices["skin"])
+            display = display._replace(skin=choices["skin"])
         if choices.get("size") in SIZES:
-            display = replace(display, size=choices["size"] if choices["size"] != "standard" else "")
+            display = display._replace(size=choices["size"] if choices["size"] != "standard" else "")
         if locale := locale_named(choices.get("locale", "")):
-            display = replace(display, locale_name=locale)
+            display = display._replace(locale_name=locale)
         return display
 
     def cookie(self) -> str:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Route, Router
+from starlette.types import Message, Receive, Scope, Send
 
 from yetan.access.scope import holds, may, visible
 from yetan.access.secrets import same
@@ -26,7 +26,7 @@ from yetan.i18n import use_locale
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
-from yetan.web.admission import Admission, Full, full_response, while_there
+from yetan.web.admission import Admission, Full, while_there
 from yetan.web.caching import Asked, KeptPage, PageCache, no_body
 from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
@@ -58,6 +58,24 @@ def routes_of(pages: Sequence[Page], site: Site = "all") -> list[Route]:
     ]
 
 
+class Routes(Router):
+    """Finds the page of an address. Most are asked for by a path that only one page has, and found by that."""
+
+    def __init__(self, routes: Sequence[Route], **options: Any) -> None:
+        super().__init__(routes, **options)
+        taking = {route.path: [each for each in routes if each.path_regex.match(route.path)] for route in routes}
+        self._only = {path: each[0] for path, each in taking.items() if len(each) == 1}
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what was asked."""
+        route = self._only.get(scope["path"]) if scope["type"] == "http" and not scope.get("root_path") else None
+        if route is None:
+            await super().app(scope, receive, send)
+        else:
+            scope.update(router=self, endpoint=route.endpoint, path_params={})
+            await route.handle(scope, receive, send)
+
+
 def is_served(page: Page, site: Site) -> bool:
     """Whether `yetan serve --site` serves a page: what residents and staff both need, such as signing in, always."""
     if site == "all":
@@ -86,37 +104,39 @@ class PageEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["yetan.page"] = self.page.path
         asked: Asked | None = scope.get("yetan.asked")
+        response: Response | KeptPage | None
         if asked is None or not self.page.public or self.page.personal:
-            response: ASGIApp = await self._drawn(scope, Request(scope, limited(receive, self.page.body_limit), send))
+            response = await self._drawn(scope, Request(scope, limited(receive, self.page.body_limit), send))
+        elif self.page.is_kept:
+            # A public page for all who ask for the same.
+            cache: PageCache = scope["app"].state.cache
+            shared = cache.shared(asked, lambda: self._let_in(scope, asked.narrowed(scope)))
+            response = await while_there(receive, shared, partial(cache.leave, asked))
         else:
-            drawn = self._kept(scope, asked) if self.page.is_kept else self._let_in(scope, scope)
-            answer = await while_there(receive, drawn)
-            if answer is None:
-                return
-            response = answer
-        await response(scope, receive, send)
-
-    async def _kept(self, scope: Scope, asked: Asked) -> ASGIApp:
-        """A public page for all who ask for the same."""
-        cache: PageCache = scope["app"].state.cache
-        kept = await cache.shared(asked, lambda: self._let_in(scope, asked.narrowed(scope)))
-        return kept.answering(asked) if isinstance(kept, KeptPage) else kept
+            response = await while_there(receive, self._let_in(scope, scope))
+        if asked is not None and isinstance(response, KeptPage):
+            await response.answer(asked, send)
+        elif isinstance(response, Response):
+            await response(scope, receive, send)
 
     async def _let_in(self, scope: Scope, seen: Scope) -> Response:
         """Draw a public page from what is `seen` of the request's scope, as soon as there is room for it."""
         admission: Admission = scope["app"].state.admission
         asked: Asked = scope["yetan.asked"]
+        request = Request(seen, no_body)
+        room = self._room(request)
+        if admission.is_full(room):
+            return admission.refusal(scope["path"], asked.display.locale_name)
         try:
-            async with admission.to(self._room(scope)):
-                return await self._drawn(scope, Request(seen, no_body))
+            async with admission.to(room):
+                return await self._drawn(scope, request)
         except Full:
-            use_locale(asked.display.locale_name)
-            return full_response(scope)
+            return admission.refusal(scope["path"], asked.display.locale_name)
 
-    def _room(self, scope: Scope) -> str:
+    def _room(self, request: Request) -> str:
         """Whose room the page takes as it is asked for."""
-        if self.page.narrowed_by:
-            sent = QueryParams(scope["query_string"])
+        if self.page.narrowed_by and request.scope["query_string"]:
+            sent = request.query_params
             if any(sent.get(name) for name in self.page.narrowed_by):
                 return "narrowed"
         return self.page.budget
@@ -177,8 +197,8 @@ class PageEndpoint:
         return response
 
     async def _check_length(self, request: Request) -> None:
-        declared = request.headers.get("content-length", "0")
-        if not declared.isascii() or not declared.isdigit() or len(declared) > 15:
+        declared = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"0")
+        if not declared.isdigit() or len(declared) > 15:
             raise BadRequest("请返回上一页，刷新后再试。")
         if int(declared) > self.page.body_limit:
             raise _too_large(self.page.body_limit)

@@ -122,7 +122,7 @@ def _response(scope: Scope, answer: Answer) -> Response:
     return HTMLResponse(page, answer.status, answer.headers)
 
 
-def _page(scope: Scope, answer: Answer) -> str:
+def _page(scope: Scope, answer: Answer) -> str | bytes:
     from yetan.web.request import Request
 
     request = scope.get("yetan.request") or Request(scope)
@@ -136,7 +136,8 @@ def _page(scope: Scope, answer: Answer) -> str:
     if context["typed"] or answer.reference:
         return str(request.templating.render("error.html", request, context))
     # Anybody may ask for what is not there as often as they like: it is drawn once.
-    return str(request.templating.render_kept("error.html", request, (answer.heading, answer.message), lambda: context))
+    content = (answer.heading, answer.message)
+    return request.templating.render_kept("error.html", request, content, lambda: context).plain
 
 
 def _typed(scope: Scope, request: AnyRequest) -> Sequence[tuple[str, str]]:
@@ -157,11 +158,6 @@ def fallback_page(answer: Answer) -> str:
         f"<title>{heading}</title></head><body><h1>{heading}</h1><p>{message}</p>{reference}"
         f'<p><a href="/">{translate("回首页")}</a></p></body></html>'
     )
-
-
-async def handle_http_exception(request: AnyRequest, error: Exception) -> Response:
-    """For Starlette's own exceptions: no route, wrong method."""
-    return error_response(request.scope, error)
 
 
 class ErrorPages:

@@ -60,6 +60,9 @@ class Field:
     autocomplete: str = "off"
     remark: Literal["", "public", "parties", "staff"] = ""
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def clean(self, value: object, choices: Choices = ()) -> Any:
         """The typed value of `value`, typed or typed-in: text, date, int, bool, or None where nothing was given.
 

@@ -11,7 +11,8 @@ None is drawn once for that, the further arguments and the key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sized
+from typing import Generic, TypeVar
 
 from jinja2 import Environment, nodes
 from jinja2.ext import Extension
@@ -19,32 +20,32 @@ from jinja2.parser import Parser
 from markupsafe import Markup
 
 from yetan.i18n import current_locale
+from yetan.web.bodies import Body
 
-#: Characters of the parts used lately; as many again may wait to be used once more.
+#: Characters of the parts, or bytes of the pages, used lately; as many again may wait to be used once more.
 ROOM = 1_000_000
 
 
-#: A macro that draws one of several.
-Draw = Callable[..., Markup]
+Part = TypeVar("Part", bound=Sized)
 
 
-class Fragments:
-    """The kept parts of one set of templates. What has not been used for long goes."""
+class Fragments(Generic[Part]):
+    """The kept parts, or pages, of one set of templates. What has not been used for long goes."""
 
     def __init__(self, room: int = ROOM) -> None:
         self._room = room
         self._left = room
-        self._lately: dict[Hashable, Markup] = {}
-        self._before: dict[Hashable, Markup] = {}
+        self._lately: dict[Hashable, Part] = {}
+        self._before: dict[Hashable, Part] = {}
 
-    def find(self, key: Hashable) -> Markup | None:
+    def find(self, key: Hashable) -> Part | None:
         """What is kept under `key`."""
         part = self._lately.get(key)
         if part is None and (part := self._before.get(key)) is not None:
             self.keep(key, part)
         return part
 
-    def keep(self, key: Hashable, part: Markup) -> None:
+    def keep(self, key: Hashable, part: Part) -> None:
         """Keep `part` under `key`."""
         self._left -= len(part)
         if self._left < 0:
@@ -60,7 +61,9 @@ class KeptParts(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.fragments = Fragments()
+        self.fragments: Fragments[Markup] = Fragments()
+        #: Whole pages; see `Templating.render_kept`.
+        self.pages: Fragments[Body] = Fragments()
         environment.globals["kept_each"] = self.each
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
@@ -114,8 +117,8 @@ class KeptParts(Extension):
         return Markup("").join(parts)
 
 
-def kept_in(environment: Environment) -> Fragments:
-    """What is kept of the templates of an environment."""
+def pages_of(environment: Environment) -> Fragments[Body]:
+    """The pages that are kept of the templates of an environment."""
     extension = environment.extensions[KeptParts.identifier]
     assert isinstance(extension, KeptParts)
-    return extension.fragments
+    return extension.pages

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,17 +63,22 @@ class Gate:
                 message["headers"] = others + self.raw_headers
             await send(message)
 
-        headers = Headers(scope=scope)
-        scope["yetan.source"] = remote_address(scope, headers, self.proxies)
-        refusal = self._refusal(scope, headers)
+        hosts: list[str] = []
+        forwarded: list[str] = []
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+            elif name == b"x-forwarded-for":
+                forwarded.append(value.decode("latin-1"))
+        scope["yetan.source"] = remote_address(scope, forwarded, self.proxies)
+        refusal = self._refusal(scope, hosts)
         if refusal is None:
             await self.app(scope, receive, with_headers)
         else:
             response = HTMLResponse(fallback_page(refusal), refusal.status, refusal.headers)
             await response(scope, receive, with_headers)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Answer | None:
-        hosts = headers.getlist("host")
+    def _refusal(self, scope: Scope, hosts: Sequence[str]) -> Answer | None:
         if len(hosts) != 1 or _host_name(hosts[0]) not in self.hosts:
             return Answer(400, translate("网址不对"), translate("这个网站不在这个地址上，请核对网址。"))
         query: bytes = scope["query_string"]
@@ -84,11 +89,11 @@ class Gate:
         return None
 
 
-def remote_address(scope: Scope, headers: Headers, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
-    """The address the request comes from. X-Forwarded-For is believed from configured proxies alone (C68)."""
+def remote_address(scope: Scope, forwarded: Sequence[str], proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The address the request comes from. `forwarded`, X-Forwarded-For, is believed from configured proxies (C68)."""
     client = scope.get("client")
     address = client[0] if client else ""
-    hops = [hop.strip() for line in headers.getlist("x-forwarded-for") for hop in line.split(",")]
+    hops = [hop.strip() for line in forwarded for hop in line.split(",")]
     while hops and is_among(address, proxies):
         nearer = hops.pop()
         if not _is_address(nearer):
@@ -116,6 +121,7 @@ def _hosts(configuration: Configuration) -> frozenset[str]:
     return frozenset(own | allowed | (_LOCAL if own & _LOCAL else frozenset()))
 
 
+@lru_cache(maxsize=128)
 def _host_name(host: str) -> str:
     """The name in a Host header, without port, in lower case; "" for what is none."""
     try:

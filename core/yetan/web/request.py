@@ -18,6 +18,7 @@ from yetan.act import ANONYMOUS, Act
 from yetan.errors import YetanError
 from yetan.i18n import translate
 from yetan.runtime import current
+from yetan.web.bodies import DrawnPage
 from yetan.web.display import Display, read_display
 from yetan.web.forms import Choices, Field, Form
 
@@ -113,7 +114,10 @@ class Request(requests.Request):
         UploadFile, a file one UploadFile. Raises `BadRequest` where a single value came more than once (C49).
         """
         source = self.query_params if self.method in ("GET", "HEAD") else await self.sent()
-        return {field.name: _value(field, source.getlist(field.name)) for field in fields}
+        sent: dict[str, list[UploadFile | str]] = {}
+        for name, value in source.multi_items():
+            sent.setdefault(name, []).append(value)
+        return {field.name: _value(field, sent.get(field.name, ())) for field in fields}
 
     async def form(  # type: ignore[override]  # Starlette's gives the raw body, past all declarations
         self, fields: Sequence[Field], *, choices: Mapping[str, Choices] | None = None
@@ -125,9 +129,9 @@ class Request(requests.Request):
         """The page `template` with `context` and what every template may use."""
         return HTMLResponse(self.templating.render(template, self, context), status_code=status)
 
-    def render_kept(self, template: str, content: Hashable, context: Callable[[], Mapping[str, Any]]) -> HTMLResponse:
+    def render_kept(self, template: str, content: Hashable, context: Callable[[], Mapping[str, Any]]) -> DrawnPage:
         """As `render`, for a public page: drawn once for its `content`, all that `context()` says to be compared."""
-        return HTMLResponse(self.templating.render_kept(template, self, content, context))
+        return DrawnPage(self.templating.render_kept(template, self, content, context))
 
     def redirect(self, route_name: str, /, **parameters: Any) -> RedirectResponse:
         """Go to a page by GET: the answer to a POST that worked."""

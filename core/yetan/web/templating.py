@@ -23,8 +23,9 @@ from yetan.layers import Layer, layers
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
+from yetan.web.bodies import Body
 from yetan.web.compiled import CompiledTemplates
-from yetan.web.fragments import KeptParts, kept_in
+from yetan.web.fragments import KeptParts, pages_of
 from yetan.web.static import StaticFiles
 
 if TYPE_CHECKING:
@@ -141,19 +142,19 @@ class Templating:
 
     def render_kept(
         self, name: str, request: Request, content: Hashable, context: Callable[[], Mapping[str, Any]]
-    ) -> str:
+    ) -> Body:
         """The page `name` for nobody in particular, drawn once for its content, the reader's display and the day.
 
         `content` is all that `context()` says, to be compared. Whoever is signed in has it drawn for themself.
         """
         if request.act.actor != ANONYMOUS:
-            return self.render(name, request, context())
+            return Body(self.render(name, request, context()).encode())
         path, today = request.scope["path"], request.act.now.astimezone(self.configuration.city.zone).date()
         key = (name, request.display, path if path in self._led_to else "", today, content)
-        pages = kept_in(self._environment(self._paused()))
+        pages = pages_of(self._environment(self._paused()))
         page = pages.find(key)
         if page is None:
-            page = Markup(self.render(name, request, context()))
+            page = Body(self.render(name, request, context()).encode())
             pages.keep(key, page)
         return page
 
