@@ -8,6 +8,7 @@ from yetan.act import ANONYMOUS, SYSTEM, Act, Actor, Clock
 from yetan.audit.service import record
 from yetan.db.change import change
 from yetan.db.model import Record
+from yetan.db.reading import load
 from yetan.errors import (
     ConfigurationError,
     Conflict,
@@ -156,6 +157,7 @@ __all__ = [
     "granted_units",
     "holds",
     "hookimpl",
+    "load",
     "may",
     "month_of",
     "notify",

@@ -18,6 +18,7 @@ from yetan.api import (
     change,
     current,
     emit,
+    load,
     notify,
     require,
     set_due,
@@ -34,7 +35,8 @@ LEAD_DAYS = "supervision.lead_days"
 
 async def follow_issue(events: Sequence[Event]) -> None:
     """Subscriber: a listed or extended issue is to be dunned some days before its deadline; a finished one is not."""
-    for issue in await Issue.filter(id__in={event.subject_id for event in events}):
+    ids = sorted({event.subject_id for event in events})
+    for issue in await load(Issue, f"id IN ({', '.join('?' * len(ids))})", ids):
         await set_due(DUE, ("issue", issue.id), await _due_at(issue))
 
 
@@ -46,7 +48,7 @@ async def _due_at(issue: Issue) -> datetime | None:
     configuration: SupervisionConfiguration = current().plugin_configurations["supervision"]
     if not configuration.automatic or issue.historical or issue.deadline is None or not is_open(issue):
         return None
-    if await DunningNotice.filter(issue_id=issue.id, deadline=issue.deadline).exists():
+    if await load(DunningNotice, "issue_id = ? AND deadline = ?", [issue.id, issue.deadline]):
         return None
     return issue.deadline - timedelta(days=int(await value_of(LEAD_DAYS, issue.responsible_unit_id)))
 

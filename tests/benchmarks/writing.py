@@ -28,6 +28,7 @@ from tests.benchmarks.rows import Row, median
 from tests.soak.city import at_work
 
 from yetan.app import assemble
+from yetan.db import reading, sqlite
 from yetan.db.connection import sqlite_path, tortoise_configuration
 from yetan.db.statements import fetch
 from yetan.events.worker import Worker
@@ -149,10 +150,17 @@ async def _ask_again(driver: Any, calls: Sequence[Call]) -> None:
         await getattr(driver, method)(*given)
 
 
-_METHODS = {
+_METHODS: dict[str, tuple[Any, Sequence[str]]] = {
     "sqlite": (aiosqlite.Connection, ("execute", "executemany", "execute_fetchall", "execute_insert", "commit")),
     "postgresql": (asyncpg.Connection, ("execute", "executemany", "fetch", "fetchrow")),
 }
+#: What the product asks SQLite past aiosqlite's thread, and what aiosqlite is asked in its place. A question given up
+#: there is asked of aiosqlite as well, and counts once.
+_PAST = {
+    "sqlite": ((sqlite, "made_here"), (reading._Readers, "_read_at_once"), (reading._Readers, "_read")),
+    "postgresql": (),
+}
+_IN_ITS_PLACE = "execute_fetchall"
 #: What both sides have written, by its ids.
 _LAST = "SELECT (SELECT max(id) FROM yetan_issue) AS issue, (SELECT max(id) FROM yetan_delivery) AS delivery"
 #: What asyncpg's pool says to clean a connection for the next: one of its own needs it not.
@@ -164,6 +172,8 @@ def _written_down(kind: str) -> Iterator[list[Call]]:
     """Write down what the driver is asked while the block runs, transactions and savepoints included."""
     driver, methods = _METHODS[kind]
     calls: list[Call] = []
+    kept = [(driver, name, getattr(driver, name)) for name in methods]
+    past = [(owner, name, getattr(owner, name)) for owner, name in _PAST[kind]]
 
     def noting(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(own)
@@ -174,14 +184,25 @@ def _written_down(kind: str) -> Iterator[list[Call]]:
 
         return call
 
-    kept = {name: getattr(driver, name) for name in methods}
+    def noting_past(own: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(own)
+        def call(connection: Any, statement: str, values: Sequence[Any], *more: Any) -> Any:
+            rows = own(connection, statement, values, *more)
+            if rows is not None:
+                calls.append((_IN_ITS_PLACE, (statement, values)))
+            return rows
+
+        return call
+
     try:
-        for name, own in kept.items():
-            setattr(driver, name, noting(name, own))
+        for owner, name, own in kept:
+            setattr(owner, name, noting(name, own))
+        for owner, name, own in past:
+            setattr(owner, name, noting_past(own))
         yield calls
     finally:
-        for name, own in kept.items():
-            setattr(driver, name, own)
+        for owner, name, own in (*kept, *past):
+            setattr(owner, name, own)
 
 
 async def _import(databases: Databases, size: int, town: Town) -> Row:

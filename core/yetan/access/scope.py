@@ -10,16 +10,16 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.roles import roles_holding
 from yetan.act import Act, Actor
-from yetan.db.reading import load
-from yetan.db.statements import marks
+from yetan.db.statements import fetch, marks
 from yetan.errors import Forbidden
 from yetan.i18n import translate
 from yetan.plugins.checks import SIGNED_IN
 from yetan.runtime import current
 from yetan.search import PUBLIC_SCOPE, person_scope, unit_scope
-from yetan.units.models import UnitAncestor
 
 M = TypeVar("M", bound=Model)
+
+_ABOVE = "SELECT 1 FROM yetan_unit_ancestor WHERE unit_id IN ({units}) AND ancestor_id IN ({granted}) LIMIT 1"
 
 
 def granted_units(actor: Actor, permission: str) -> frozenset[int]:
@@ -49,8 +49,8 @@ async def may(act: Act, permission: str, units: Iterable[int]) -> bool:
         return True
     if not granted or not current().registry.permissions[permission].descends:
         return False
-    above = f"unit_id IN ({marks(len(wanted))}) AND ancestor_id IN ({marks(len(granted))}) LIMIT 1"
-    return bool(wanted and await load(UnitAncestor, above, [*wanted, *granted]))
+    above = _ABOVE.format(units=marks(len(wanted)), granted=marks(len(granted)))
+    return bool(wanted and await fetch(above, [*wanted, *granted]))
 
 
 async def require(act: Act, permission: str, units: Iterable[int]) -> None:

@@ -9,8 +9,7 @@ from yetan.access.passwords import check_password, hash_password, needs_rehash, 
 from yetan.access.secrets import keyed_hash, new_token
 from yetan.access.throttle import attempt, forgive
 from yetan.act import Act, Actor, Grant
-from yetan.db.reading import load
-from yetan.db.statements import fetch
+from yetan.db.reading import load, read
 from yetan.errors import Invalid, NotFound
 from yetan.i18n import message_ids
 from yetan.people.models import Account, Person
@@ -41,7 +40,7 @@ async def actor_of(account: Account, today: date) -> Actor:
         person_id=account.person_id,
         grants=tuple(
             Grant(post["role"], post["unit_id"], post["id"], whole_city=post["parent_id"] is None)
-            for post in await fetch(_POSTS, [account.id, today, today])
+            for post in await read(_POSTS, [account.id, today, today])
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -133,3 +134,10 @@ async def connected(
 def is_postgres() -> bool:
     """Whether the open database is PostgreSQL."""
     return bool(get_connection("default").capabilities.dialect == "postgres")
+
+
+@lru_cache(maxsize=512)
+def numbered(statement: str) -> str:
+    """`statement` with its ? as PostgreSQL wants them: $1, $2 ... No ? may stand in a literal."""
+    parts = statement.split("?")
+    return parts[0] + "".join(f"${index}{part}" for index, part in enumerate(parts[1:], start=1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 from tortoise.models import Model, ModelMeta
@@ -17,6 +20,37 @@ class _RecordMeta(ModelMeta):
         return super().__new__(cls, name, bases, {**attributes, "_no_comments": True})
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What a new row of a model is made of."""
+
+    #: By column: what makes its type of a value, and whether it may be empty.
+    taken: Mapping[str, tuple[Callable[[Any], Any], bool]]
+    #: What stands in columns that nobody gives; and what is made anew for each row.
+    defaults: Mapping[str, Any]
+    made: Mapping[str, Callable[[], Any]]
+    #: The key, where the database gives it out.
+    generated_key: str
+
+
+@cache
+def _new(model: type[Model], known: int) -> _New:
+    """`known` is how many fields the model has: relations get their columns when the database is opened."""
+    meta = model._meta
+    columns = {name: meta.fields_map[name] for name in meta.fields_db_projection}
+    made = {name: field.default for name, field in columns.items() if callable(field.default)}
+    return _New(
+        {name: (field.to_python_value, field.null) for name, field in columns.items()},
+        {
+            name: field.get_db_default_value() if field.default is None else field.default
+            for name, field in columns.items()
+            if name not in made
+        },
+        made,
+        meta.pk_attr if columns[meta.pk_attr].generated else "",
+    )
+
+
 class Record(Model, metaclass=_RecordMeta):
     """A row of the core or of a plugin.
 
@@ -28,6 +62,27 @@ class Record(Model, metaclass=_RecordMeta):
     privacy: ClassVar[Privacy]
     #: What the database itself refuses to do to rows of an append-only table.
     triggers: ClassVar[tuple[Trigger, ...]] = ()
+
+    def __init__(self, **given: Any) -> None:
+        """A new row, not written yet. What Tortoise does as well, in a third of the time.
+
+        Raises `ValueError` for a column that is given as None and may not be empty.
+        """
+        new = _new(type(self), len(self._meta.fields_map))
+        if not given.keys() <= new.taken.keys():
+            # A relation, given as a row.
+            super().__init__(**given)
+            return
+        values = vars(self)
+        values.update(_partial=False, _saved_in_db=False, _await_when_save={}, **new.defaults)
+        values["_custom_generated_pk"] = new.generated_key in given
+        for name, make in new.made.items():
+            values[name] = make()
+        for name, value in given.items():
+            taken, may_be_empty = new.taken[name]
+            if value is None and not may_be_empty:
+                raise ValueError(f"{name} is non nullable field, but null was passed")
+            values[name] = taken(value)
 
     class Meta:
         abstract = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -27,6 +27,7 @@ from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
 from yetan.db import commits
+from yetan.db.connection import numbered
 
 #: Seconds to undo a transaction or to clean a connection for the next user. One that takes longer is closed, which
 #: undoes as well.
@@ -68,6 +69,11 @@ async def _acquire(client: AsyncpgDBClient) -> Any:
     finally:
         if left:
             left[0] -= time.monotonic() - began
+
+
+async def _raised(client: AsyncpgDBClient, error: Exception) -> Any:
+    """Raise an error where it is translated into one of Tortoise's."""
+    raise error
 
 
 async def _release(client: AsyncpgDBClient, connection: Any) -> None:
@@ -154,6 +160,24 @@ class ServerClient(AsyncpgDBClient):
 
     def acquire_connection(self) -> ConnectionWrapper[Any] | PoolConnectionWrapper[Any]:
         return Connection(self, self._pool_init_lock)
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        """The rows of a statement written with ?."""
+        try:
+            async with self.acquire_connection() as connection:
+                found: Sequence[asyncpg.Record] = await connection.fetch(numbered(statement), *values)
+                return found
+        except Exception as error:
+            return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
+
+    async def touched(self, statement: str, values: Sequence[Any]) -> int:
+        """How many rows a change touched."""
+        try:
+            async with self.acquire_connection() as connection:
+                told: str = await connection.execute(numbered(statement), *values)
+                return int(told.rpartition(" ")[2]) if told[-1:].isdigit() else 0
+        except Exception as error:
+            return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
 
     def _in_transaction(self) -> TransactionContext:
         transaction: Any = ServerTransaction(self)

@@ -11,9 +11,10 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -24,8 +25,8 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.fields import DatetimeField
 from tortoise.models import Model
 
-from yetan.db.connection import SERVING, is_postgres
-from yetan.db.statements import fetch, inside_transaction, placeholders
+from yetan.db.connection import SERVING, is_postgres, numbered
+from yetan.db.statements import fetch, inside_transaction
 
 M = TypeVar("M", bound=Model)
 
@@ -55,36 +56,58 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
         return await _readers_of(str(client.filename)).read(statement, values, seconds)  # type: ignore[attr-defined]
     async with client.acquire_connection() as connection:
         try:
-            rows: Sequence[Any] = await connection.fetch(placeholders(statement), *values, timeout=seconds)
+            rows: Sequence[Any] = await connection.fetch(numbered(statement), *values, timeout=seconds)
         except TimeoutError as error:
             # The driver has the server cancel it, and the connection serves on.
             raise DBConnectionError(_TOO_LONG) from error
     return rows
 
 
-def stored(model: type[M], row: Any) -> M:
-    """A row of a whole table as its model."""
-    columns = dict(row.items() if hasattr(row, "items") else zip(row.keys(), row, strict=True))
-    for name in _times(model):
-        columns[name] = moment(columns[name])
-    return model._init_from_db(**columns)
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How the rows of a table become a model."""
+
+    columns: tuple[str, ...]
+    attributes: tuple[str, ...]
+    #: What is not simply what every driver gives. Times are read here: the ORM takes its time to read a text.
+    otherwise: tuple[tuple[str, Callable[[Any], Any]], ...]
+    #: What Tortoise's own says of a row that was read.
+    said: Mapping[str, Any]
 
 
 @cache
-def _times(model: type[Model]) -> tuple[str, ...]:
-    """The columns that hold times. They are read here: the ORM takes its time to read a text."""
+def _shape(model: type[Model]) -> _Shape:
     meta = model._meta
-    return tuple(
-        meta.fields_db_projection[name] for name in meta.fields if isinstance(meta.fields_map[name], DatetimeField)
-    )
+    columns, known = meta.fields_db_projection, meta.fields_map
+    otherwise = {
+        name: moment if isinstance(known[name], DatetimeField) else known[name].to_python_value
+        for name in columns
+        if known[name].field_type not in (int, str)
+    }
+    own_key = meta.db_pk_column not in meta.generated_db_fields
+    said = {"_partial": False, "_saved_in_db": True, "_custom_generated_pk": own_key}
+    return _Shape(tuple(columns.values()), tuple(columns), tuple(otherwise.items()), said)
+
+
+def stored(model: type[M], row: Any) -> M:
+    """A row of a whole table as its model. Other columns may be in it as well."""
+    shape = _shape(model)
+    found = row if isinstance(row, dict) else dict(zip(row.keys(), row, strict=True))
+    made = model.__new__(model)
+    values = vars(made)
+    values.update(shape.said, _await_when_save={})
+    values.update(zip(shape.attributes, map(found.__getitem__, shape.columns), strict=True))
+    for name, taken in shape.otherwise:
+        values[name] = taken(values[name])
+    return made
 
 
 async def load(model: type[M], which: str, values: Sequence[Any] = ()) -> list[M]:
-    """Rows of a whole table as models, by what stands behind WHERE, in the running transaction.
+    """Rows of a whole table as models, by what stands behind WHERE; as `read` reads.
 
     For what every change asks: the ORM takes longer to put such a question than the database to answer it.
     """
-    rows = await fetch(f"SELECT * FROM {model._meta.db_table} WHERE {which}", values)  # noqa: S608 - constants
+    rows = await read(f"SELECT * FROM {model._meta.db_table} WHERE {which}", values)  # noqa: S608 - constants
     return [stored(model, row) for row in rows]
 
 

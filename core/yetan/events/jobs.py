@@ -33,29 +33,37 @@ async def forget_runs(now: datetime) -> None:
     await JobRun.filter(started_at__lt=now - REMEMBERED).delete()
 
 
-async def run_due_jobs() -> int:
+async def run_due_jobs(went_well: dict[str, str] | None = None) -> int:
     """Run every job whose latest period that has come has not been run; returns how many runs were made.
 
     Periods are those of the city's time zone. After downtime only the latest is made up for. Each run, and
     each retry of a failed one, is a row of its own, written first: whoever writes it runs it. A job must
     survive being run again for a period in which it failed or its process died.
+
+    `went_well` is the worker's memory of what needs not be asked again: by job a period whose run went well.
     """
+    settled = {} if went_well is None else went_well
     runtime = current()
     jobs = [job for job in runtime.registry.jobs.values() if not is_paused(job.run)]
     if not jobs:
         return 0
     local = runtime.clock().astimezone(runtime.configuration.city.zone)
-    wanted = {job.name: _tries(latest_period(job, local)) for job in jobs}
+    latest = {job.name: latest_period(job, local) for job in jobs}
+    wanted = {job: _tries(period) for job, period in latest.items() if settled.get(job) != period}
+    if not wanted:
+        return 0
     periods = {period for tries in wanted.values() for period in tries}
     theirs = f"job IN ({marks(len(wanted))}) AND period IN ({marks(len(periods))})"
     runs = await load(JobRun, theirs, [*wanted, *periods])
     made = {(run.job, run.period): run for run in runs}
     count = 0
-    for job in jobs:
+    for job in [each for each in jobs if each.name in wanted]:
         tries = [made.get((job.name, period)) for period in wanted[job.name]]
         number = _next_try(tries, runtime.clock())
         if number is not None:
             count += await _run(job, wanted[job.name][number])
+        elif any(run is not None and run.finished_at and not run.error for run in tries):
+            settled[job.name] = latest[job.name]
     return count
 
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 from yetan.act import Act
-from yetan.db.bulk import add_new, insert_all
+from yetan.db.bulk import add_new, insert, insert_all
 from yetan.db.connection import is_postgres
-from yetan.db.statements import execute, fetch, whole
+from yetan.db.statements import execute, fetch, marks, whole
 from yetan.events.models import Delivery, Event
 from yetan.events.wakeup import wake_workers
 from yetan.runtime import current
 
 Audience = Literal["public", "parties", "staff"]
-_SET_DUE = """
-INSERT INTO yetan_due (kind, subject_kind, subject_id, at) VALUES (?, ?, ?, ?)
+_SET_DUES = """
+INSERT INTO yetan_due (kind, subject_kind, subject_id, at) VALUES {rows}
 ON CONFLICT (kind, subject_kind, subject_id) DO UPDATE SET at = excluded.at"""
+_TAKE_OFF = "DELETE FROM yetan_due WHERE subject_kind = ? AND subject_id = ? AND kind IN ({kinds})"
 
 
 def new_event(
@@ -61,7 +63,7 @@ async def emit(
     event = new_event(act, kind, subject, audience=audience, data=data, at=at)
     async with whole():
         await _take_order([event])
-        await event.save()
+        await insert(event)
         await _deliver(act, [event])
     return event
 
@@ -110,8 +112,18 @@ def deliveries_of(event: Event, due_at: datetime) -> list[Delivery]:
 
 async def set_due(kind: str, subject: tuple[str, int], at: datetime | None) -> None:
     """Let `kind` fall due for `subject` at `at` (aware UTC), in place of any earlier date; None takes it off."""
-    assert kind in current().registry.due_kinds, f"due kind {kind!r} is not declared in yetan_due_kinds"
-    if at is None:
-        await execute("DELETE FROM yetan_due WHERE kind = ? AND subject_kind = ? AND subject_id = ?", [kind, *subject])
-    else:
-        await execute(_SET_DUE, [kind, *subject, at.astimezone(UTC)])
+    await set_dues(subject, {kind: at})
+
+
+async def set_dues(subject: tuple[str, int], dates: Mapping[str, datetime | None]) -> None:
+    """`set_due` for several kinds at once."""
+    for kind in dates:
+        assert kind in current().registry.due_kinds, f"due kind {kind!r} is not declared in yetan_due_kinds"
+    rows = [
+        (kind, *subject, at.astimezone(UTC)) for kind, at in sorted(dates.items(), key=itemgetter(0)) if at is not None
+    ]
+    if rows:
+        statement = _SET_DUES.format(rows=", ".join(["(?, ?, ?, ?)"] * len(rows)))
+        await execute(statement, [each for row in rows for each in row])
+    if gone := sorted(kind for kind, at in dates.items() if at is None):
+        await execute(_TAKE_OFF.format(kinds=marks(len(gone))), [*subject, *gone])

@@ -32,7 +32,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.db.connection import is_postgres
 from yetan.db.failures import database_is_away
-from yetan.db.reading import stored
+from yetan.db.reading import read, stored
 from yetan.db.statements import execute, fetch, marks
 from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
 from yetan.events.clock import SLACK, take_back
@@ -126,6 +126,8 @@ class Worker:
         #: The latest the clock has shown; None before the first look.
         self._latest: datetime | None = None
         self._caught_up = False
+        #: By job: a period whose run went well.
+        self._went_well: dict[str, str] = {}
 
     def wake(self) -> None:
         """Look now. To be called in the worker's event loop."""
@@ -143,7 +145,7 @@ class Worker:
         steps: dict[str, Step] = {
             "deliveries": partial(self._deliver_to, transactional),
             "due": _sweep,
-            "jobs": run_due_jobs,
+            "jobs": self._run_jobs,
             "clock": self._watch_clock,
             "history": self._catch_up,
         }
@@ -166,7 +168,7 @@ class Worker:
         subscriptions = list(current().registry.subscriptions.values())
         total = 0
         await self._catch_up()
-        while count := await self._deliver_to(subscriptions) + await _sweep() + await run_due_jobs():
+        while count := await self._deliver_to(subscriptions) + await _sweep() + await self._run_jobs():
             total += count
         return total
 
@@ -206,6 +208,9 @@ class Worker:
         self._caught_up = True
         return sent
 
+    async def _run_jobs(self) -> int:
+        return await run_due_jobs(self._went_well)
+
     async def _deliver_to(self, subscriptions: Sequence[Subscription]) -> int:
         """A batch for each subscriber that has something waiting; returns how many were settled."""
         subscriptions = [each for each in subscriptions if not is_paused(each.handle)]
@@ -214,7 +219,7 @@ class Worker:
         now = current().clock()
         names = ", ".join("(?)" for _ in subscriptions)
         values = [*(each.name for each in subscriptions), now, now]
-        waiting = {row["name"] for row in await fetch(_SUBSCRIBERS_WAITING.format(names=names), values)}
+        waiting = {row["name"] for row in await read(_SUBSCRIBERS_WAITING.format(names=names), values)}
         return sum([await self._deliver(each) for each in subscriptions if each.name in waiting])
 
     async def _deliver(self, subscription: Subscription, only: int | None = None) -> int:

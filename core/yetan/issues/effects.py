@@ -14,12 +14,11 @@ from yetan.events.service import emit
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue, IssueLink, Raiser
 from yetan.issues.numbers import normal_number
-from yetan.people.models import Account
-from yetan.people.service import posts_on
+from yetan.people.service import acts_for
 from yetan.rules.service import value_of
 from yetan.runtime import current
 from yetan.units.models import Unit
-from yetan.units.service import ancestors_of, superior_of
+from yetan.units.service import superior_of
 
 Effect = Callable[[Act, Issue, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -40,10 +39,7 @@ async def _deadline(act: Act, unit_id: int, day: date) -> datetime:
 
 async def check_owner(act: Act, account_id: int, unit_id: int) -> int:
     """The account, if a post in the unit or above it lets it act there. Raises `Invalid` naming `owner`."""
-    account = await load(Account, "id = ? AND active", [account_id])
-    posts = await posts_on([account_id], current().calendar.local_date(act.now)) if account else []
-    line = (await ancestors_of([unit_id]))[unit_id]
-    if not any(post.unit_id in line for post in posts):
+    if not await acts_for(account_id, unit_id, current().calendar.local_date(act.now)):
         raise Invalid.field("owner", "这个人在责任单位和它的上级都没有岗位，办不了这件事，请另选一位，或者改责任单位。")
     return account_id
 

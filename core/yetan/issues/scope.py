@@ -9,6 +9,7 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
+from yetan.db.reading import load
 from yetan.db.statements import execute, marks
 from yetan.events.service import emit_many, new_event
 from yetan.issues.events import UNIT_CHANGED
@@ -22,6 +23,12 @@ SELECT DISTINCT issue.id, above.ancestor_id, issue.raised_at FROM yetan_issue is
 JOIN yetan_unit_ancestor above ON above.unit_id IN ({concerned})
 WHERE issue.id IN ({issues}) ON CONFLICT DO NOTHING"""
 
+#: What `visible_issues` says, of one issue.
+_SEEN = """ AND (
+    EXISTS (SELECT 1 FROM yetan_issue_scope WHERE issue_id = yetan_issue.id AND unit_id IN ({units}))
+    OR EXISTS (SELECT 1 FROM yetan_raiser WHERE issue_id = yetan_issue.id AND person_id = ?)
+)"""
+
 
 def visible_issues(act: Act) -> QuerySet[Issue]:
     """Issues within the subtree of one's posts, and those one raised oneself."""
@@ -34,6 +41,17 @@ def visible_issues(act: Act) -> QuerySet[Issue]:
     if act.actor.person_id is not None:
         allowed |= Q(id__in=Subquery(Raiser.filter(person_id=act.actor.person_id).values("issue_id")))
     return Issue.filter(allowed)
+
+
+async def visible_issue(act: Act, issue_id: int) -> Issue | None:
+    """The issue, if `visible_issues` has it: what every change asks, and so not of the ORM."""
+    if act.actor.unrestricted:
+        condition, values = "", []
+    else:
+        units, person = sorted(granted_units(act.actor, "issue.view")), act.actor.person_id
+        condition, values = _SEEN.format(units=marks(len(units)) or "NULL"), [*units, person]
+    found = await load(Issue, f"id = ?{condition}", [issue_id, *values])
+    return found[0] if found else None
 
 
 async def issue_units(issue: Issue) -> Mapping[str, int]:

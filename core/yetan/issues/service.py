@@ -9,12 +9,13 @@ from typing import Any
 
 from yetan.access.scope import may, require, visible
 from yetan.act import Act
+from yetan.db.bulk import add_new, insert
 from yetan.db.change import change
 from yetan.db.reading import load
 from yetan.db.statements import execute, fetch, marks
 from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.models import Event
-from yetan.events.service import emit, set_due
+from yetan.events.service import emit, set_dues
 from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues import events
@@ -23,7 +24,7 @@ from yetan.issues.fingerprint import fingerprint_of
 from yetan.issues.lifecycle import REPORTED, state_of
 from yetan.issues.models import Category, Issue, IssueLink, Raiser, Remark
 from yetan.issues.numbers import next_numbers, normal_number
-from yetan.issues.scope import write_scopes
+from yetan.issues.scope import visible_issue, write_scopes
 from yetan.log import log
 from yetan.people.models import Account
 from yetan.people.service import find_or_add_person
@@ -114,7 +115,7 @@ async def report_issue(
     earlier = await _earlier_issue(cleaned["earlier"])
     today = act.now.astimezone(current().configuration.city.zone).date()
     (number,) = await next_numbers(today)
-    issue = await Issue.create(
+    issue = Issue(
         number=number,
         fingerprint=fingerprint_of(cleaned["title"], cleaned["text"]),
         kind=cleaned["kind"],
@@ -132,9 +133,10 @@ async def report_issue(
         raised_at=act.now,
         historical=act.historical,
     )
+    await insert(issue)
     persons = [await find_or_add_person(act, each.name, each.phone, unit.id, each.person_id) for each in raisers]
-    for person in {person.id: person for person in persons}.values():
-        await Raiser.create(issue_id=issue.id, person_id=person.id, at=act.now)
+    raising = dict.fromkeys(person.id for person in persons)
+    await add_new([Raiser(issue_id=issue.id, person_id=person, at=act.now) for person in raising])
     await write_scopes([issue])
     await _link_repeats(act, issue, [person.id for person in persons], earlier)
     await emit(act, events.REPORTED, ("issue", issue.id), audience="public", data={"via": via, "unit": unit.id})
@@ -177,13 +179,12 @@ async def _link_repeats(act: Act, issue: Issue, persons: Sequence[int], earlier:
         same = _SAME_PERSON.format(persons=marks(len(persons)))
         for row in await fetch(same, [issue.category_id, since, issue.id, *persons]):
             links[(row["id"], "repeat")] = None
-    for other_id, kind in links:
-        await IssueLink.get_or_create(issue_id=issue.id, other_id=other_id, kind=kind, defaults={"at": act.now})
+    await add_new([IssueLink(issue_id=issue.id, other_id=other, kind=kind, at=act.now) for other, kind in links])
 
 
 async def get_visible(act: Act, issue_id: int) -> Issue:
     """The issue, if the actor may see it. Raises `NotFound`."""
-    issue = await visible(Issue, act).get_or_none(id=issue_id)
+    issue = await visible_issue(act, issue_id)
     if issue is None:
         raise NotFound
     return issue
@@ -264,14 +265,14 @@ async def move(
         raise Refused(reason)
     effect = EFFECTS.get(transition.name)
     changes: dict[str, Any] = await effect(act, issue, cleaned) if effect else {}
-    before = issue.state
+    before, acting = issue.state, issue.responsible_unit_id
     after = transition.target or issue.state
     await save_change(issue, {**changes, "state": after})
     data = {"from": before, "to": after, "round": issue.round}
     data |= {key: value for key, value in changes.items() if key.endswith("_id") and isinstance(value, int)}
     event = await emit(act, f"issue.{transition.name}", ("issue", issue.id), audience=transition.audience, data=data)
     await keep_words(act, issue, event, transition.form, cleaned)
-    if "responsible_unit_id" in changes:
+    if issue.responsible_unit_id != acting:
         await write_scopes([issue])
     await _set_dues(issue)
     return issue
@@ -329,29 +330,31 @@ async def keep_words(
     person_id: int | None = None,
 ) -> None:
     """Keep the words of a form as erasable remarks on the event."""
-    for field in form:
-        if field.remark and cleaned.get(field.name):
-            await Remark.create(
-                issue_id=issue.id,
-                event_id=event.id,
-                kind=field.name,
-                text=str(cleaned[field.name]),
-                audience=field.remark,
-                at=event.at,
-                author_id=act.actor.account_id,
-                person_id=person_id,
-            )
+    remarks = [
+        Remark(
+            issue_id=issue.id,
+            event_id=event.id,
+            kind=field.name,
+            text=str(cleaned[field.name]),
+            audience=field.remark,
+            at=event.at,
+            author_id=act.actor.account_id,
+            person_id=person_id,
+        )
+        for field in form
+        if field.remark and cleaned.get(field.name)
+    ]
+    await add_new(remarks)
 
 
 async def _set_dues(issue: Issue) -> None:
     """What falls due for an issue in hand: a reminder some days before, and the deadline itself."""
     if state_of(issue.state).category != "open" or issue.deadline is None or issue.historical:
-        await set_due("issue.due_soon", ("issue", issue.id), None)
-        await set_due("issue.overdue", ("issue", issue.id), None)
+        await set_dues(("issue", issue.id), {"issue.due_soon": None, "issue.overdue": None})
         return
-    days = await value_of("issue.remind_days", issue.responsible_unit_id)
-    await set_due("issue.due_soon", ("issue", issue.id), issue.deadline - timedelta(days=int(days)))
-    await set_due("issue.overdue", ("issue", issue.id), issue.deadline)
+    days = int(await value_of("issue.remind_days", issue.responsible_unit_id))
+    dates = {"issue.due_soon": issue.deadline - timedelta(days=days), "issue.overdue": issue.deadline}
+    await set_dues(("issue", issue.id), dates)
 
 
 @change(Issue)

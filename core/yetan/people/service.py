@@ -34,6 +34,10 @@ LINK_KINDS = message_ids((("sponsor", "挂包"), ("area", "包片"), ("household
 
 #: The posts that count on a day, as `valid_on` says it.
 _HELD = "since <= ? AND (until IS NULL OR until >= ?)"
+_OVER = f"""
+SELECT 1 FROM yetan_post post JOIN yetan_account account ON account.id = post.account_id
+JOIN yetan_unit_ancestor above ON above.ancestor_id = post.unit_id
+WHERE account.id = ? AND account.active AND {_HELD} AND above.unit_id = ? LIMIT 1"""  # noqa: S608 - the constant above
 _HOLDERS = f"""
 SELECT DISTINCT account.id FROM yetan_post post JOIN yetan_account account ON account.id = post.account_id
 WHERE account.active AND {_HELD} AND post.unit_id IN ({{units}})"""  # noqa: S608 - the constant above
@@ -82,10 +86,10 @@ async def find_or_add_person(
     Name and phone both have to match: a phone alone would let anybody attach matters to somebody else.
     """
     if person_id is not None:
-        person = await Person.get_or_none(id=person_id, erased_at=None)
-        if person is None:
+        there = await load(Person, "id = ? AND erased_at IS NULL", [person_id])
+        if not there:
             raise Invalid("没有这位居民的记录，请重新填写姓名和电话。")
-        return person
+        return there[0]
     if name and phone:
         known = await Person.filter(name=name, phone=phone, erased_at=None).order_by("id").first()
         if known is not None:
@@ -116,6 +120,11 @@ async def posts_on(accounts: Sequence[int], day: date) -> list[Post]:
         return []
     held = f"{_HELD} AND account_id IN ({marks(len(accounts))}) ORDER BY id"
     return await load(Post, held, [day, day, *accounts])
+
+
+async def acts_for(account: int, unit: int, day: date) -> bool:
+    """Whether an active account holds a post in the unit or above it on a day."""
+    return bool(await fetch(_OVER, [account, day, day, unit]))
 
 
 async def accounts_in(units: Sequence[int], day: date, *, roles: Sequence[str] = ()) -> list[Account]:

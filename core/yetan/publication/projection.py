@@ -219,8 +219,10 @@ async def follow_events(events: Sequence[Event]) -> None:
 
     fresh = {event.subject_id for event in events if not event.historical}
     issues = await load(Issue, f"id IN ({marks(len(fresh))}) ORDER BY id", list(fresh)) if fresh else []
-    await renew_drafts(current().system_act(), issues)
-    await project({event.subject_id for event in events})
+    known = await renew_drafts(current().system_act(), issues)
+    # What never was before the public, as most of what is new, has no row to bring up to date.
+    unseen = {issue.id for issue in issues if issue.id not in known or known[issue.id].approved_at is None}
+    await project({event.subject_id for event in events} - unseen)
 
 
 SUBSCRIPTION = Subscription(

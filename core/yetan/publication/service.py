@@ -78,6 +78,8 @@ async def _drafts(issues: Sequence[Issue]) -> dict[int, dict[str, Any]]:
 
 def masked(text: str, names: Sequence[str]) -> str:
     """The text without personal numbers, and with the raisers' names cut to the surname."""
+    if not text:
+        return ""
     for name in names:
         if len(name) > 1:
             text = text.replace(name, name[0] + "某" * (len(name) - 1))
@@ -129,14 +131,15 @@ async def renew_draft(act: Act, issue: Issue) -> Publication:
     return await Publication.get(subject_kind="issue", subject_id=issue.id)
 
 
-async def renew_drafts(act: Act, issues: Sequence[Issue]) -> None:
+async def renew_drafts(act: Act, issues: Sequence[Issue]) -> Mapping[int, Publication]:
     """Bring drafts up to what their issues say now, keeping a reviewer's own wording where the source did not change.
 
-    A draft that stays the same is left alone: whoever is reading it, or answered for it, goes on.
+    A draft that stays the same is left alone: whoever is reading it, or answered for it, goes on. Gives the
+    publications that were there before, by issue; on PostgreSQL they stay locked.
     """
     fresh = await _drafts(issues)
     if not fresh:
-        return
+        return {}
     theirs = f"subject_kind = 'issue' AND subject_id IN ({marks(len(fresh))}) ORDER BY id{locked()}"
     known = {row.subject_id: row for row in await load(Publication, theirs, list(fresh))}
     new = [
@@ -162,6 +165,7 @@ async def renew_drafts(act: Act, issues: Sequence[Issue]) -> None:
                 prepared_by_id=act.actor.account_id,
                 version=publication.version + 1,
             )
+    return known
 
 
 def _renewed(draft: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:

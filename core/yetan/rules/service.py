@@ -13,14 +13,13 @@ from tortoise.transactions import in_transaction
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
-from yetan.db.statements import fetch, marks
+from yetan.db.statements import fetch
 from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit
 from yetan.i18n import translate as _
 from yetan.plugins.declarations import Rule
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.runtime import current
-from yetan.units.service import ancestors_of
 
 CORE_RULES = (
     Rule(
@@ -43,9 +42,10 @@ CORE_RULES = (
     ),
 )
 
-_VALUES = """
-SELECT unit_id, value FROM yetan_rule_value WHERE rule = ? AND effective_from <= ? AND unit_id IN ({units})
-ORDER BY effective_from DESC"""
+_VALUE = """
+SELECT rule.value FROM yetan_unit_ancestor above JOIN yetan_rule_value rule ON rule.unit_id = above.ancestor_id
+WHERE above.unit_id = ? AND rule.rule = ? AND rule.effective_from <= ?
+ORDER BY above.depth, rule.effective_from DESC LIMIT 1"""
 
 
 def check_value(rule: Rule, value: Any) -> Any:
@@ -96,12 +96,8 @@ async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
     runtime = current()
     rule = runtime.registry.rules[name]
     day = on or runtime.calendar.local_date(runtime.clock())
-    line = (await ancestors_of([unit_id]))[unit_id]
-    values = await fetch(_VALUES.format(units=marks(len(line))), [name, day, *line]) if line else []
-    for ancestor in line:
-        for row in values:
-            if row["unit_id"] == ancestor:
-                return RuleValue._meta.fields_map["value"].to_python_value(row["value"])
+    for row in await fetch(_VALUE, [unit_id, name, day]):
+        return RuleValue._meta.fields_map["value"].to_python_value(row["value"])
     return check_value(rule, runtime.configuration.rules.get(name, rule.default))
 
 
