@@ -135,7 +135,9 @@ def numbers(city: Path) -> list[str]:
 # Configuration
 
 
-@pytest.mark.parametrize("command", ["check", "db upgrade", "serve", "issues graph", "plugin list", "search rebuild"])
+@pytest.mark.parametrize(
+    "command", ["check", "db upgrade", "serve --heart 0", "issues graph", "plugin list", "search rebuild"]
+)
 def test_a_configuration_that_is_not_there_is_said_by_every_command(run: Command, tmp_path: Path, command: str) -> None:
     said = run(*command.split(), "--config", tmp_path / "none.toml")
     assert said.code == 2
@@ -259,7 +261,7 @@ def test_a_plugin_in_quarantine_is_listed_with_why_and_released(run: Command, ci
     assert (said.code, "没有停用" in said.err) == (1, True)
     said = run("plugin", "uninstall", "lantern", "--config", city)
     assert (said.code, "还在启用" in said.err) == (1, True)
-    said = run("serve", "--safe-mode", "--keep", "lantren", "--config", city)
+    said = run("serve", "--heart", 0, "--safe-mode", "--keep", "lantren", "--config", city)
     assert (said.code, "'lantren'" in said.err) == (2, True)
 
 

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 import typer
 
 from yetan import config
-from yetan.cli import application
+from yetan.cli.commands import application
 from yetan.health import inspection
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import typer
 from click import Command, Group
 
 from yetan import hookspecs
-from yetan.cli import application
+from yetan.cli.commands import application
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

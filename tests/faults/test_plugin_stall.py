@@ -12,7 +12,7 @@ from tests.faults.served import ServedTown, until
 
 from yetan.db.connection import CORE_APPLICATION
 from yetan.db.upgrade import upgrade
-from yetan.heartbeat import AGAIN, BEAT, SILENCE
+from yetan.supervising import AGAIN, BEAT, SILENCE
 
 pytestmark = pytest.mark.postgresql
 

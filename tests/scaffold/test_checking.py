@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from yetan.cli import application
+from yetan.cli.commands import application
 from yetan.plugins.checking import RULES, Examined, Finding, Report, Unexamined, find
 from yetan.scaffold import new_plugin
 

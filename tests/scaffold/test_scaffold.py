@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from yetan.cli import application
+from yetan.cli.commands import application
 from yetan.errors import Refused
 from yetan.scaffold import new_plugin
 

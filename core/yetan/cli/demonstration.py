@@ -65,8 +65,9 @@ def demo(
         fail(f"The demo's story cannot be played: {error}")
     if serve:
         typer.echo("\n按 Ctrl+C 停止。\n")
-        sys.argv = [sys.argv[0], "serve", "--config", str(config), "--port", str(port)]
-        serving.serve(config, port=port)
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "yetan", "serve", "--config", str(config), "--port", str(port)]
+        os.execv(sys.executable, command)  # noqa: S606 - our own command, which needs nothing of what was set up here
 
 
 async def _set_up(configuration: Configuration, ledger: Path | None) -> None:

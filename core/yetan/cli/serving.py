@@ -10,7 +10,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from starlette.applications import Starlette
 
 from yetan.app import build_app, running
 from yetan.cli.console import CONFIG, ConfigOption, run_in
@@ -28,23 +28,16 @@ from yetan.config import Configuration, load_configuration
 from yetan.db.connection import SERVING
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
-from yetan.heartbeat import Stall, beating, watch
-from yetan.layers import plugin_folders
+from yetan.heartbeat import beating
 from yetan.log import log
-from yetan.plugins import discovery, quarantine
+from yetan.plugins import quarantine
 from yetan.plugins.guarding import Failure
 from yetan.runtime import Runtime
 from yetan.searching.mending import mending
+from yetan.supervising import DRAIN, GRACE, HEART, STALLED
 from yetan.web.endpoint import Site
 from yetan.web.server import server_configuration
 
-#: The child's exit code for a configuration that cannot start: starting it again would not help.
-_CANNOT_START = 78
-#: Seconds a child must have lived for its end to count as a new trouble, not the old one.
-_SETTLED = 60.0
-#: Seconds from the wish to end: requests under way have the first, then the worker finishes what is in hand. What is
-#: not done by the last is cut off, as a power failure would, which loses nothing acknowledged (F37).
-_DRAIN, _GRACE = 25, 45
 #: Log lines that may wait for whoever reads them; more are dropped rather than let a request wait (F12).
 _LINES_WAITING = 10_000
 
@@ -67,20 +60,22 @@ def serve(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", help="With --safe-mode: a plugin to start all the same.")
     ] = None,
-    heart: Annotated[int, typer.Option(hidden=True)] = -1,
+    heart: Annotated[int, typer.Option(HEART, hidden=True)] = -1,
+    stalled: Annotated[str, typer.Option(STALLED, hidden=True)] = "",
 ) -> None:
     """Serve the site. A parent process watches the serving one, and replaces it when it dies or a plugin stalls it."""
     configuration = _chosen(load_configuration(config), safe_mode=safe_mode, keep=keep or ())
     if site not in ("all", "public", "desk"):
         raise ConfigurationError([f"--site: {site!r} is not one of public, desk, all"])
-    if heart >= 0:
-        host, port = host or configuration.server.host, port or configuration.server.port
-        _serve_here(configuration, host, port, site, worker=worker, heart=heart)
-    else:
-        # Everything wrong with configuration, database or port is said before a child is started.
-        run_in(configuration, _stand)
-        require_port(host or configuration.server.host, port or configuration.server.port)
-        sys.exit(_supervise(configuration))
+    checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
+    host, port = host or configuration.server.host, port or configuration.server.port
+    require_port(host, port)
+    _log_without_waiting()
+    _end_with_parent()
+    if stalled:
+        _put_into_quarantine(configuration, *stalled.split(" ", 1))
+    app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
+    _serve(app, host, port)
 
 
 def _chosen(configuration: Configuration, *, safe_mode: bool, keep: Sequence[str]) -> Configuration:
@@ -90,10 +85,6 @@ def _chosen(configuration: Configuration, *, safe_mode: bool, keep: Sequence[str
     if keep and not safe_mode:
         raise ConfigurationError(["--keep 要和 --safe-mode 一起用。"])
     return configuration.core_alone(keep) if safe_mode else configuration
-
-
-async def _stand(city: Runtime) -> None:
-    """The city stands: nothing more is asked of it here."""
 
 
 def require_port(host: str, port: int) -> None:
@@ -109,20 +100,31 @@ def require_port(host: str, port: int) -> None:
             ) from error
 
 
-def _serve_here(configuration: Configuration, host: str, port: int, site: str, *, worker: bool, heart: int) -> None:
-    _log_without_waiting()
-    _end_with_parent()
+def _serve(app: Starlette, host: str, port: int) -> None:
+    """Serve until told to end. Raises `ConfigurationError`, or whatever else keeps the city from opening."""
     # As uvicorn leaves it behind after draining; the default would end the process before its last lines are out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
-    app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
-    server = uvicorn.Server(server_configuration(app, host=host, port=port, timeout_graceful_shutdown=_DRAIN))
+    # The city is opened here, not by uvicorn: that would make a traceback of what is wrong.
+    configuration = server_configuration(app, host=host, port=port, lifespan="off", timeout_graceful_shutdown=DRAIN)
+
+    async def opened() -> None:
+        async with app.router.lifespan_context(app):
+            await uvicorn.Server(configuration).serve()
+
+    with asyncio.Runner(loop_factory=configuration.get_loop_factory()) as runner:
+        runner.run(opened())
+
+
+def _put_into_quarantine(configuration: Configuration, plugin: str, reason: str) -> None:
+    """Put a plugin into quarantine that held the event loop of the process before this one."""
+
+    async def put(city: Runtime) -> None:
+        await quarantine.put(city.system_act(), plugin, Failure("event loop", reason, late=True))
+
     try:
-        server.run()
-    except SystemExit as ended:  # uvicorn's own when the port is taken, ours after draining
-        sys.exit(ended.code if server.started else _CANNOT_START)
-    if not server.started:
-        sys.exit(_CANNOT_START)
+        run_in(configuration.core_alone(), put)
+    except Exception:
+        log.exception("plugin %s could not be put into quarantine", plugin)
 
 
 def _log_without_waiting() -> None:
@@ -156,80 +158,10 @@ def _end_with_parent() -> None:
             while os.read(0, 4096):
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(_GRACE)
+        time.sleep(GRACE)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def _supervise(configuration: Configuration) -> int:
-    """Keep a serving child alive; pass on the wish to end. Returns the exit code of the command.
-
-    The first SIGTERM or Ctrl-C lets it drain, the second ends it at once. A child that answers nobody because a plugin
-    holds its event loop is replaced, and the plugin put into quarantine (F19).
-    """
-    command = [sys.executable, "-m", "yetan", *sys.argv[1:], "--heart"]
-    folders = plugin_folders(discovery.load(configuration.plugins))
-    stopping = False
-    child: subprocess.Popen[bytes] | None = None
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopping
-        at_once, stopping = stopping or number == signal.SIGALRM, True
-        signal.alarm(_GRACE)
-        if child is not None:
-            with suppress(ProcessLookupError):
-                child.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(number, stop)
-    pause = 0.5
-    while not stopping:
-        started = time.monotonic()
-        reading, heart = os.pipe()
-        # In a session of its own, so that a Ctrl-C reaches it from here alone, once.
-        child = subprocess.Popen(  # noqa: S603 - our own command
-            [*command, str(heart)],
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=(heart,),
-        )
-        os.close(heart)
-        if stopping:
-            child.terminate()
-        stall = watch(child, reading, folders, lambda: stopping)
-        if stall is not None:
-            child.kill()
-        code = child.wait()
-        os.close(reading)
-        if stall is not None:
-            _tell(stall, configuration)
-        if not stopping and code in (0, 2, _CANNOT_START):
-            return code
-        if not stopping:
-            pause = 0.5 if time.monotonic() - started > _SETTLED else min(pause * 2, 30.0)
-            log.error("the serving process ended with %s; starting another in %.1f s", code, pause)
-        end = time.monotonic() + pause
-        while not stopping and time.monotonic() < end:
-            time.sleep(0.1)
-    return 0
-
-
-def _tell(stall: Stall, configuration: Configuration) -> None:
-    """Say where the child stood, and put the plugin that held it into quarantine."""
-    log.error("the serving process has answered nobody for %.1f s and is replaced:\n%s", stall.seconds, stall.stack)
-    if not stall.plugin:
-        return
-    failure = Failure("event loop", f"held the event loop for {stall.seconds:.1f} s: {stall.innermost}", late=True)
-
-    async def put(city: Runtime) -> None:
-        await quarantine.put(city.system_act(), stall.plugin, failure)
-
-    try:
-        run_in(configuration.core_alone(), put)
-    except Exception:
-        log.exception("plugin %s could not be put into quarantine", stall.plugin)
 
 
 def worker(config: ConfigOption = CONFIG) -> None:
