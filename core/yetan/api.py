@@ -23,7 +23,7 @@ from yetan.events.models import Event
 from yetan.events.service import emit, set_due
 from yetan.faults import reached
 from yetan.hookspecs import hookimpl
-from yetan.i18n import translate
+from yetan.i18n import message_ids, translate
 from yetan.issues.models import Issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
@@ -159,6 +159,7 @@ __all__ = [
     "hookimpl",
     "load",
     "may",
+    "message_ids",
     "month_of",
     "notify",
     "person_scope",

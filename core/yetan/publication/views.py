@@ -333,5 +333,6 @@ def figure_views(
         note, narrowed = told.get(metric.name, (None, None))
         href = url("issues", **dated, **narrowed) if narrowed is not None else url("figures")
         if metric.public:
-            views.append(FigureView(counted[metric.name], _(metric.unit), _(metric.label), note, href))
+            value = counted[metric.name]
+            views.append(FigureView(value, _(metric.unit, count=value), _(metric.label), note, href))
     return views

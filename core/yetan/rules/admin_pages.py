@@ -12,7 +12,7 @@ from yetan.i18n import translate as _
 from yetan.people.service import today
 from yetan.plugins.declarations import NavigationItem, Page, Rule
 from yetan.rules.models import RuleDocument, RuleValue
-from yetan.rules.service import issue_document, set_value, value_of
+from yetan.rules.service import in_words, issue_document, set_value, value_of
 from yetan.runtime import current
 from yetan.units.service import root
 from yetan.web.choices import units_within
@@ -59,15 +59,6 @@ async def rules(request: Request) -> Response:
         today=day,
         documents=await RuleDocument.all().select_related("issued_by").order_by("-issued_on", "-id").limit(20),
     )
-
-
-def in_words(rule: Rule, value: Any) -> str:
-    """A rule's value as people say it."""
-    if rule.kind == "bool":
-        return _("是") if value else _("否")
-    if rule.kind == "choice":
-        return _(dict(rule.choices).get(value, str(value)))
-    return f"{value}{_(rule.unit) if rule.unit else ''}"
 
 
 async def rule(request: Request) -> Response:
@@ -125,7 +116,7 @@ def _fields(shown: Rule) -> tuple[Field, ...]:
 
 
 def _value_label(shown: Rule) -> str:
-    return _("{label}（{unit}）", label=_(shown.label), unit=_(shown.unit)) if shown.unit else shown.label
+    return _("{label}（{unit}）", label=_(shown.label), unit=_(shown.unit, count=2)) if shown.unit else shown.label
 
 
 async def _choices(request: Request) -> dict[str, Choices]:

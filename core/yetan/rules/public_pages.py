@@ -13,6 +13,7 @@ from yetan.errors import NotFound
 from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.rules.models import RuleDocument, RuleValue
+from yetan.rules.service import in_words
 from yetan.runtime import current
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
@@ -72,14 +73,9 @@ async def rule_document(request: Request) -> Response:
 def _told(value: RuleValue) -> dict[str, Any]:
     """A rule's value in words."""
     rule = current().registry.rules.get(value.rule)
-    told: object = value.value
-    if rule is not None and rule.kind == "bool":
-        told = _("是") if value.value else _("否")
-    elif rule is not None and rule.kind == "choice":
-        told = dict(rule.choices).get(str(value.value), value.value)
     return {
-        "label": rule.label if rule else value.rule,
-        "value": f"{told}{rule.unit if rule else ''}",
+        "label": _(rule.label) if rule else value.rule,
+        "value": in_words(rule, value.value) if rule else value.value,
         "unit_name": value.unit.name,
         "effective_from": value.effective_from,
     }

@@ -50,7 +50,7 @@ ORDER BY above.depth, rule.effective_from DESC LIMIT 1"""
 
 def check_value(rule: Rule, value: Any) -> Any:
     """The value as the rule's type. Raises `Invalid` saying what it may be."""
-    label = _(rule.label)
+    label, unit = _(rule.label), _(rule.unit, count=2)
     if rule.kind == "bool":
         if isinstance(value, bool) or value in ("1", "0", "true", "false"):
             return value in (True, "1", "true")
@@ -63,15 +63,11 @@ def check_value(rule: Rule, value: Any) -> Any:
     try:
         number = int(str(value))
     except ValueError:
-        raise Invalid.field("value", "“{label}”请填一个整数（{unit}）。", label=label, unit=_(rule.unit)) from None
+        raise Invalid.field("value", "“{label}”请填一个整数（{unit}）。", label=label, unit=unit) from None
     if rule.minimum is not None and number < rule.minimum:
-        raise Invalid.field(
-            "value", "“{label}”不能少于 {least} {unit}。", label=label, least=rule.minimum, unit=_(rule.unit)
-        )
+        raise Invalid.field("value", "“{label}”不能少于 {least} {unit}。", label=label, least=rule.minimum, unit=unit)
     if rule.maximum is not None and number > rule.maximum:
-        raise Invalid.field(
-            "value", "“{label}”不能多于 {most} {unit}。", label=label, most=rule.maximum, unit=_(rule.unit)
-        )
+        raise Invalid.field("value", "“{label}”不能多于 {most} {unit}。", label=label, most=rule.maximum, unit=unit)
     return number
 
 
@@ -89,6 +85,15 @@ def check_configured(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> li
         except Invalid as error:
             problems.append(f"rules.{name}: {value!r} is not allowed: {error.message}")
     return problems
+
+
+def in_words(rule: Rule, value: Any) -> str:
+    """A rule's value as people say it."""
+    if rule.kind == "bool":
+        return _("是") if value else _("否")
+    if rule.kind == "choice":
+        return _(dict(rule.choices).get(value, str(value)))
+    return _("{value}{unit}", value=value, unit=_(rule.unit, count=value)) if rule.unit else str(value)
 
 
 async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
