@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -74,7 +74,7 @@ class _Environment(Environment):
 class Look:
     """What the frame of a page takes from the theme's `theme.toml`; paths are under `static/`."""
 
-    stylesheet: str = "plain.css"
+    stylesheets: tuple[str, ...] = ("plain.css",)
     icon: str = "plain.svg"
     skins: tuple[str, ...] = ("",)
 
@@ -272,7 +272,7 @@ def _look(registry: Registry) -> Look:
     from importlib.resources import files
 
     told = tomllib.loads((files(registry.theme.package) / "theme.toml").read_text(encoding="utf-8"))
-    return replace(Look(), stylesheet=told["stylesheet"], icon=told["icon"], skins=tuple(told.get("skins", ("",))))
+    return Look(tuple(told["stylesheets"]), told["icon"], tuple(told.get("skins", ("",))))
 
 
 def _city_view(city: City) -> CityView:

@@ -1,4 +1,4 @@
-"""The theme and every template keep what the pages promise: small, self-contained, readable, old phones."""
+"""The themes and every template keep what the pages promise: small, self-contained, readable, old phones."""
 
 from __future__ import annotations
 
@@ -11,14 +11,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LANTERN = ROOT / "themes" / "yetan_themes" / "lantern"
-CSS = (LANTERN / "static" / "lantern.css").read_text(encoding="utf-8")
+THEMES = {path.parent.name: path.parent for path in (ROOT / "themes").glob("*/*/theme.toml")}
 SOURCES = ("core", "plugins", "themes")
 TEMPLATES = sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.html") if "templates" in path.parts)
 STYLESHEETS = sorted(path for source in SOURCES for path in (ROOT / source).rglob("*.css"))
 
 LIGHTS = ("day", "night", "contrast")
-SKINS = tuple(tomllib.loads((LANTERN / "theme.toml").read_text(encoding="utf-8"))["skins"])
+
+
+def _told(theme: str) -> dict[str, list[str]]:
+    """What a theme's theme.toml says."""
+    return tomllib.loads((THEMES[theme] / "theme.toml").read_text(encoding="utf-8"))
+
+
+def _sheets(theme: str) -> str:
+    """A theme's stylesheets, in the order they are laid; the first may be another theme's."""
+    found = {path.name: path for folder in THEMES.values() for path in (folder / "static").glob("*.css")}
+    return "\n".join(found[name].read_text(encoding="utf-8") for name in _told(theme)["stylesheets"])
+
+
+EVERY_THEME = pytest.mark.parametrize("theme", sorted(THEMES))
+LOOKS = [
+    (theme, light, skin) for theme in sorted(THEMES) for light in LIGHTS for skin in _told(theme).get("skins", [""])
+]
 
 
 def _name(path: Path) -> str:
@@ -29,10 +44,14 @@ def _without_comments(css: str) -> str:
     return re.sub(r"/\*.*?\*/", "", css, flags=re.S)
 
 
-def _tokens(selector: str) -> list[dict[str, str]]:
-    """The tokens of each block of `selector`, in the order they stand."""
-    blocks = re.findall(re.escape(selector) + r" \{(.*?)\}", _without_comments(CSS), flags=re.S)
-    return [dict(re.findall(r"(--[\w-]+|color-scheme): ([^;]+);", block)) for block in blocks]
+def _tokens(theme: str, selector: str) -> list[dict[str, str]]:
+    """The tokens of each block for `selector`, in the order they stand."""
+    blocks = re.findall(r"([^{}]+)\{([^{}]*)\}", _without_comments(_sheets(theme)))
+    return [
+        dict(re.findall(r"(--[\w-]+|color-scheme): ([^;]+);", block))
+        for selectors, block in blocks
+        if selector in [each.strip() for each in selectors.split(",")] and "--" in block
+    ]
 
 
 def _luminance(colour: str) -> float:
@@ -49,23 +68,24 @@ def _contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _colours(light: str, skin: str) -> dict[str, str]:
-    """The tokens in force, cascaded as the stylesheet does."""
-    colours = dict(_tokens(":root")[0])
-    for selector in (f"[data-skin={skin}]", f"[data-light={light}]"):
-        for block in _tokens(selector)[:1]:
-            colours.update(block)
+def _colours(theme: str, light: str, skin: str) -> dict[str, str]:
+    """The tokens in force, cascaded as the stylesheets do."""
+    colours: dict[str, str] = {}
+    for selector in (":root", f"[data-skin={skin}]", f"[data-light={light}]"):
+        for block in _tokens(theme, selector):
+            colours.update((name, value) for name, value in block.items() if value.startswith("#"))
     return colours
 
 
-def test_the_stylesheet_is_small_on_the_wire() -> None:
-    assert len(gzip.compress(CSS.encode(), 9)) <= 20 * 1024
+@EVERY_THEME
+def test_the_stylesheets_are_small_on_the_wire(theme: str) -> None:
+    assert len(gzip.compress(_sheets(theme).encode(), 9)) <= 20 * 1024
 
 
-def test_the_files_the_theme_names_exist() -> None:
-    theme = tomllib.loads((LANTERN / "theme.toml").read_text(encoding="utf-8"))
-    for file in (theme["stylesheet"], theme["icon"]):
-        assert (LANTERN / "static" / file).is_file()
+@EVERY_THEME
+def test_the_files_the_theme_names_exist(theme: str) -> None:
+    assert _sheets(theme)
+    assert (THEMES[theme] / "static" / str(_told(theme)["icon"])).is_file()
 
 
 @pytest.mark.parametrize("path", STYLESHEETS, ids=_name)
@@ -99,31 +119,33 @@ def test_static_files_a_template_names_exist(path: Path) -> None:
 
 def test_the_frame_takes_its_files_from_the_theme() -> None:
     frame = (ROOT / "core" / "yetan" / "templates" / "base.html").read_text(encoding="utf-8")
-    assert "static(theme.stylesheet)" in frame
+    assert "static(each)" in frame
     assert "static(theme.icon)" in frame
     assert "lantern" not in frame
 
 
-def test_old_phones_understand_the_stylesheet() -> None:
+@EVERY_THEME
+def test_old_phones_understand_the_stylesheets(theme: str) -> None:
     """Chrome 66, X5 and Safari 12 drop a rule with a selector or length they do not know."""
-    css = _without_comments(CSS)
+    css = _without_comments(_sheets(theme))
     unknown = re.findall(r":(?:has|is|where|focus-visible|focus-within)\b|(?<![\w-])(?:min|max|clamp)\(", css)
     unknown += re.findall(r"(?<![\w-])(?:gap|row-gap|column-gap|inset|aspect-ratio)\s*:", css)
     unknown += re.findall(r"@(?:layer|container|property|supports)\b|&", css)
     assert not unknown
 
 
-def test_night_by_choice_and_by_the_system_are_one_night() -> None:
-    (chosen,) = _tokens("[data-light=night]")
-    (followed,) = _tokens("[data-light=auto]")
-    assert chosen == followed
+@EVERY_THEME
+def test_night_by_choice_and_by_the_system_are_one_night(theme: str) -> None:
+    assert _tokens(theme, "[data-light=night]")[-1] == _tokens(theme, "[data-light=auto]")[-1]
 
 
-def test_night_and_contrast_win_over_every_skin() -> None:
-    changed = {name for skin in SKINS if skin for name in _tokens(f"[data-skin={skin}]")[0]}
-    assert changed
+@EVERY_THEME
+def test_night_and_contrast_win_over_every_skin(theme: str) -> None:
+    skins = [skin for skin in _told(theme).get("skins", []) if skin]
+    changed = {name for skin in skins for name in _tokens(theme, f"[data-skin={skin}]")[0]}
+    assert bool(changed) == bool(skins)
     for light in ("night", "contrast"):
-        assert changed <= set(_tokens(f"[data-light={light}]")[0])
+        assert changed <= set(_tokens(theme, f"[data-light={light}]")[-1])
 
 
 def _pairs() -> Iterator[tuple[str, str, float]]:
@@ -147,11 +169,10 @@ def _pairs() -> Iterator[tuple[str, str, float]]:
     yield "focus", "paper", 3.0
 
 
-@pytest.mark.parametrize("skin", SKINS)
-@pytest.mark.parametrize("light", LIGHTS)
-def test_words_and_edges_can_be_seen(light: str, skin: str) -> None:
-    """WCAG 1.4.3 and 1.4.11, for every light and skin."""
-    colours = _colours(light, skin)
+@pytest.mark.parametrize(("theme", "light", "skin"), LOOKS)
+def test_words_and_edges_can_be_seen(theme: str, light: str, skin: str) -> None:
+    """WCAG 1.4.3 and 1.4.11, for every theme, light and skin."""
+    colours = _colours(theme, light, skin)
     faint = {
         f"{text} on {ground}": round(ratio, 2)
         for text, ground, least in _pairs()
@@ -160,7 +181,8 @@ def test_words_and_edges_can_be_seen(light: str, skin: str) -> None:
     assert not faint
 
 
-def test_targets_are_large_enough_for_elder_hands() -> None:
+@EVERY_THEME
+def test_targets_are_large_enough_for_elder_hands(theme: str) -> None:
     """44 px, and 60 px in the elder view."""
-    assert _tokens(":root")[0]["--tap"] == "44px"
-    assert _tokens("[data-elder]")[0]["--tap"] == "60px"
+    assert [each["--tap"] for each in _tokens(theme, ":root") if "--tap" in each] == ["44px"]
+    assert [each["--tap"] for each in _tokens(theme, "[data-elder]") if "--tap" in each] == ["60px"]
