@@ -98,7 +98,7 @@ def test_upper_layers_win_and_originals_stay_in_reach(
     city.plugins = (plugin("lamps"), plugin("points"))
     assert drawn(city, "page.html") == "lamps"
     write(theme / "templates" / "page.html", "theme over {% include 'points:page.html' %}")
-    write(theme / "theme.toml", 'stylesheet = "look.css"\nicon = "look.svg"\nskins = ["", "red"]\n')
+    write(theme / "theme.toml", 'stylesheets = ["look.css"]\nicon = "look.svg"\nskins = ["", "red"]\n')
     write(theme / "static" / "look.css", "p {}")
     write(theme / "static" / "look.svg", "<svg/>")
     themed = replace(city.registry, theme=Theme("theme", "主题", "liuwan_theme"))
