@@ -20,6 +20,7 @@ from yetan import runtime
 from yetan.access import roles
 from yetan.act import Clock, system_clock
 from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
+from yetan.compiled import CompiledFiles
 from yetan.config import Configuration
 from yetan.db.connection import SERVING, UNHURRIED, Patience, connected, sqlite_path
 from yetan.db.upgrade import pending
@@ -84,7 +85,10 @@ async def running(
     registry = registry or assemble(configuration)
     calendar = _calendar(configuration)
     _check_data_folder(configuration)
-    load_catalogues(layer.folder / "locale" for layer in reversed(layers(configuration, registry)))
+    load_catalogues(
+        (layer.folder / "locale" for layer in reversed(layers(configuration, registry))),
+        CompiledFiles(configuration.data_dir / "compiled"),
+    )
     city = Runtime(
         configuration=configuration,
         registry=registry,

@@ -9,15 +9,15 @@ Values stand in a message as {name}. The one called `count` chooses among the fo
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from gettext import GNUTranslations
 from pathlib import Path
 from typing import TypeVar
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import PoFileError, read_po
-from babel.support import NullTranslations, Translations
+from yetan.compiled import CompiledFiles
 
 #: Every locale there may be, with its name in itself.
 LOCALES: Mapping[str, str] = {"zh_Hans": "简体中文", "zh_Hant": "繁體中文", "en": "English"}
@@ -30,7 +30,7 @@ _MONTHS = (
 M = TypeVar("M")
 
 _locale: ContextVar[str] = ContextVar("yetan_locale", default=DEFAULT_LOCALE)
-_catalogues: dict[str, NullTranslations] = {}
+_catalogues: dict[str, GNUTranslations] = {}
 
 
 def language_tag(locale: str) -> str:
@@ -55,7 +55,7 @@ def use_locale(locale: str) -> None:
     _locale.set(locale)
 
 
-def load_catalogues(folders: Iterable[Path]) -> None:
+def load_catalogues(folders: Iterable[Path], compiled: CompiledFiles) -> None:
     """Read the catalogues of `folders`, later ones winning.
 
     Raises `ConfigurationError` naming each file that is not a valid catalogue.
@@ -64,33 +64,43 @@ def load_catalogues(folders: Iterable[Path]) -> None:
     from yetan.errors import ConfigurationError
 
     problems: list[str] = []
-    found: dict[str, NullTranslations] = {}
+    found: dict[str, GNUTranslations] = {}
     for folder in folders:
         for locale in LOCALES:
             path = folder / locale / "LC_MESSAGES" / "messages.po"
             if not path.is_file():
                 continue
             try:
-                translations = _read(path, locale)
-            except (PoFileError, ValueError, OSError) as error:
+                translations = GNUTranslations(io.BytesIO(_compiled(path, locale, compiled)))
+            except (ValueError, OSError) as error:
                 problems.append(f"{path}: is not a valid catalogue: {error}")
                 continue
-            merged = found.setdefault(locale, translations)
-            if isinstance(merged, Translations) and merged is not translations:
-                merged.merge(translations)
+            if locale in found:
+                translations.add_fallback(found[locale])
+            found[locale] = translations
     if problems:
         raise ConfigurationError(problems)
     _catalogues.clear()
     _catalogues.update(found)
 
 
-def _read(path: Path, locale: str) -> Translations:
-    with path.open("rb") as stream:
-        catalogue = read_po(stream, locale=locale, abort_invalid=True)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Translations(compiled)
+def _compiled(path: Path, locale: str, kept: CompiledFiles) -> bytes:
+    """A catalogue as gettext reads it. Raises `ValueError` where it is not valid."""
+    name, source = f"{hashlib.sha256(str(path).encode()).hexdigest()}.mo", path.read_bytes()
+    compiled = kept.find(name, source)
+    if compiled is None:
+        # It takes longer to read a catalogue with Babel than to start all the rest.
+        from babel.messages.mofile import write_mo
+        from babel.messages.pofile import PoFileError, read_po
+
+        written = io.BytesIO()
+        try:
+            write_mo(written, read_po(io.BytesIO(source), locale=locale, abort_invalid=True))
+        except PoFileError as error:
+            raise ValueError(str(error)) from error
+        compiled = written.getvalue()
+        kept.keep(name, source, compiled)
+    return compiled
 
 
 def translate(message: str, /, **values: object) -> str:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from tests.core.tiny_city import PAGES, Browser, TinyCity, add_account
 
 from yetan import i18n
+from yetan.compiled import CompiledFiles
 from yetan.errors import ConfigurationError
 from yetan.plugins.declarations import NavigationItem, Page, Panel, Plugin, Theme
 from yetan.web import panels as panels_module
@@ -41,7 +42,7 @@ def browser(city: TinyCity) -> Iterator[Browser]:
 @pytest.fixture(autouse=True)
 def no_catalogues() -> Iterator[None]:
     yield
-    i18n.load_catalogues([])
+    i18n.load_catalogues([], CompiledFiles(Path()))
 
 
 def write(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from yetan.access.scope import holds
 from yetan.act import ANONYMOUS, Actor
+from yetan.compiled import CompiledFiles
 from yetan.config import City, Configuration
 from yetan.i18n import LOCALES, current_locale, in_form, month_name, translate, translate_count
 from yetan.layers import Layer, layers
@@ -206,7 +207,7 @@ class Templating:
             trim_blocks=False,
             extensions=["jinja2.ext.i18n", KeptParts],
             auto_reload=False,
-            bytecode_cache=CompiledTemplates(self.configuration.data_dir / "templates"),
+            bytecode_cache=CompiledTemplates(CompiledFiles(self.configuration.data_dir / "compiled")),
         )
         install: Any = environment
         install.install_gettext_callables(translate, translate_count, newstyle=True)
