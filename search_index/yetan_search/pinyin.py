@@ -11,7 +11,8 @@ import re
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from importlib import resources
 from itertools import islice
 
 from yetan_search.analysis import fold
@@ -31,40 +32,56 @@ _ALIKE = tuple(
 _SHORTEST_PART = 4
 
 
+class Readings:
+    """How words are read. `characters` has lines of a syllable, a tab and all the characters read so."""
+
+    def __init__(self, characters: str, phrases: Mapping[str, Syllables]) -> None:
+        self._characters = characters
+        self._phrases = phrases
+        #: Looked up in the text: as a mapping it would take twenty times its memory.
+        self._character = lru_cache(maxsize=4096)(self._read)
+
+    def of(self, word: str) -> Syllables:
+        """The syllables of a word, read as the longest phrases it is made of; () where a character has no reading."""
+        read: list[str] = []
+        start = 0
+        while start < len(word):
+            end = next((end for end in range(len(word), start + 1, -1) if word[start:end] in self._phrases), start + 1)
+            if end > start + 1:
+                read += self._phrases[word[start:end]]
+            elif reading := self._character(word[start]):
+                read.append(reading)
+            else:
+                return ()
+            start = end
+        return tuple(read)
+
+    def _read(self, character: str) -> str:
+        at = self._characters.find(character) if character not in "\t\n" and not character.isascii() else -1
+        return self._characters[self._characters.rfind("\n", 0, at) + 1 : at].partition("\t")[0] if at >= 0 else ""
+
+
 def syllables(word: str) -> Syllables:
     """The syllables of a word of Han characters, without tones, ü as v; () where one of them has no reading.
 
-    A word is read as the longest phrases it is made of, so that 银行 is yin hang. The readings (57 MB) are loaded
-    when first asked for.
+    A word is read as the longest phrases it is made of, so that 银行 is yin hang.
     """
-    phrases, characters = _readings()
-    read: list[str] = []
-    start = 0
-    while start < len(word):
-        end = next((end for end in range(len(word), start + 1, -1) if word[start:end] in phrases), start + 1)
-        if end > start + 1:
-            read += (_toneless(readings[0]) for readings in phrases[word[start:end]])
-        elif reading := characters.get(ord(word[start])):
-            read.append(_toneless(reading.partition(",")[0]))
-        else:
-            return ()
-        start = end
-    return tuple(read) if len(read) == len(word) else ()
+    return _readings().of(word)
 
 
 @cache
-def _readings() -> tuple[Mapping[str, Sequence[Sequence[str]]], Mapping[int, str]]:
-    """How phrases and single characters are read, as pypinyin knows them."""
-    from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
-
-    return PHRASES_DICT, PINYIN_DICT
-
-
-@cache
-def _toneless(syllable: str) -> str:
-    from pypinyin.contrib.tone_convert import to_normal
-
-    return str(to_normal(syllable, v_to_u=False))
+def _readings() -> Readings:
+    """What readings.tsv says, read when first asked for."""
+    table = resources.files("yetan_search").joinpath("readings.tsv").read_text(encoding="utf-8")
+    characters: list[str] = []
+    phrases: dict[str, Syllables] = {}
+    for line in table.splitlines(keepends=True):
+        read, _, what = line.rstrip("\n").partition("\t")
+        if " " not in read:
+            characters.append(line)
+        elif not line.startswith("#"):
+            phrases[what] = tuple(read.split(" "))
+    return Readings("".join(characters), phrases)
 
 
 @cache

@@ -16,7 +16,7 @@ from yetan.db.statements import fetch
 
 _CHANNEL = "yetan_deliveries"
 #: Seconds between looks whether another process, such as a command, has written to the SQLite file.
-_LOOK = 0.5
+_LOOK = 0.2
 
 #: Whether the running block tells of itself when it is done.
 _told_at_the_end: ContextVar[bool] = ContextVar("yetan_told_at_the_end", default=False)
