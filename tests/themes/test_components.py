@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,3 +156,14 @@ def test_days_of_other_years_carry_their_year(components: Any) -> None:
     assert ">2019年6月3日<" in components.moment(datetime(2019, 6, 3, 9, 30, tzinfo=UTC))
     assert components.moment("今晚19:30") == "今晚19:30"
     assert components.moment(None) == ""
+
+
+def test_columns_say_every_figure_and_the_highest_reaches_the_top(components: Any) -> None:
+    months = [{"label": "5月", "first": 8, "second": 2}, {"label": "6月", "first": 4, "second": 0}]
+    chart = components.columns(months, "提出", "销号", "各月提出和销号的件数")
+    assert "<title>各月提出和销号的件数</title>" in chart
+    assert "5月：提出 8，销号 2；6月：提出 4，销号 0；" in chart
+    heights = [float(each) for each in re.findall(r'<rect [^>]*height="([\d.]+)%"', chart)]
+    assert heights == [100.0, 25.0, 50.0, 0.0]
+    assert "style=" not in chart
+    assert components.columns([{"label": "7月", "first": 0, "second": 0}], "提出", "销号", "没有")

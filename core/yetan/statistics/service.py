@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from yetan.publication.models import PublicIssue
 
 RAISED = Metric("issues.raised", "提出", "件", "已公开的问题诉求，按提出的月份计")
-SUGGESTED = Metric("issues.suggested", "建议", "条", "已公开的意见建议，按提出的月份计（003-06 与问题分开）")
+#: Counted apart from problems (003-06).
+SUGGESTED = Metric("issues.suggested", "建议", "条", "已公开的意见建议，和问题分开数，按提出的月份计")
 RESOLVED = Metric("issues.resolved", "办结", "件", "已公开并办结的，按办结的月份计，含以前提出的")
 STRUCK_OFF = Metric("issues.struck_off", "销号", "件", "居民验收同意后销号的，按销号的月份计")
 DECLINED = Metric("issues.declined", "不予受理", "件", "说明了原因、不予受理的，按提出的月份计")
