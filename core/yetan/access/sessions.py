@@ -72,9 +72,11 @@ async def find_session(token: str, now: datetime) -> Session | None:
     Not live: idle longer than `session_idle_minutes`, older than `session_hours`, opened in the future, or the account
     is disabled.
     """
-    session = await Session.get_or_none(token_hash=_session_hash(token)).select_related("account")
-    if session is None:
+    found = await load(Session, "token_hash = ?", [_session_hash(token)])
+    if not found:
         return None
+    (session,) = found
+    (session.account,) = await load(Account, "id = ?", [session.account_id])
     idle_since = now - timedelta(minutes=current().configuration.server.session_idle_minutes)
     in_its_time = session.created_at <= now + _SLACK and now < session.expires_at
     if not in_its_time or session.seen_at < idle_since or not session.account.active:
