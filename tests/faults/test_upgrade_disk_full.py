@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.faults.upgrades import in_child
+from tests.children import in_child
 from tests.lamps import Package, fill, on_database, rows, run_upgrade
 from tests.postgresql import configuration_for
 

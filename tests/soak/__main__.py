@@ -69,7 +69,7 @@ def _writes(given: Given) -> Figures:
 _SURROUNDINGS = (
     "tests/faults/test_database_lost.py::test_a_restart_under_load_loses_nothing_that_was_acknowledged",
     "tests/faults/test_index_damage.py::test_bytes_altered_anywhere_break_no_page",
-    "tests/core/test_backup.py::test_what_was_acknowledged_before_a_backup_began_is_all_there_after_it_is_taken_back",
+    "tests/core/backup/test_taking_back.py::test_what_was_acknowledged_before_a_backup_began_is_all_there_after_it_is_taken_back",
 )
 
 
