@@ -321,7 +321,7 @@ def empty_database_url(request: pytest.FixtureRequest, database_kind: str, tmp_p
         yield f"sqlite://{tmp_path}/yetan.sqlite3"
         return
     cluster = request.getfixturevalue("postgresql_url")
-    with _database(cluster, database_of(cluster, "template1")) as url:
+    with database(cluster) as url:
         yield url
 
 
@@ -484,9 +484,9 @@ async def _sequences(connection: asyncpg.Connection) -> dict[str, int | None]:
 
 
 @contextmanager
-def _database(cluster: str, template: str) -> Iterator[str]:
-    """A new database that is a copy of the one named `template`, dropped after the block."""
-    url = copied(cluster, template)
+def database(cluster: str) -> Iterator[str]:
+    """The URL of a new database without any table, dropped after the block."""
+    url = copied(cluster, database_of(cluster, "template1"))
     try:
         yield url
     finally:

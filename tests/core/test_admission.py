@@ -9,13 +9,12 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message
 from tests.core.tiny_city import TinyCity
+from tests.databases import ONE_DATABASE
 
 from yetan.db.reading import read
 from yetan.plugins.declarations import Page
 from yetan.web import admission
 from yetan.web.request import Request
-
-ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 class Gated:

@@ -9,6 +9,8 @@ from html import unescape
 from typing import Any
 
 import pytest
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.issues.importing import carry_out, plan_import
 from yetan.issues.ledger import ledger_columns, parse_ledger
@@ -224,6 +226,7 @@ def test_what_is_not_published_is_not_found(town: Town) -> None:
     assert (found["items"], found["total"], found["next"]) == ([], 0, None)
 
 
+@BOTH_DATABASES
 def test_filters(town: Town) -> None:
     publish(
         town,
@@ -283,6 +286,7 @@ def test_a_search_says_what_it_looks_for(town: Town) -> None:
 # Paging
 
 
+@BOTH_DATABASES
 def test_every_issue_comes_once_while_others_are_published(town: Town) -> None:
     """Many share one instant; what is published meanwhile stands above or below, and moves nothing."""
     days = [f"2026-03-{1 + number // 4:02d} 08:00:00" for number in range(23)]
@@ -299,6 +303,7 @@ def test_every_issue_comes_once_while_others_are_published(town: Town) -> None:
     assert seen.index("A22") < seen.index("A0")
 
 
+@BOTH_DATABASES
 def test_every_result_comes_once_while_others_are_published_and_withdrawn(town: Town) -> None:
     publish(town, *(lamp(number) for number in range(13)))
     more = iter(range(100, 200))

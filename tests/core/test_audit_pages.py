@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.responses import PlainTextResponse, Response
 from tests.core.tiny_city import MORNING, Browser, TinyCity, add_account, add_unit
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.act import Act
 from yetan.audit import flood
@@ -112,6 +114,7 @@ def test_a_page_that_says_it_is_sensitive_records_each_look(browser: Browser, le
     assert left() == []
 
 
+@BOTH_DATABASES
 def test_nobody_sees_what_cannot_be_recorded_as_seen(browser: Browser, left: Left) -> None:
     table = "yetan_audit_record"
     browser.do(lambda: execute(f"ALTER TABLE {table} RENAME TO elsewhere"))
@@ -144,6 +147,7 @@ def test_tries_to_sign_in_are_recorded_one_by_one_until_the_door_is_shut(browser
     assert left() == [("sign_in.submit", "", f"refused {status}") for status in statuses]
 
 
+@BOTH_DATABASES
 def test_a_change_and_its_page_leave_one_record(browser: Browser, left: Left) -> None:
     token = browser.token()
     assert browser.submit("/desk/add", {"_token": token}).status_code == 200
@@ -157,6 +161,7 @@ def test_a_change_that_is_made_is_recorded_as_made_even_if_the_page_breaks(brows
     assert left() == [("tests.add", "Unit:2", "done")]
 
 
+@BOTH_DATABASES
 def test_a_change_that_is_taken_back_is_recorded_as_refused(browser: Browser, left: Left) -> None:
     assert browser.submit("/desk/refused", {"_token": browser.token()}).status_code == 409
     assert left() == [("plugin.refused", "", "refused 409")]

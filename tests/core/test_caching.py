@@ -13,6 +13,7 @@ import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from tests.core.test_pages_public import published
 from tests.core.tiny_city import PAGES, Browser, TinyCity, add_unit
+from tests.databases import ONE_DATABASE
 from tortoise.transactions import in_transaction
 
 from yetan.db.commits import after_commit
@@ -25,7 +26,6 @@ from yetan.web.caching import Asked, KeptPage, PageCache
 from yetan.web.display import Display
 from yetan.web.request import Request, set_cookie
 
-ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 LENGTH = 2000
 
 

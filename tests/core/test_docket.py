@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
+
 from yetan.issues.docket import CONFERENCE, items_of, standing
 from yetan.notices.models import Notice
 from yetan.testing import Town
 
 
+@BOTH_DATABASES
 def test_the_docket_lists_what_nobody_decided_with_the_villages_opinion(town: Town) -> None:
     waiting = town.report()
     sent_up = town.report(text="村里解决不了的一件事，要请镇里来看看。")
@@ -31,6 +35,7 @@ def test_another_townships_clerk_sees_an_empty_docket(town: Town) -> None:
     assert town.do(read) == 0
 
 
+@BOTH_DATABASES
 def test_the_standing_counts_what_is_on_schedule_and_what_is_late(town: Town) -> None:
     """003-05, 003-06: suggestions are another record and do not count."""
     for days, text in ((3, "头一件事情，三天后到期。"), (20, "第二件事情，二十天后到期。")):

@@ -6,6 +6,9 @@ from collections.abc import Awaitable
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
+
 from yetan.audit.models import AuditRecord
 from yetan.events.models import Delivery
 from yetan.issues.models import Category
@@ -92,6 +95,7 @@ def test_a_missing_calendar_is_said_loudly(town: Town) -> None:
     assert "2027 年的放假安排还没有数据" in page
 
 
+@BOTH_DATABASES
 def test_the_overview_counts(town: Town) -> None:
     town.report()
     page = town.browser("administrator").get("/admin").text
@@ -117,6 +121,7 @@ def test_a_unit_is_renamed_and_its_old_name_kept(town: Town) -> None:
     assert f'value="{"长" * 41}"' in wrong.text
 
 
+@BOTH_DATABASES
 def test_the_tree_is_walked(town: Town) -> None:
     admin = town.browser("administrator")
     assert "柳湾市" in admin.get("/admin/units").text
@@ -128,6 +133,7 @@ def test_the_tree_is_walked(town: Town) -> None:
     assert town.browser("local").get(f"/admin/units/{town.units['elsewhere']}").status_code == 404
 
 
+@BOTH_DATABASES
 def test_a_merged_unit_hands_its_open_issues_on_and_stays_merged(town: Town) -> None:
     issue = town.report()
     admin = town.browser("administrator")
@@ -255,6 +261,7 @@ def test_rules_of_a_township_are_its_own(town: Town) -> None:
 # Deliveries
 
 
+@BOTH_DATABASES
 def test_what_was_given_up_is_sent_again(town: Town) -> None:
     town.report()
     admin = town.browser("administrator")
@@ -275,6 +282,7 @@ def test_what_was_given_up_is_sent_again(town: Town) -> None:
 # Audit
 
 
+@BOTH_DATABASES
 def test_records_are_narrowed_and_paged(town: Town) -> None:
     clerk = town.accounts["clerk"].id
 

@@ -9,6 +9,8 @@ from datetime import date
 from typing import Any, TypeVar
 
 import pytest
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.access.models import Session
 from yetan.audit.models import AuditRecord
@@ -99,6 +101,7 @@ def test_what_was_typed_comes_back(town: Town) -> None:
     assert "已经有人用了" in taken.text
 
 
+@BOTH_DATABASES
 def test_accounts_are_found_by_name_and_sign_in_name(town: Town) -> None:
     admin = town.browser("administrator")
     assert "周明远" in admin.get("/admin/accounts?q=明远").text
@@ -169,6 +172,7 @@ def test_accounts_elsewhere_are_not_there(town: Town) -> None:
     assert "何其芳" not in local.get("/admin/accounts?q=何").text
 
 
+@BOTH_DATABASES
 def test_handing_over_moves_open_issues(town: Town) -> None:
     issue = town.report()
     issue = town.move(issue, "list", by="clerk", owner=town.accounts["village"].id)
@@ -199,6 +203,7 @@ def test_a_link_is_made_and_ended(town: Town) -> None:
     assert town.reload(link).until == date(2026, 5, 31)
 
 
+@BOTH_DATABASES
 def test_a_double_click_appoints_once(town: Town) -> None:
     """C54"""
     admin = town.browser("administrator")
@@ -237,6 +242,7 @@ def test_every_look_at_a_person_is_on_record(town: Town) -> None:
     ]
 
 
+@BOTH_DATABASES
 def test_erasing_asks_for_the_name_and_says_when_it_was_done(town: Town) -> None:
     """C74"""
     issue = town.report(text="我是柳三变，电话13800001234，路灯坏了。")

@@ -7,6 +7,8 @@ import re
 from datetime import timedelta
 
 from openpyxl import load_workbook
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.audit.models import AuditRecord
 from yetan.issues import acceptance
@@ -41,6 +43,7 @@ def feed_back(town: Town, issue: Issue) -> None:
     town.do(go)
 
 
+@BOTH_DATABASES
 def test_each_queue_holds_what_it_says_and_the_tabs_count_it(town: Town) -> None:
     reported = town.report(title="还没有人管的事")
     mine = town.report(title="由许秋生办的事")
@@ -62,6 +65,7 @@ def test_each_queue_holds_what_it_says_and_the_tabs_count_it(town: Town) -> None
     assert counts(town, "village") == [0, 4, 1, 1, 1, 1, 0]
 
 
+@BOTH_DATABASES
 def test_due_soon_follows_the_unit_s_rule(town: Town) -> None:
     issue = town.report()
     town.move(issue, "list", by="clerk", deadline=town.clock().date() + timedelta(days=10))
@@ -72,6 +76,7 @@ def test_due_soon_follows_the_unit_s_rule(town: Town) -> None:
     assert listed_in(town, "village", "due-soon") == [issue.number], "also once the reminder has gone out"
 
 
+@BOTH_DATABASES
 def test_a_queue_shows_only_what_lies_below_one_s_posts(town: Town) -> None:
     """C45: not the sibling's, not the neighbour township's."""
     issue = town.report()
@@ -117,6 +122,7 @@ def test_the_next_step_is_said_in_words(town: Town) -> None:
     assert "居民同意了，可以销号" in page("/desk/queue/awaiting").text
 
 
+@BOTH_DATABASES
 def test_pages_of_a_queue_show_each_issue_once_in_one_order(town: Town) -> None:
     """Keyset: with deadlines first, then without, and equal ones by id."""
     issues = [town.report(title=f"第{number}件") for number in range(7)]
@@ -163,6 +169,7 @@ def test_where_the_desk_leads(town: Town) -> None:
     assert town.browser().get("/desk").headers["location"].startswith("/sign-in")
 
 
+@BOTH_DATABASES
 def test_searching_finds_only_what_one_may_see(town: Town) -> None:
     issue = town.report(title="村口的路灯不亮")
     found = town.browser("clerk").get("/desk/search", params={"q": "路灯"}).text

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from PIL import Image
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.audit.models import AuditRecord
 from yetan.events.models import Event
@@ -95,6 +97,7 @@ def test_posting_what_was_not_drawn_is_refused_by_the_service(town: Town) -> Non
     assert town.reload(issue).state == "resolved"
 
 
+@BOTH_DATABASES
 def test_an_issue_goes_through_the_loop_by_the_desk_s_forms(town: Town) -> None:
     issue = town.report()
     values = {
@@ -236,6 +239,7 @@ def test_a_form_without_its_version_is_no_form_of_ours(town: Town) -> None:
         assert answer.status_code == 400, version
 
 
+@BOTH_DATABASES
 def test_a_form_sent_twice_acts_once(town: Town) -> None:
     """C54"""
     issue = town.report()
@@ -274,6 +278,7 @@ def test_owners_are_changed_within_reach_only(town: Town) -> None:
     assert town.reload(issue).owner_id == town.accounts["village"].id
 
 
+@BOTH_DATABASES
 def test_another_resident_a_photo_and_a_link_are_added(town: Town) -> None:
     issue, other = town.report(), town.report(title="桥栏杆断了", text="断了一根。")
     assert do(town, "village", issue, "raiser", name="林鹿鸣", phone="13900005678").status_code == 303

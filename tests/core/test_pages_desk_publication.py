@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 from PIL import Image
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.files.models import Attachment
 from yetan.files.service import add_photos
@@ -71,6 +73,7 @@ def test_the_reviewer_reads_the_draft_beside_the_original_and_what_was_hidden(to
     assert "手机号码1处" in original
 
 
+@BOTH_DATABASES
 def test_approving_publishes_the_reviewer_s_words(town: Town) -> None:
     issue = town.report()
     assert on_board(town, issue) is None

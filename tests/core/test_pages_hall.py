@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from tests.core.test_pages_public import published, strike_off
+from tests.databases import database_kind as database_kind
 
 from yetan.testing import Town
-
-
-@pytest.fixture
-def database_kind() -> str:
-    return "sqlite"
 
 
 def screen(town: Town, path: str, status: int = 200) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.act import SYSTEM, Act
 from yetan.files.images import PreparedImage
@@ -25,16 +27,6 @@ from yetan.rules.service import issue_document, set_value
 from yetan.testing import Town
 from yetan.units.models import Unit
 from yetan.units.service import merge_units, rename
-
-#: What a database decides is tried on both; how a page is drawn, on one.
-BOTH = pytest.mark.parametrize(
-    "database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
-)
-
-
-@pytest.fixture
-def database_kind(request: pytest.FixtureRequest) -> str:
-    return str(getattr(request, "param", "sqlite"))
 
 
 def publish(town: Town, issue: Issue, *, photos: list[int] | None = None) -> None:
@@ -103,7 +95,7 @@ def steps_in(text: str) -> list[tuple[str, str]]:
 # Nothing unpublished
 
 
-@BOTH
+@BOTH_DATABASES
 def test_nothing_unpublished_reaches_any_page(town: Town) -> None:
     """C50: a word that nobody approved stands on no public page, wherever it was written."""
     secret = {name: f"暗语{name}{number}" for number, name in enumerate("甲乙丙丁戊己庚辛壬癸子丑寅卯", start=100)}
@@ -167,7 +159,7 @@ def crawl(town: Town) -> dict[str, str]:
     return pages
 
 
-@BOTH
+@BOTH_DATABASES
 def test_a_withdrawn_issue_is_gone_at_once(town: Town) -> None:
     issue = published(town)
     assert numbers_in(page(town, "/issues")) == [issue.number]
@@ -197,7 +189,7 @@ def test_public_pages_carry_no_token_and_may_be_kept(town: Town) -> None:
 # The board and its figures
 
 
-@BOTH
+@BOTH_DATABASES
 def test_every_figure_leads_to_the_list_it_counts(town: Town) -> None:
     """003-06 and the look: a figure's link shows exactly what was counted."""
     lit = published(town)
@@ -228,7 +220,7 @@ def test_every_figure_leads_to_the_list_it_counts(town: Town) -> None:
     assert counted == {"提出": "4", "建议": "2", "办结": "2", "销号": "1", "不予受理": "1"}
 
 
-@BOTH
+@BOTH_DATABASES
 def test_the_street_has_a_lamp_for_each_problem_of_the_month(town: Town) -> None:
     strike_off(town, published(town))
     late = published(town)
@@ -254,7 +246,7 @@ def test_the_street_has_a_lamp_for_each_problem_of_the_month(town: Town) -> None
     assert lists["已销号"] == ["26-1"]
 
 
-@BOTH
+@BOTH_DATABASES
 def test_units_are_ranked_like_with_like_and_small_ones_left_out(town: Town) -> None:
     for _ in range(5):
         published(town)
@@ -302,7 +294,7 @@ async def spread(count: int) -> None:
             await PublicIssueScope.create(issue_id=row.issue_id, unit_id=ancestor, raised_at=at)
 
 
-@BOTH
+@BOTH_DATABASES
 @pytest.mark.parametrize("unit", ["", "village", "township", "city"])
 def test_paging_shows_every_issue_once_and_in_order(town: Town, unit: str) -> None:
     town.run(spread(57))
@@ -342,7 +334,7 @@ def test_a_position_survives_its_text() -> None:
         assert position_in(text) is None
 
 
-@BOTH
+@BOTH_DATABASES
 def test_lists_narrow_by_each_field(town: Town) -> None:
     here = published(town)
     there = published(town, unit=town.units["other"], category=None, kind="suggestion")
@@ -366,7 +358,7 @@ def test_lists_narrow_by_each_field(town: Town) -> None:
         assert numbers_in(page(town, "/issues", **query)) == [each.number for each in expected], query
 
 
-@BOTH
+@BOTH_DATABASES
 def test_a_unit_s_list_is_the_same_whichever_rows_are_walked(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     town.run(spread(6))
     at = datetime(2026, 2, 3, tzinfo=UTC)
@@ -501,7 +493,7 @@ def test_only_approved_photos_are_served(town: Town) -> None:
 # Search
 
 
-@BOTH
+@BOTH_DATABASES
 def test_search_without_an_index_answers_from_the_database_and_says_so(town: Town) -> None:
     issue = published(town)
     text = page(town, "/search", q="路灯")
@@ -590,7 +582,7 @@ def test_every_figure_is_defined(town: Town) -> None:
     assert "2026年5月" in text
 
 
-@BOTH
+@BOTH_DATABASES
 def test_rule_documents_can_be_searched_and_read(town: Town) -> None:
     """001-41, 001-42"""
 

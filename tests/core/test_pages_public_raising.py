@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.files import service as files
 from yetan.files.models import Attachment
@@ -21,16 +23,8 @@ from yetan.issues.service import RaiserInput
 from yetan.people.models import Person
 from yetan.testing import Browser, Town
 
-BOTH = pytest.mark.parametrize(
-    "database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
-)
 KEY = "a-key-drawn-by-the-form-0001"
 NO_MATCH = "编号和后四位（或者查询码）对不上"
-
-
-@pytest.fixture
-def database_kind(request: pytest.FixtureRequest) -> str:
-    return str(getattr(request, "param", "sqlite"))
 
 
 def jpeg(colour: str = "navy", size: tuple[int, int] = (40, 30)) -> bytes:
@@ -93,7 +87,7 @@ def slip(town: Town, issue: Issue) -> str:
 # Raising
 
 
-@BOTH
+@BOTH_DATABASES
 def test_anybody_raises_an_issue_and_gets_a_slip_that_opens_it(town: Town) -> None:
     browser = town.browser()
     assert "审核通过才在公开板上看得到" in browser.get("/raise?unit=village").text
@@ -128,7 +122,7 @@ def test_anybody_raises_an_issue_and_gets_a_slip_that_opens_it(town: Town) -> No
     assert town.browser().get(photos[0]).status_code == 404
 
 
-@BOTH
+@BOTH_DATABASES
 def test_a_form_sent_twice_is_one_issue_with_one_set_of_photos(town: Town) -> None:
     """C54"""
     browser = town.browser()
@@ -143,7 +137,7 @@ def test_a_form_sent_twice_is_one_issue_with_one_set_of_photos(town: Town) -> No
     assert len(stored(town)) == 1
 
 
-@BOTH
+@BOTH_DATABASES
 def test_an_issue_is_not_there_without_its_photos_nor_photos_without_the_issue(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +273,7 @@ def test_another_site_cannot_send_the_form(town: Town) -> None:
 # Following
 
 
-@BOTH
+@BOTH_DATABASES
 def test_a_number_takes_five_tries_a_day_and_all_failures_say_the_same(town: Town) -> None:
     issue = town.report()
     other = town.report(raisers=[RaiserInput("郝多余", "13911112222")])
@@ -404,7 +398,7 @@ def test_raisers_see_the_parties_words_and_none_of_the_staffs(town: Town) -> Non
 # Accepting and rating
 
 
-@BOTH
+@BOTH_DATABASES
 def test_a_raiser_without_account_accepts_and_rates(town: Town) -> None:
     issue = town.report()
     browser = town.browser()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 from tests.core.test_pages_public import accept, feed_back, published, resolve
+from tests.databases import ONE_DATABASE
 
 from yetan.publication.service import approve, withdraw
 from yetan.testing import Browser, Town
@@ -16,7 +17,6 @@ from yetan.web.fragments import Fragments
 from yetan.web.request import Request
 from yetan.web.templating import Templating
 
-ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 DISPLAYS = ("", "elder=1&size=large", "locale=en&light=night")
 
 

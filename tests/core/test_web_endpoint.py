@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 from tests.core.tiny_city import HOST, PAGES, SAME_ORIGIN, Browser, TinyCity, add_account, add_unit, say
+from tests.databases import BOTH_DATABASES
+from tests.databases import database_kind as database_kind
 
 from yetan.plugins.checks import check_pages
 from yetan.plugins.declarations import Page
@@ -130,6 +132,7 @@ def test_whoever_is_not_signed_in_is_sent_to_sign_in(browser: Browser) -> None:
     assert browser.get("/api/v1/mine").json()["error"]["code"] == "unauthorized"
 
 
+@BOTH_DATABASES
 def test_scope_of_a_row(browser: Browser) -> None:
     """C45: visible or not found; visible but beyond the post's units: refused; within: served."""
 
@@ -167,6 +170,7 @@ def test_a_page_about_nothing_in_particular_asks_for_its_permission_anywhere(bro
     assert browser.get("/desk/mend").status_code == 200
 
 
+@BOTH_DATABASES
 def test_a_post_that_ended_grants_nothing(city: TinyCity, browser: Browser) -> None:
     async def setting() -> int:
         unit = await add_unit("T")

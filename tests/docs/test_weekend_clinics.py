@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from tests.databases import ONE_DATABASE
 
 from yetan.act import SYSTEM, Act
 from yetan.db.statements import fetch
@@ -36,7 +37,6 @@ CLINIC = {
     "seen": "46",
     "contact": "13800001234",
 }
-ONE_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 LIST, DESK = "/records/clinic", "/desk/records/clinic"
 
 
