@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 
-from yetan_search.dictionary import dictionary
-
 #: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
 QUERY_LENGTH = 200
 #: Longer runs of letters or digits are cut: they are data, not words.
@@ -126,6 +124,9 @@ class Analysis:
     """Cuts text into terms. `words` are the town's own: places, units, local expressions."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
+        # A site that nobody searches needs none.
+        from yetan_search.dictionary import dictionary
+
         self._dictionary = dictionary()
         for word in words:
             if folded := fold(word).strip():

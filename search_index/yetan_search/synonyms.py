@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 
 from yetan.api import rings_in
@@ -23,6 +23,11 @@ def shipped() -> tuple[Ring, ...]:
 
 def synonyms_with(own: Iterable[Ring]) -> Synonyms:
     """The shipped rings and the town's `own`."""
+    return _joined(tuple(own))
+
+
+@lru_cache(maxsize=1)
+def _joined(own: tuple[Ring, ...]) -> Synonyms:
     return Synonyms((*shipped(), *own))
 
 

@@ -29,11 +29,14 @@ def bare() -> ASGIApp:
 
 
 def town(configuration: str, now: str, worker: bool) -> ASGIApp:
-    """The town, at a time that stands, so that a filled database is never out of date."""
-    from yetan.app import build_app
+    """The town, at a time that stands, so that a filled database is never out of date. Made as `yetan serve` does."""
+    from yetan.imports import kept_for_good
 
-    standing = datetime.fromisoformat(now)
-    return build_app(pickle.loads(base64.b64decode(configuration)), lambda: standing, worker=worker)
+    with kept_for_good():
+        from yetan.app import build_app
+
+        standing = datetime.fromisoformat(now)
+        return build_app(pickle.loads(base64.b64decode(configuration)), lambda: standing, worker=worker)
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from yetan.db.connection import SERVING
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.heartbeat import beating
+from yetan.imports import kept_for_good
 from yetan.log import log
 from yetan.plugins import quarantine
 from yetan.plugins.guarding import Failure
@@ -74,7 +75,8 @@ def serve(
     _end_with_parent()
     if stalled:
         _put_into_quarantine(configuration, *stalled.split(" ", 1))
-    app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
+    with kept_for_good():
+        app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
     _serve(app, host, port)
 
 
