@@ -1,6 +1,6 @@
 # The two commands of the README, and what stands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test previous bench docs check format clean
+.PHONY: help install demo test previous bench catalogues docs check format clean
 
 CITY ?= sanming
 PORT ?= 8000
@@ -51,6 +51,9 @@ FIGURES ?= var/bench.json
 bench: install ## Pages, writes, search beside the bare page and the raw driver (SIZES=, DATABASES=, PARTS=); fails for a missed target.
 	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)" --databases "$(DATABASES)" $(if $(PARTS),--parts "$(PARTS)") \
 		--figures "$(FIGURES)"
+
+catalogues: install ## New messages into the catalogues; fails where one has no words yet.
+	@$(BIN)/python -m yetan.messages supervision whoosh lantern seal
 
 docs: install ## The documentation, in var/docs; a warning is an error.
 	@$(BIN)/python docs/reference.py

@@ -6,8 +6,9 @@ A message is a sentence in Simplified Chinese, and found where it stands:
 - in code in `_("...")`, `message_ids("...")`, in whatever is given to an error (`Refused("...")`) or to a declaration
   that has a label (`Field("owner", "责任人")`).
 
-What is said with a `count` has a form for each number in languages that tell them apart. `python -m yetan.messages`
-brings the core's catalogues up to what it says, `yetan plugin messages` those of a plugin.
+What is said with a `count` has a form for each number in languages that tell them apart. `yetan plugin messages` brings
+a plugin's catalogues up to what it says; `python -m yetan.messages` does so for the core and for plugins named to it,
+with words proposed for Traditional Chinese. The English ones are for a person to write.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import ast
 import re
 import string
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -265,11 +267,12 @@ def places(text: str) -> frozenset[str]:
 
 
 def renew(
-    folder: Path, said: Iterable[MessageId], proposals: Proposals | None = None, known: Iterable[str] = ()
+    folder: Path, said: Iterable[MessageId], proposals: Proposals | None = None, known: Collection[str] = ()
 ) -> Mapping[Path, list[str]]:
     """Give each catalogue the messages it lacks, with the words proposed for its locale, and take out what nobody says.
 
-    What is `known` elsewhere need not be here. Returns by file what words are to be found for.
+    What is `known` elsewhere need not be here; where it is, other words take the place of those. Returns by file what
+    words are to be found for.
     """
     wanted = {first_form(each): each for each in said}
     found: dict[Path, list[str]] = {}
@@ -277,10 +280,10 @@ def renew(
         before = {_id(each): each for each in read_catalogue(path, locale) if each.id}
         catalogue = Catalog(locale)
         chosen = before.keys() if locale == DEFAULT_LOCALE else (wanted.keys() - set(known)) | before.keys()
-        for text in sorted(chosen & wanted.keys()):
+        for text in sorted(chosen & (wanted.keys() | set(known))):
             message = before.get(text)
             if message is None or not _words(message):
-                message = _new(text, wanted[text], catalogue.num_plurals, (proposals or {}).get(locale))
+                message = _new(text, wanted.get(text, text), catalogue.num_plurals, (proposals or {}).get(locale))
             catalogue[message.id] = message
         _write(path, catalogue)
         found[path] = [_id(each) for each in catalogue if each.id and not _words(each)]
@@ -300,21 +303,25 @@ def _write(path: Path, catalogue: Catalog) -> None:
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Content-Transfer-Encoding: 8bit\\n"\n'
         f'"Language: {catalogue.locale_identifier}\\n"\n"Plural-Forms: {catalogue.plural_forms}\\n"\n\n'
     )
-    with path.open("wb") as stream:
-        stream.write(head.encode())
-        write_po(stream, catalogue, width=0, omit_header=True)
+    written = BytesIO()
+    write_po(written, catalogue, width=0, omit_header=True)
+    path.write_bytes(head.encode() + written.getvalue().rstrip() + b"\n")
 
 
 def traditional() -> Callable[[str], str]:
-    """Turns Simplified characters into Traditional ones, as OpenCC knows them. A person reads what it proposes."""
+    """Turns Simplified characters into Traditional ones. A person reads what it proposes.
+
+    Characters alone: the words of government stay the mainland's. OpenCC's "s2t" writes 爲 and 覈, as hardly anybody
+    does, and "s2twp" puts Taiwan's words in their place.
+    """
     from opencc import OpenCC
 
-    converter = OpenCC(_CONVERSION)
-    return lambda text: str(converter.convert(text))
+    converter = OpenCC("s2hk")
+    return lambda text: str(converter.convert(text)).translate(_AS_WRITTEN)
 
 
-#: Characters alone, as the mainland writes them in Traditional: words stay what they are.
-_CONVERSION = "s2t"
+#: Where Hong Kong's printed forms differ from what people write there and in Taiwan alike.
+_AS_WRITTEN = str.maketrans("説閲户啓", "說閱戶啟")
 
 
 def core_messages() -> frozenset[MessageId]:
@@ -326,9 +333,15 @@ def core_messages() -> frozenset[MessageId]:
 CORE = Path(__file__).parent
 
 
-def main() -> int:
-    """Bring the core's catalogues up to what it says; 1 where words are missing."""
-    found = renew(CORE, core_messages(), {"zh_Hant": traditional()})
+def main(plugins: Sequence[str]) -> int:
+    """Bring the catalogues of the core and of the named plugins up to what they say; 1 where words are missing."""
+    from yetan.plugins.checking import find
+    from yetan.plugins.messages import renew_catalogues
+
+    proposals = {"zh_Hant": traditional()}
+    found = dict(renew(CORE, core_messages(), proposals))
+    for examined in (each for name in plugins for each in find(name)):
+        found |= renew_catalogues(examined.plugin, examined.registry, proposals)
     for path, missing in found.items():
         print(f"{path}: {len(missing)} without words")
         for each in missing:
@@ -337,4 +350,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import metadata, resources
 
+from yetan.api import translate as _
 from yetan_search import ranking
 from yetan_search.analysis import Analysis, fold
 
@@ -39,15 +40,14 @@ class Making:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     def due(self, wanted: Making) -> str:
-        """Why an index made this way should be made as `wanted`, in Chinese; "" where they are the same."""
+        """Why an index made this way should be made as `wanted`; "" where they are the same."""
         if self.fingerprint != wanted.fingerprint:
-            return "分词和排序的办法已经更新，索引还是旧的"
+            return _("分词和排序的办法已经更新，索引还是旧的")
         new, gone = set(wanted.words) - set(self.words), set(self.words) - set(wanted.words)
         if not new and not gone:
             return ""
-        named = "、".join(sorted(new or gone)[:_NAMED])
-        more = "等" if len(new or gone) > _NAMED else ""
-        return f"词典变了：新增 {len(new)} 个词，去掉 {len(gone)} 个词（{named}{more}）"
+        named = _("、").join(sorted(new or gone)[:_NAMED]) + (" …" if len(new or gone) > _NAMED else "")
+        return _("词典变了：新增 {new} 个词，去掉 {gone} 个词（{named}）", new=len(new), gone=len(gone), named=named)
 
 
 def making_of(words: Iterable[str]) -> Making:
