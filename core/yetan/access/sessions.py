@@ -9,7 +9,7 @@ from yetan.access.passwords import check_password, hash_password, needs_rehash, 
 from yetan.access.secrets import keyed_hash, new_token
 from yetan.access.throttle import attempt, forgive
 from yetan.act import Act, Actor, Grant
-from yetan.db.reading import load, read
+from yetan.db.reading import read, stored
 from yetan.errors import Invalid, NotFound
 from yetan.i18n import message_ids
 from yetan.people.models import Account, Person
@@ -24,23 +24,27 @@ _SEEN_EVERY = timedelta(minutes=1)
 LINK_VALID, _SLACK = timedelta(hours=24), timedelta(minutes=5)
 
 
-_POSTS = """
-SELECT post.id, post.role, post.unit_id, unit.parent_id
-FROM yetan_post post JOIN yetan_unit unit ON unit.id = post.unit_id
-WHERE post.account_id = ? AND post.since <= ? AND (post.until IS NULL OR post.until >= ?) ORDER BY post.id"""
+_PERSON_AND_POSTS = """
+SELECT person.*, post.id AS post_id, post.role, post.unit_id AS post_unit, unit.parent_id
+FROM yetan_person person
+LEFT JOIN yetan_post post ON post.account_id = ? AND post.since <= ? AND (post.until IS NULL OR post.until >= ?)
+LEFT JOIN yetan_unit unit ON unit.id = post.unit_id
+WHERE person.id = ? ORDER BY post.id"""
 
 
 async def actor_of(account: Account, today: date) -> Actor:
     """The actor an account is: its person and the grants of the posts it holds on `today`, a date in the city."""
-    (person,) = await load(Person, "id = ?", [account.person_id])
+    rows = await read(_PERSON_AND_POSTS, [account.id, today, today, account.person_id])
+    person = stored(Person, rows[0])
     account.person = person
     return Actor(
         name=person.name or account.username,
         account_id=account.id,
         person_id=account.person_id,
         grants=tuple(
-            Grant(post["role"], post["unit_id"], post["id"], whole_city=post["parent_id"] is None)
-            for post in await read(_POSTS, [account.id, today, today])
+            Grant(row["role"], row["post_unit"], row["post_id"], whole_city=row["parent_id"] is None)
+            for row in rows
+            if row["post_id"] is not None
         ),
     )
 

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+from typing import Any
 
-#: What waits for the outermost transaction of the running task; None outside of any.
-_waiting: ContextVar[list[Callable[[], None]] | None] = ContextVar("yetan_after_commit", default=None)
+
+@dataclass(slots=True)
+class _Transaction:
+    """An outermost transaction: the client of its statements, and what waits for its commit."""
+
+    client: Any
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+
+
+#: The outermost transaction of the running task; None outside of any.
+_transaction: ContextVar[_Transaction | None] = ContextVar("yetan_transaction", default=None)
+
+
+def client_within() -> Any:
+    """The client of the transaction this is called in; None outside of any."""
+    transaction = _transaction.get()
+    return transaction and transaction.client
 
 
 def after_commit(call: Callable[[], None]) -> None:
@@ -14,22 +31,22 @@ def after_commit(call: Callable[[], None]) -> None:
 
     It must not raise, and sees to what can be lost: a process killed between commit and call leaves it undone.
     """
-    waiting = _waiting.get()
-    if waiting is None:
+    transaction = _transaction.get()
+    if transaction is None:
         call()
-    elif call not in waiting:
-        waiting.append(call)
+    elif call not in transaction.waiting:
+        transaction.waiting.append(call)
 
 
-def begun() -> Token[list[Callable[[], None]] | None]:
+def begun(client: Any) -> Token[_Transaction | None]:
     """An outermost transaction begins; for the databases' clients alone. The token is for `ended`."""
-    return _waiting.set([])
+    return _transaction.set(_Transaction(client))
 
 
-def ended(token: Token[list[Callable[[], None]] | None], *, committed: bool) -> None:
+def ended(token: Token[_Transaction | None], *, committed: bool) -> None:
     """That transaction ended: call what waited for its commit."""
-    waiting = _waiting.get() or []
-    _waiting.reset(token)
-    if committed:
-        for call in waiting:
+    transaction = _transaction.get()
+    _transaction.reset(token)
+    if committed and transaction is not None:
+        for call in transaction.waiting:
             call()

@@ -15,6 +15,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
 from tortoise.context import TortoiseContext
 
+from yetan.db import commits
 from yetan.errors import ConfigurationError
 
 
@@ -133,7 +134,12 @@ async def connected(
 
 def is_postgres() -> bool:
     """Whether the open database is PostgreSQL."""
-    return bool(get_connection("default").capabilities.dialect == "postgres")
+    return bool(client().capabilities.dialect == "postgres")
+
+
+def client() -> Any:
+    """The open database's client: that of the caller's transaction, if there is one. Tortoise looks longer for it."""
+    return commits.client_within() or get_connection("default")
 
 
 @lru_cache(maxsize=512)

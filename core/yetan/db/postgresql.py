@@ -60,7 +60,9 @@ async def _acquire(client: AsyncpgDBClient) -> Any:
                 if client._pool is None:
                     await client.create_connection(with_db=True)
         assert client._pool is not None
-        return await client._pool.acquire(timeout=max(left[0], _AT_ONCE) if left else client.extra["timeout"])
+        # The pool's own timeout would make a task of each acquiring.
+        async with asyncio.timeout(max(left[0], _AT_ONCE) if left else client.extra["timeout"]):
+            return await client._pool.acquire()
     except TimeoutError as error:
         raise DBConnectionError("no connection to the database became free in time") from error
     except OSError as error:
@@ -126,7 +128,7 @@ class PooledTransaction(TransactionContextPooled):
         except BaseException:
             await self._leave()
             raise
-        self._begun = commits.begun()
+        self._begun = commits.begun(self.client)
         return self.client  # type: ignore[no-any-return]
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
@@ -196,6 +198,14 @@ class ServerTransaction(TransactionWrapper, ServerClient):
     def _in_transaction(self) -> TransactionContext:
         transaction: Any = ServerTransaction(self)
         return NestedTransactionContext(transaction)
+
+    async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        try:
+            async with self._lock:
+                found: Sequence[asyncpg.Record] = await self._connection.fetch(numbered(statement), *values)
+                return found
+        except Exception as error:
+            return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
 
     async def commit(self) -> None:
         try:

@@ -38,7 +38,7 @@ _QUESTIONS = ("SELECT", "WITH")
 #: A change of at most so many values is one of a few rows, by their keys.
 _FEW = 100
 #: After so many statements made here one goes to the thread, so that others have their turn.
-_IN_A_ROW = 16
+_IN_A_ROW = 50
 
 
 def statements_of(script: str) -> Iterator[str]:
@@ -131,7 +131,7 @@ class ImmediateTransactionContext(SqliteTransactionContext):
             if self._trxlock.locked():
                 self._trxlock.release()
             raise
-        self._begun = commits.begun()
+        self._begun = commits.begun(client)
         return client
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:

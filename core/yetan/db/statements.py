@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
-from tortoise.backends.base.client import TransactionalDBClient
-from tortoise.connection import get_connection
 from tortoise.transactions import in_transaction
 
-from yetan.db.connection import is_postgres
+from yetan.db import commits
+from yetan.db.connection import client, is_postgres
 
 
 def inside_transaction() -> bool:
     """Whether the caller is in a transaction."""
-    return isinstance(get_connection("default"), TransactionalDBClient)
+    return commits.client_within() is not None
 
 
 def whole() -> AbstractAsyncContextManager[object]:
@@ -42,14 +41,12 @@ def locked() -> str:
 
 async def fetch(statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Run `statement` in the current transaction, if any, and return its rows. No ? may stand in a literal."""
-    client: Any = get_connection("default")
-    rows = await client.rows(statement, values)
+    rows = await client().rows(statement, values)
     # Taken by position: looking each column up by its name, as dict(row) does, takes longer than the question.
     return [dict(zip(row.keys(), row, strict=True)) for row in rows]
 
 
 async def execute(statement: str, values: Sequence[Any] = ()) -> int:
     """Run `statement` and return how many rows it touched."""
-    client: Any = get_connection("default")
-    touched: int = await client.touched(statement, values)
+    touched: int = await client().touched(statement, values)
     return touched
