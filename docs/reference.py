@@ -1,4 +1,4 @@
-"""Writes the pages that are made of the code: hooks from `yetan.hookspecs`, quality from the rules of `plugin check`.
+"""Writes the pages that are made of the code: hooks, the names of `yetan.api`, templates, the rules of `plugin check`.
 
 python docs/reference.py          # says whether the page is what it should be
 python docs/reference.py --write  # writes it
@@ -16,10 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from yetan import hookspecs
+from tortoise import Model
+
+from yetan import api, hookspecs
 from yetan.config import Configuration
 from yetan.plugins.checking import LEVELS, RULES
+from yetan.plugins.checks import column_names
 from yetan.records.kind import RecordKind
+from yetan.web.forms import FieldKind
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "plugins"
@@ -93,7 +97,158 @@ def _element(annotation: Any) -> type[Any]:
 
 def pages() -> dict[Path, str]:
     """Each page with what it should say."""
-    return {FOLDER / "hooks.md": hook_page(), FOLDER / "quality.md": quality_page()}
+    return {
+        FOLDER / "hooks.md": hook_page(),
+        FOLDER / "api.md": api_page(),
+        FOLDER / "templates.md": template_page(),
+        FOLDER / "quality.md": quality_page(),
+    }
+
+
+_API = """\
+# yetan.api
+
+Generated from `yetan.api` by `docs/reference.py`. All that a plugin imports stands here, and in
+[hooks](hooks.md) what hooks return. `from yetan.api import ...` is the only import of Yetan that a plugin makes.
+"""
+
+#: What belongs together; what is named nowhere comes last.
+_TOGETHER = {
+    "A plugin": ("Plugin", "hookimpl", "API_VERSION", "ConfigurationError"),
+    "What is kept": ("Record", "UnitRecord", "Privacy", "Sum", "PublicRecord", "published"),
+    "Pages and forms": (
+        "Request",
+        "Field",
+        "Form",
+        "submit",
+        "NotDone",
+        "clean",
+        "attempt",
+        "translate",
+        "message_ids",
+    ),
+    "Refusals": ("YetanError", "Invalid", "Refused", "Conflict", "NotFound", "Forbidden", "TooMany"),
+    "Who acts, and what they may": (
+        *("Act", "Actor", "ANONYMOUS", "SYSTEM", "visible", "may", "require", "holds", "granted_units"),
+        *("accounts_in", "posts_on"),
+    ),
+    "Changes": ("change", "emit", "Event", "notify", "Message", "set_due", "record", "add_to_counters", "CounterKey"),
+    "The city": ("current", "Runtime", "Clock", "value_of", "month_of", "ancestors_of", "subtree_of"),
+    "Rows of the core": ("Issue", "Unit", "Person", "Account", "Post", "Link", "Household"),
+}
+
+
+def api_page() -> str:
+    """The names of `yetan.api` that are no hook's return."""
+    known = {hook.returns.__name__ for hook in hooks()}
+    rest = [name for name in api.__all__ if name not in known and not any(name in each for each in _TOGETHER.values())]
+    parts = [_API]
+    for title, names in {**_TOGETHER, "Search, and others": rest}.items():
+        parts.append(f"## {title}\n")
+        parts += [_name(name, getattr(api, name)) for name in names if name not in known]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _name(name: str, value: Any) -> str:
+    if isinstance(value, type) and issubclass(value, Model):
+        return "\n".join([f"({name})=", f"### {name}", "", inspect.getdoc(value) or "", "", *_columns(value), ""])
+    if inspect.isclass(value) and value.__module__.startswith("yetan"):
+        return _class(value, 3)
+    if inspect.isfunction(value):
+        signature = str(inspect.signature(value)).replace("'", "").replace("yetan.", "")
+        awaited = "async " if inspect.iscoroutinefunction(value) else ""
+        said = inspect.getdoc(value) or ""
+        return "\n".join([f"### {name}", "", "```text", f"{awaited}{name}{signature}", "```", "", said, ""])
+    said = f"`{value!r}`" if isinstance(value, str) else _OTHERS.get(name, "")
+    return "\n".join([f"### {name}", "", said, ""])
+
+
+_OTHERS = {
+    "ANONYMOUS": "The `Actor` that is nobody in particular: a visitor who has not signed in.",
+    "SYSTEM": "The `Actor` of jobs, subscribers and the operator's commands.",
+    "hookimpl": "Marks a function of the module that `Plugin.hooks` names as an implementation of a hook.",
+    "CounterKey": '`(metric, unit, top category, month)`: category 0: all; month `""` all time, or as in `2026-11`.',
+    "Clock": "A function that gives the present instant, aware and in UTC.",
+    "Facet": "One of `FACETS`.",
+    "FACETS": "What results can be counted and narrowed by.",
+}
+
+
+def _columns(model: type[Any]) -> list[str]:
+    """A table of a model's columns with their tags, of a base those of all that are made of it."""
+    if model._meta.abstract:
+        return [f"Columns: {', '.join(f'`{name}`' for name in sorted(model._meta.fields_map))}."] * bool(
+            model._meta.fields_map
+        )
+    tags = model.privacy.tags()
+    return ["| column | tag |", "|---|---|", *(f"| `{name}` | {tags[name]} |" for name in sorted(column_names(model)))]
+
+
+TEMPLATES = ROOT / "core" / "yetan" / "templates"
+_COMMENT = re.compile(r"\{#-?\s*(.*?)\s*-?#\}", re.DOTALL)
+_COMPONENT = re.compile(r"\{#-?\s*(.*?)\s*-?#\}\s*\{%-? macro (.+?) -?%\}", re.DOTALL)
+_TEMPLATES = """\
+# Templates
+
+Generated from `core/yetan/templates` by `docs/reference.py`. Templates are [Jinja](https://jinja.palletsprojects.com)'s,
+autoescaped; a name that is not there fails the page. Yours stand in `templates/<plugin>/` of your package. A page for
+residents extends `base.html`, one of the desk `desk.html`; both have the blocks listed under them. The smallest page:
+
+```html+jinja
+{%- extends "base.html" -%}
+{%- import "components.html" as c -%}
+{% block title %}{{ _("约好了") }}{% endblock %}
+{% block content %}
+<h1>{{ _("约好了") }}</h1>
+{% endblock %}
+```
+
+| in every template | what it is |
+|---|---|
+| `_("文字")` | the message in the reader's language; with values in it, `{% trans %}...{{ n }}...{% endtrans %}` |
+| `url("haircuts.book", id=1)` | the address of a page by its name ([those of a kind of record](smallest.md)) |
+| `csrf_field()`, `key_field()` | the two hidden fields of every form that changes something; `c.post_form` has them |
+| `static("file.css")` | the address of a static file, with its hash |
+| `actor`, `city`, `display` | who reads, what the city is called, how pages are shown |
+| `x \\| number` | a grouped number |
+
+## Parts of pages
+
+`{%- import "components.html" as c -%}`, then `{{ c.button(_("保存")) }}`; those with a body as
+`{% call c.section(_("措施")) %}...{% endcall %}`.
+"""
+
+
+_BASES = """\
+## Blocks
+
+Every template of the core begins with a comment that tells what it is given; `yetan templates which public/record.html`
+prints where one lies, and how yours takes its place is told [here](how-to/template.md). The blocks of those that pages
+extend; `desk.html` has those of `base.html` as well:
+"""
+
+
+def template_page() -> str:
+    """The parts of pages, and the blocks of what pages extend."""
+    parts = [_TEMPLATES]
+    source = (TEMPLATES / "components.html").read_text(encoding="utf-8")
+    groups = re.split(r"\{#- -{4} (.*?) -+ -#\}", source)
+    for title, text in zip(groups[1::2], groups[2::2], strict=True):
+        macros = [
+            f"{signature}\n    {_unwrapped(said.rpartition('{#-')[2])}" for said, signature in _COMPONENT.findall(text)
+        ]
+        if macros:
+            parts.append("\n".join([f"### {title}", "", "```text", *macros, "```", ""]))
+    parts.append(_BASES)
+    for name in ("base.html", "desk.html"):
+        text = (TEMPLATES / name).read_text(encoding="utf-8")
+        blocks = dict.fromkeys(re.findall(r"\{%-? block (\w+)", text))
+        parts.append(f"- `{name}`: {', '.join(f'`{block}`' for block in blocks)}")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _unwrapped(text: str) -> str:
+    return "\n    ".join(line.strip() for line in text.lstrip("- ").splitlines())
 
 
 _QUALITY = """\
@@ -169,13 +324,13 @@ def _user(path: Path) -> str:
     return f"`{package}`"
 
 
-def _class(declared: type[Any]) -> str:
-    lines = [f"({declared.__name__})=", f"## {declared.__name__}", "", inspect.getdoc(declared) or "", ""]
+def _class(declared: type[Any], level: int = 2) -> str:
+    lines = [f"({declared.__name__})=", f"{'#' * level} {declared.__name__}", "", inspect.getdoc(declared) or "", ""]
     if dataclasses.is_dataclass(declared):
         remarks = _remarks(declared)
         lines += ["| field | type | unless given |", "|---|---|---|"]
         for field in dataclasses.fields(declared):
-            kind = str(field.type).replace("|", "\\|")
+            kind = str(field.type).replace("FieldKind", " | ".join(get_args(FieldKind))).replace("|", "\\|")
             lines.append(f"| `{field.name}` | `{kind}` | {_default(field)} |")
         lines += ["", *(f"`{name}`: {text}\n" for name, text in remarks.items())]
     else:

@@ -4,6 +4,7 @@ What is not listed in `__all__` may change without notice. The listed names foll
 """
 
 from yetan.access.scope import granted_units, holds, may, require, visible
+from yetan.access.throttle import attempt
 from yetan.act import ANONYMOUS, SYSTEM, Act, Actor, Clock
 from yetan.audit.service import record
 from yetan.db.change import change
@@ -54,7 +55,8 @@ from yetan.plugins.declarations import (
 from yetan.plugins.registry import API_VERSION
 from yetan.privacy import Privacy
 from yetan.records.kind import RecordKind, Sum
-from yetan.records.models import UnitRecord
+from yetan.records.models import PublicRecord, UnitRecord
+from yetan.records.service import published
 from yetan.rules.service import value_of
 from yetan.runtime import Runtime, current
 from yetan.search import (
@@ -80,6 +82,7 @@ from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of
 from yetan.web.forms import Field, Form, clean
 from yetan.web.request import Request
+from yetan.web.submitting import NotDone, submit
 
 __all__ = [
     "ANONYMOUS",
@@ -113,6 +116,7 @@ __all__ = [
     "Message",
     "Metric",
     "NavigationItem",
+    "NotDone",
     "NotFound",
     "NoticeChannel",
     "NoticeKind",
@@ -123,6 +127,7 @@ __all__ = [
     "Plugin",
     "Post",
     "Privacy",
+    "PublicRecord",
     "Record",
     "RecordKind",
     "Refused",
@@ -150,6 +155,7 @@ __all__ = [
     "accounts_in",
     "add_to_counters",
     "ancestors_of",
+    "attempt",
     "change",
     "clean",
     "current",
@@ -164,11 +170,13 @@ __all__ = [
     "notify",
     "person_scope",
     "posts_on",
+    "published",
     "reached",
     "record",
     "require",
     "rings_in",
     "set_due",
+    "submit",
     "subtree_of",
     "translate",
     "unit_scope",

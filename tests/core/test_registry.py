@@ -28,6 +28,7 @@ from yetan.api import (
     Record,
     Rule,
     State,
+    Subscription,
     Transition,
     hookimpl,
 )
@@ -217,7 +218,7 @@ def test_contributions_come_in_the_one_order_the_core_first(make: Callable[..., 
 
 def test_panels_and_navigation_are_sorted_by_position_and_then_by_the_one_order(make: Callable[..., Plugin]) -> None:
     def panel(name: str, position: int) -> Panel:
-        return Panel(name, "issue", "panel.html", nobody, position=position)  # type: ignore[arg-type]
+        return Panel(name, "issue", "public/issue.html", nobody, position=position)  # type: ignore[arg-type]
 
     first = make("bells", yetan_panels=[panel("late", 200), panel("bells", 100)])
     second = make("drums", yetan_panels=[panel("early", 1), panel("drums", 100)])
@@ -257,6 +258,32 @@ def test_a_menu_item_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) 
     assert problems_of(make("bells", yetan_navigation=items)) == [
         "plugin 'bells': navigation '钟' leads to the page 'bells', which nobody declares",
         "plugin 'bells': navigation '鼓' asks for the permission 'drums.beat', which nobody declares",
+    ]
+
+
+def test_what_would_never_be_drawn_or_called_is_refused(make: Callable[..., Plugin]) -> None:
+    def hears(name: str, *events: str) -> Subscription:
+        return Subscription(f"bells.{name}", events, nobody)
+
+    plugin = make(
+        "bells",
+        yetan_event_types=[EventType("bells.rung", "响了"), EventType("bells.cast", "铸好了")],
+        yetan_panels=[
+            Panel("bells.lost", "desk.isue", "public/issue.html", nobody),  # type: ignore[arg-type]
+            Panel("bells.bare", "issue", "bells/bare.html", nobody),  # type: ignore[arg-type]
+        ],
+        yetan_subscriptions=[
+            hears("right", "bells.*", "issue.reported", "drums.beaten"),
+            hears("wrong", "issue.reportet", "bells.melted"),
+        ],
+    )
+    assert problems_of(plugin) == [
+        "plugin 'bells': panel 'bells.lost': the page 'desk.isue' has no place for panels; board, desk.issue, hall, "
+        "issue have",
+        "plugin 'bells': panel 'bells.bare': there is no template 'bells/bare.html'; it belongs into the folder "
+        "templates/ of the package",
+        "plugin 'bells': subscription 'bells.wrong': nobody declares 'issue.reportet'; did you mean 'issue.reported'?",
+        "plugin 'bells': subscription 'bells.wrong': nobody declares 'bells.melted'; there are bells.rung, bells.cast",
     ]
 
 

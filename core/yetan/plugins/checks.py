@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from starlette.routing import compile_path
 
 from yetan.db.connection import Application
 from yetan.db.model import Record
+from yetan.plugins.declarations import PANEL_PAGES, matches
 
 if TYPE_CHECKING:
     from yetan.plugins.declarations import Page
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 #: A page anybody with an account may open names this instead of a declared permission.
 SIGNED_IN = "signed_in"
+#: How much an event nobody declares is like one that is there, to be taken for it.
+_MISSPELT = 0.85
 
 
 def check_pages(registry: Registry) -> Iterator[str]:
@@ -82,18 +87,48 @@ def check_navigation(registry: Registry) -> Iterator[str]:
 
 def check_parts(registry: Registry) -> Iterator[str]:
     """Panels and papers ask for permissions there are, about models somebody may see."""
+    places = {*PANEL_PAGES, *(page for kind in registry.record_kinds.values() for page in kind.panel_pages)}
     for panel in registry.panels:
+        where = f"{_by(registry, panel)}panel {panel.name!r}"
         if not _is_declared(registry, panel.permission):
-            yield (
-                f"{_by(registry, panel)}panel {panel.name!r} asks for the permission {panel.permission!r}, "
-                "which nobody declares"
-            )
+            yield f"{where} asks for the permission {panel.permission!r}, which nobody declares"
+        if panel.page not in places:
+            yield f"{where}: the page {panel.page!r} has no place for panels; {', '.join(sorted(places))} have"
+        yield from _check_template(registry, where, panel.template)
     for kind in registry.documents.values():
         where = f"{_by(registry, kind)}document {kind.name!r}"
         if not _is_declared(registry, kind.permission):
             yield f"{where} asks for the permission {kind.permission!r}, which nobody declares"
         if kind.model not in registry.visibility:
             yield f"{where} is about {kind.model.__name__}, for which no yetan_visibility is declared"
+        yield from _check_template(registry, where, kind.template)
+
+
+def _check_template(registry: Registry, where: str, template: str) -> Iterator[str]:
+    name = template.rpartition(":")[2]
+    packages = ("yetan", *(plugin.package for plugin in registry.plugins))
+    if not any(files(package).joinpath("templates", name).is_file() for package in packages):
+        yield f"{where}: there is no template {template!r}; it belongs into the folder templates/ of the package"
+
+
+def check_subscriptions(registry: Registry) -> Iterator[str]:
+    """Nobody waits for what cannot happen: an event of one's own that is not declared, or one that is misspelt.
+
+    What is another plugin's may be missing because that one is off.
+    """
+    owners = {name.partition(".")[0]: registry.owner_of(each) for name, each in registry.event_types.items()}
+    for subscription in registry.subscriptions.values():
+        owner = registry.owner_of(subscription)
+        for pattern in (*subscription.events, *subscription.without):
+            if any(matches(pattern, name) for name in registry.event_types):
+                continue
+            near = difflib.get_close_matches(pattern, registry.event_types, n=1, cutoff=_MISSPELT)
+            own = [name for name in registry.event_types if name.startswith(pattern.partition(".")[0] + ".")]
+            where = f"{_by(registry, subscription)}subscription {subscription.name!r}: nobody declares {pattern!r}"
+            if near:
+                yield f"{where}; did you mean {near[0]!r}?"
+            elif owners.get(pattern.partition(".")[0]) == owner:
+                yield f"{where}; there are {', '.join(own)}"
 
 
 def _is_declared(registry: Registry, permission: str) -> bool:

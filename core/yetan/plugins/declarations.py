@@ -270,9 +270,19 @@ class Metric:
     recount: Callable[[], Awaitable[Mapping[CounterKey, int]]] | None = None
 
 
+#: The pages of the core that have a place for panels; each kind of record has more.
+PANEL_PAGES = frozenset({"board", "issue", "hall", "desk.issue"})
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A part of a core page ("desk.issue", "issue" ...) that a plugin fills. Loaders run together, under a deadline."""
+    """A part of a page that a plugin fills. Loaders run together, under a deadline; None leaves the panel out.
+
+    The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "hall" (the
+    unit, or None for the whole city), "desk.issue" (the `Issue`). Of each kind of record: "desk." and its name (given
+    the record), and its name alone for the page residents see (given the row of `published`). The template has the
+    loader's context and the `subject`.
+    """
 
     name: str
     page: str
@@ -350,7 +360,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which rows of a model an actor may see: `rows(act, permission)` gives the filtered query."""
+    """Which rows of a model an actor may see: `rows(act)` gives the filtered query, for `visible()`."""
 
     model: type[Any]
     rows: Callable[[Act], Any]

@@ -355,12 +355,13 @@ def _subscribe(registry: Registry, added: Iterable[Subscription]) -> None:
 def check_registry(registry: Registry) -> list[str]:
     """What does not fit together: open routes, paths taken twice, a broken lifecycle, untagged columns."""
     from yetan.issues.lifecycle import check_lifecycle
-    from yetan.plugins.checks import check_models, check_navigation, check_pages, check_parts
+    from yetan.plugins.checks import check_models, check_navigation, check_pages, check_parts, check_subscriptions
 
     return [
         *check_pages(registry),
         *check_navigation(registry),
         *check_parts(registry),
+        *check_subscriptions(registry),
         *check_lifecycle(registry),
         *check_models(registry),
     ]

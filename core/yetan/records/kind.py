@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
 
+from yetan.act import Act
 from yetan.i18n import message_ids
 from yetan.records.models import UnitRecord
 from yetan.web.forms import Field
@@ -64,6 +65,9 @@ class RecordKind:
     public: bool = True
     #: Where it stands in the menus.
     position: int = 100
+    #: Looks at what is written before it is kept: given the act, the record as it stands (None for a new one) and the
+    #: typed values of the form, it raises `Invalid` naming the fields, or `Refused`.
+    check: Callable[[Act, Any, Mapping[str, Any]], Awaitable[None]] | None = None
 
     @property
     def shown(self) -> tuple[Field, ...]:
@@ -74,6 +78,11 @@ class RecordKind:
     def permission(self, deed: str) -> str:
         """The name of the right to "view", "keep" or "publish"."""
         return f"{self.name}.{deed}"
+
+    @property
+    def panel_pages(self) -> tuple[str, ...]:
+        """The pages of its records that have a place for panels: "desk." and its name, and for residents its name."""
+        return (f"desk.{self.name}", self.name) if self.public else (f"desk.{self.name}",)
 
     @property
     def public_kind(self) -> str:

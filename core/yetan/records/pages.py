@@ -30,6 +30,7 @@ from yetan.units.models import Unit
 from yetan.web.choices import units_within
 from yetan.web.downloads import spreadsheet
 from yetan.web.forms import Field, Form
+from yetan.web.panels import panels
 from yetan.web.request import BadRequest, Request
 from yetan.web.submitting import submit
 
@@ -144,6 +145,7 @@ class RecordPages:
             record=row,
             unit=await Unit.get(id=row.unit_id),
             pairs=_pairs(self.kind, row.face, without=self.kind.title),
+            panels=await panels(request, self.kind.name, row),
         )
 
     # The desk
@@ -294,6 +296,7 @@ class RecordPages:
                 name: path(f"{self.list}.{name}", id=row.id)
                 for name in ("alter", *(("publish", "withdraw") if kind.public else ()))
             },
+            panels=await panels(request, f"desk.{kind.name}", row),
         )
 
     async def export(self, request: Request) -> Response:

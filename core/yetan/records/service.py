@@ -18,7 +18,7 @@ from yetan.publication.masking import mask
 from yetan.publication.models import Publication
 from yetan.publication.service import WITHDRAW_FIELDS
 from yetan.records.kind import RecordKind
-from yetan.records.models import UnitRecord
+from yetan.records.models import PublicRecord, UnitRecord
 from yetan.records.projection import project
 from yetan.rules.service import value_of
 from yetan.runtime import current
@@ -44,6 +44,14 @@ def visible_records(kind: RecordKind, act: Act) -> QuerySet[Any]:
     return kind.model.filter(unit_id__in=Subquery(below.values("unit_id")))
 
 
+def published(name: str) -> QuerySet[PublicRecord]:
+    """What residents read of the records of a kind now: rows with record_id, unit_id, title, date and face.
+
+    `face` holds the published value of each column, dates in ISO form. Raises `NotFound` for a kind nobody declares.
+    """
+    return PublicRecord.filter(kind=kind_named(name).name)
+
+
 async def record_of(act: Act, kind: RecordKind, record_id: int) -> UnitRecord:
     """A record the actor may see. Raises `NotFound`."""
     found: UnitRecord | None = await visible(kind.model, act).get_or_none(id=record_id)
@@ -66,6 +74,7 @@ async def keep(act: Act, name: str, values: Mapping[str, object]) -> UnitRecord:
         if unit is None:
             raise Invalid.field("unit", "没有这个单位，请从列出的单位里选一个。")
         await require(act, kind.permission("keep"), [unit.id])
+        await _check(act, kind, None, cleaned)
         row = await kind.model.create(
             unit_id=unit.id, created_at=act.now, updated_at=act.now, updated_by_id=act.actor.account_id, **cleaned
         )
@@ -73,6 +82,11 @@ async def keep(act: Act, name: str, values: Mapping[str, object]) -> UnitRecord:
         return row
 
     return await keep(act, name, values)
+
+
+async def _check(act: Act, kind: RecordKind, row: UnitRecord | None, values: Mapping[str, Any]) -> None:
+    if kind.check is not None:
+        await kind.check(act, row, values)
 
 
 async def alter(act: Act, name: str, record_id: int, values: Mapping[str, object], version: int) -> UnitRecord:
@@ -87,6 +101,7 @@ async def alter(act: Act, name: str, record_id: int, values: Mapping[str, object
         row = await record_of(act, kind, record_id)
         await require(act, kind.permission("keep"), [row.unit_id])
         cleaned = clean(kind.form, values)
+        await _check(act, kind, row, cleaned)
         touched = await kind.model.filter(id=row.id, version=version).update(
             updated_at=act.now, updated_by_id=act.actor.account_id, version=version + 1, **cleaned
         )
