@@ -17,7 +17,7 @@ _CHUNK = 200
 
 
 async def insert(row: M) -> M:
-    """Insert a new row, and give it its id: what the ORM's `create` does, in a fifth of the time."""
+    """Insert a new row, and give it its id: what the ORM's `create` does, in less than half the time."""
     columns, row_of_marks = _insertion(type(row))
     (given,) = await fetch(f"{columns} VALUES {row_of_marks} RETURNING id", _values(row))
     vars(row).update(given, _saved_in_db=True)
