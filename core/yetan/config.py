@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from yetan.errors import ConfigurationError
-from yetan.i18n import message_ids
+from yetan.i18n import LOCALES, message_ids
 
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
@@ -30,6 +30,8 @@ class City:
     site_name: str = message_ids("居民夜谈会公开板")
     time_zone: str = "Asia/Shanghai"
     locale: str = "zh_Hans"
+    #: The languages a reader may choose from.
+    locales: tuple[str, ...] = tuple(LOCALES)
     units: str = "units.csv"
     categories: str = "categories.csv"
     calendar: str = ""
@@ -301,6 +303,10 @@ def _semantic_problems(parsed: _File) -> list[str]:
         ZoneInfo(parsed.city.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         problems.append(f"city.time_zone: {parsed.city.time_zone!r} is not a known time zone, such as 'Asia/Shanghai'")
+    for locale in (each for each in parsed.city.locales if each not in LOCALES):
+        problems.append(f"city.locales: {locale!r} is not one of {', '.join(LOCALES)}")
+    if parsed.city.locale not in parsed.city.locales:
+        problems.append(f"city.locale: {parsed.city.locale!r} is not in city.locales; add it there")
     if not parsed.unit_kinds:
         problems.append("unit_kinds: at least one kind of unit is needed, for example [unit_kinds.village]")
     server = parsed.server

@@ -89,10 +89,12 @@ def test_values_out_of_range_are_said_together(tmp_path: Path) -> None:
         '\n[plugin.bels]\n\n[server]\nport = 70000\nsession_hours = 0\nbase_url = "ftp://city"\n'
     )
     text = text.replace('plugins = ["bells"]', 'plugins = ["bells", "bells"]\ntheme = "lantern"')
-    text = text.replace('name = "柳湾市"', 'name = "柳湾市"\ntime_zone = "Asia/Sanming"')
+    text = text.replace('name = "柳湾市"', 'name = "柳湾市"\ntime_zone = "Asia/Sanming"\nlocale = "en"\nlocales = ["eo"]')
     problems = problems_of(tmp_path, text)
     assert [each.partition(":")[0] for each in problems] == [
         "city.time_zone",
+        "city.locales",
+        "city.locale",
         "server.port",
         "server.session_hours",
         "theme",
@@ -101,7 +103,7 @@ def test_values_out_of_range_are_said_together(tmp_path: Path) -> None:
         "server.base_url",
         "secret_key",
     ]
-    assert "did you mean 'bells'?" in problems[4]
+    assert "did you mean 'bells'?" in problems[6]
 
 
 @pytest.mark.parametrize(

@@ -354,6 +354,20 @@ def test_display_is_one_cookie_and_leads_back(browser: Browser) -> None:
     assert back.headers["location"] == "/raise?x=1"
 
 
+def test_a_reader_chooses_among_the_languages_the_city_offers(city: TinyCity) -> None:
+    city.about = replace(city.about, locales=("zh_Hans", "en"))
+    with city.client() as browser:
+        assert '<button class="plain" name="locale" value="en" lang="en">English</button>' in browser.get("/").text
+        assert "繁體中文" not in browser.get("/").text
+        browser.get("/display?locale=zh-Hant")
+        assert '<html lang="zh-Hans"' in browser.get("/").text
+        browser.get("/display?locale=en")
+        page = browser.get("/").text
+        assert '<html lang="en"' in page
+        assert 'lang="zh-Hans">简体中文</button>' in page
+        assert "English" not in page
+
+
 def test_a_nonsense_display_cookie_is_passed_over(browser: Browser) -> None:
     browser.cookies.set("yetan-display", "elder=2&light=%22%3E%3Cscript%3E&locale=../../x&&&")
     page = browser.get("/").text

@@ -121,11 +121,12 @@ class TinyCity:
     panels: Sequence[Panel] = ()
     plugins: Sequence[Plugin] = ()
     server: Server = SERVER
+    about: City = City(name="柳湾镇", hotline="0598-12345")
 
     @property
     def configuration(self) -> Configuration:
         return Configuration(
-            city=City(name="柳湾镇", hotline="0598-12345"),
+            city=self.about,
             folder=self.folder,
             data_dir=self.folder / "var",
             database_url=self.database_url,

@@ -103,7 +103,8 @@ async def display(request: Request) -> Response:
     choices = {name: str(value) for name, value in chosen.items() if value}
     back = local_path(choices.get("next", "")) or referring_path(request.headers)
     response = request.redirect_to(back or request.templating.addresses.path("board"))
-    looks = request.display.with_choices(choices, request.templating.look.skins)
+    offered = current().configuration.city.locales
+    looks = request.display.with_choices(choices, request.templating.look.skins, offered)
     set_cookie(response, "display", looks.cookie(), max_age=365 * 24 * 3600)
     return response
 

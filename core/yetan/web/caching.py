@@ -21,6 +21,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from yetan.config import City
 from yetan.db.remembering import MAXIMUM_AGE, forget, remembering
 from yetan.events.wakeup import beside, listen
 from yetan.runtime import current
@@ -70,8 +71,8 @@ class Asked:
             elif name == b"accept-encoding":
                 packed = packed or _takes_gzip(value)
         skins = scope["app"].state.templating.look.skins
-        locale = current().configuration.city.locale
-        display = _display(cookies if b"display=" in cookies else b"", cookie_name("display"), locale, skins)
+        city = current().configuration.city
+        display = _display(cookies if b"display=" in cookies else b"", cookie_name("display"), city, skins)
         key = (scope["path"], scope["query_string"], host, display)
         return cls(key, scope["method"] == "HEAD", packed, known)
 
@@ -92,8 +93,8 @@ async def no_body() -> Message:
 
 
 @lru_cache(maxsize=512)
-def _display(cookies: bytes, name: str, locale: str, skins: tuple[str, ...]) -> Display:
-    return read_display(cookie_parser(cookies.decode("latin-1")).get(name, ""), locale, skins)
+def _display(cookies: bytes, name: str, city: City, skins: tuple[str, ...]) -> Display:
+    return read_display(cookie_parser(cookies.decode("latin-1")).get(name, ""), city, skins)
 
 
 @lru_cache(maxsize=128)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from yetan.config import City
 from yetan.i18n import DEFAULT_LOCALE, language_tag, locale_named
 
 LIGHTS = ("day", "night", "contrast", "auto")
@@ -26,7 +27,7 @@ class Display(NamedTuple):
         """The language tag for HTML: zh-Hans."""
         return language_tag(self.locale_name)
 
-    def with_choices(self, choices: Mapping[str, str], skins: Sequence[str]) -> Display:
+    def with_choices(self, choices: Mapping[str, str], skins: Sequence[str], locales: Sequence[str]) -> Display:
         """This display with what `choices` says, as far as there is such a choice."""
         display = self
         if choices.get("elder") in ("0", "1"):
@@ -37,7 +38,8 @@ class Display(NamedTuple):
             display = display._replace(skin=choices["skin"])
         if choices.get("size") in SIZES:
             display = display._replace(size=choices["size"] if choices["size"] != "standard" else "")
-        if locale := locale_named(choices.get("locale", "")):
+        locale = locale_named(choices.get("locale", ""))
+        if locale is not None and locale in locales:
             display = display._replace(locale_name=locale)
         return display
 
@@ -47,6 +49,6 @@ class Display(NamedTuple):
         return urlencode({"elder": int(self.elder), **{name: value for name, value in chosen.items() if value}})
 
 
-def read_display(cookie: str, default_locale: str, skins: Sequence[str]) -> Display:
+def read_display(cookie: str, city: City, skins: Sequence[str]) -> Display:
     """The display a cookie asks for; whatever it holds that nobody offers is passed over."""
-    return Display(locale_name=default_locale).with_choices(dict(parse_qsl(cookie[:200])), skins)
+    return Display(locale_name=city.locale).with_choices(dict(parse_qsl(cookie[:200])), skins, city.locales)

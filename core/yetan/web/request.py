@@ -84,7 +84,7 @@ class Request(requests.Request):
 
     def _read_display(self) -> Display:
         cookie = self.cookies.get(cookie_name("display"), "")
-        return read_display(cookie, current().configuration.city.locale, self.templating.look.skins)
+        return read_display(cookie, current().configuration.city, self.templating.look.skins)
 
     def new_key(self) -> str:
         """An idempotency key for a form of the page: the one just sent, for sending it again, or a fresh one."""

@@ -19,7 +19,7 @@ from yetan.access.scope import holds
 from yetan.act import ANONYMOUS, Actor
 from yetan.compiled import CompiledFiles
 from yetan.config import City, Configuration
-from yetan.i18n import LOCALES, current_locale, in_form, month_name, translate, translate_count
+from yetan.i18n import LOCALES, current_locale, in_form, language_tag, month_name, translate, translate_count
 from yetan.layers import Layer, layers
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
@@ -220,6 +220,7 @@ class Templating:
             csrf_field=_csrf_field,
             key_field=_key_field,
             this_year=self._this_year,
+            languages=tuple((language_tag(each), LOCALES[each]) for each in self.configuration.city.locales),
         )
         environment.filters.update(_filters(self.configuration.city))
         return environment
