@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
+import subprocess
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+
+from yetan import cli
+from yetan.faults import arm
 
 #: Seconds after which a child that hangs is ended.
 _PATIENCE = 120
@@ -38,3 +45,34 @@ def in_child(work: Callable[[], str]) -> tuple[int, str]:
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+
+def command(
+    *arguments: object, environment: Mapping[str, str] = {}, fault: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a `yetan` command as an operator would, without a second start; it dies as by `kill -9` at the point `fault`.
+
+    Of the variables YETAN_* it sees those in `environment` alone. `fault` may name the arrival: "upgrade.statement:30".
+    """
+
+    def work() -> str:
+        for name in [name for name in os.environ if name.startswith("YETAN_")]:
+            del os.environ[name]
+        os.environ.update(environment)
+        if fault:
+            point, _, arrival = fault.partition(":")
+            arm(point, int(arrival or 1))
+        sys.argv = ["yetan", *map(str, arguments)]
+        code, out, err = 0, io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return json.dumps([code, out.getvalue(), err.getvalue()])
+
+    status, said = in_child(work)
+    if status != 0:
+        return subprocess.CompletedProcess(arguments, status, "", said)
+    code, out, err = json.loads(said)
+    return subprocess.CompletedProcess(arguments, code, out, err)

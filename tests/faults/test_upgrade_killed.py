@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.children import command
 from tests.faults.upgrades import killed_upgrade
 from tests.lamps import FIRST, WIDER, Package, fill, on_database, rows, run_upgrade
 from tests.postgresql import configuration_for
@@ -145,27 +143,21 @@ label = "市"
 """
 
 
-def command(configuration: Configuration, *arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
+def yetan(configuration: Configuration, *arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
     """Run the `yetan` command as an operator would."""
     config = configuration.data_dir / "yetan.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(TOWN, encoding="utf-8")
-    given: dict[str, Any] = {"YETAN_DATABASE_URL": configuration.database_url, "YETAN_FAULT": fault}
-    return subprocess.run(
-        [sys.executable, "-m", "yetan", *arguments, "--config", str(config)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **given},
-        timeout=120,
-    )
+    given = {"YETAN_DATABASE_URL": configuration.database_url}
+    return command(*arguments, "--config", config, environment=given, fault=fault)
 
 
 def test_a_new_city_whose_first_upgrade_is_killed_says_what_to_do(configuration: Configuration) -> None:
-    killed = command(configuration, "db", "upgrade", fault="upgrade.statement:30")
+    killed = yetan(configuration, "db", "upgrade", fault="upgrade.statement:30")
     assert killed.returncode == -signal.SIGKILL
-    refused = command(configuration, "check")
+    refused = yetan(configuration, "check")
     assert refused.returncode == 2, refused.stdout + refused.stderr
     assert "yetan db upgrade" in refused.stderr
-    done = command(configuration, "db", "upgrade")
+    done = yetan(configuration, "db", "upgrade")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("数据库已升级，应用了 ")

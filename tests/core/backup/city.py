@@ -13,22 +13,19 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from PIL import Image
-from tests.children import in_child
 
-from yetan import cli
 from yetan.app import running
 from yetan.backup.making import Backup, make_backup
 from yetan.backup.manifest import BackupRefused
 from yetan.backup.restoring import Restored, restore
 from yetan.config import load_configuration
-from yetan.faults import arm
 from yetan.files.service import add_photos
 from yetan.health import inspect
 from yetan.issues.models import Issue
@@ -117,30 +114,6 @@ def photograph(town: Town, issue: Issue, shade: int = 0) -> str:
 def town_of(config: Path) -> Town:
     """The town that works on a city's database; use it as `with town_of(config).open() as town`."""
     return Town(load_configuration(config).database_url, config.parent)
-
-
-def run_command(*arguments: object, fault: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `yetan` as in a process of its own, which dies at the point `fault`; without a second start."""
-
-    def work() -> str:
-        for name in [name for name in os.environ if name.startswith("YETAN_")]:
-            del os.environ[name]
-        if fault:
-            arm(fault)
-        sys.argv = ["yetan", *map(str, arguments)]
-        code, out, err = 0, io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                cli.main()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-        return json.dumps([code, out.getvalue(), err.getvalue()])
-
-    status, said = in_child(work)
-    if status != 0:
-        return subprocess.CompletedProcess(arguments, status, "", said)
-    code, out, err = json.loads(said)
-    return subprocess.CompletedProcess(arguments, code, out, err)
 
 
 def run_process(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.backup.city import back_up, change, photos_of, run_command
+from tests.children import command
+from tests.core.backup.city import back_up, change, photos_of
 
 from yetan.backup import sqlite
 from yetan.backup.archive import read_archive
@@ -56,7 +57,7 @@ def test_nothing_is_ever_overwritten_by_a_backup(sqlite_home: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("point", ["backup.dumped", "backup.written"])
 def test_a_killed_backup_leaves_nothing_that_looks_like_one(sqlite_home: Path, point: str) -> None:
-    killed = run_command("backup", "--config", sqlite_home, fault=point)
+    killed = command("backup", "--config", sqlite_home, fault=point)
     assert killed.returncode == -signal.SIGKILL
     folder = sqlite_home.parent / "var" / "backups"
     assert list(folder.glob("*.tar.gz")) == []
@@ -110,14 +111,14 @@ def test_a_photo_removed_while_the_database_is_taken_does_not_make_a_hole(
 
 def test_a_photo_lost_long_ago_keeps_nobody_from_backing_up(sqlite_home: Path, tmp_path: Path) -> None:
     photos_of(sqlite_home)[0].unlink()
-    said = run_command("backup", "--config", sqlite_home, "-o", tmp_path / "backup.tar.gz")
+    said = command("backup", "--config", sqlite_home, "-o", tmp_path / "backup.tar.gz")
     assert said.returncode == 0
     assert "1 个照片文件早就丢了" in said.stdout
     assert read_archive(tmp_path / "backup.tar.gz", None, lambda *_: None).missing_uploads == 1
 
 
 def test_a_backup_without_the_secret_says_what_that_means(sqlite_home: Path, tmp_path: Path) -> None:
-    said = run_command("backup", "--without-secret", "--config", sqlite_home, "-o", tmp_path / "backup.tar.gz")
+    said = command("backup", "--without-secret", "--config", sqlite_home, "-o", tmp_path / "backup.tar.gz")
     assert said.returncode == 0
     assert "查询纸条" in said.stdout
     assert SECRET.encode() not in gzip.decompress((tmp_path / "backup.tar.gz").read_bytes())

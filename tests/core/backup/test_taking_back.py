@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.children import command
 from tests.core.backup.city import (
     ask,
     back_up,
     forge,
     numbers,
     photograph,
-    run_command,
     run_process,
     standing,
     take_back,
@@ -179,7 +179,7 @@ def test_a_restore_that_is_killed_leaves_the_old_city_or_the_new_one(
         await issue.save(force_create=True)
 
     ask(elsewhere, add)
-    killed = run_command("restore", archive, "--replace", "--config", elsewhere, fault=f"restore.{point}")
+    killed = command("restore", archive, "--replace", "--config", elsewhere, fault=f"restore.{point}")
     assert killed.returncode == -signal.SIGKILL
     assert len(ask(elsewhere, numbers)) == number
     take_back(archive, elsewhere, replace=True)
@@ -239,13 +239,13 @@ def test_a_backup_with_an_older_schema_is_taken_back_and_upgraded(home: Path, el
 
 
 def test_the_command_tells_what_comes_next(archive: Path, there: Path) -> None:
-    said = run_command("restore", archive, "--config", there)
+    said = command("restore", archive, "--config", there)
     assert said.returncode == 0, "an empty footer is something to do, no damage"
     assert "恢复好了。所有人都要重新登录。" in said.stdout
     assert "todo  footer" in said.stdout
     assert "Traceback" not in said.stderr
     assert "13800001234" not in said.stdout + said.stderr
-    verified = run_command("backup", "verify", archive)
+    verified = command("backup", "verify", archive)
     assert (verified.returncode, "备份完好。" in verified.stdout) == (0, True)
 
 
