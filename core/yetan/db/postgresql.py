@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -28,6 +27,7 @@ from tortoise.exceptions import DBConnectionError
 
 from yetan.db import commits
 from yetan.db.connection import numbered
+from yetan.db.waiting import left_to_wait
 
 #: Seconds to undo a transaction or to clean a connection for the next user. One that takes longer is closed, which
 #: undoes as well.
@@ -36,23 +36,9 @@ _TIDYING = 1.0
 _AT_ONCE = 0.05
 
 
-#: What is left of the seconds that the running request may wait for connections; None outside of requests.
-_left: ContextVar[list[float] | None] = ContextVar("yetan_waiting_left", default=None)
-
-
-@contextmanager
-def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Let all questions of the block together wait so long for connections, not each of them."""
-    token = _left.set([seconds])
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
 async def _acquire(client: AsyncpgDBClient) -> Any:
     """A connection of the pool. Raises `DBConnectionError` where there is none to be had in time."""
-    left = _left.get()
+    left = left_to_wait.get()
     began = time.monotonic()
     try:
         if client._pool is None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import asyncpg
 from tortoise.connection import get_connection
 from tortoise.exceptions import ConfigurationError as UnfitModels
 from tortoise.exceptions import DBConnectionError, OperationalError
@@ -38,6 +37,7 @@ from yetan.db.connection import (
     sqlite_path,
     tortoise_configuration,
 )
+from yetan.db.failures import from_server
 from yetan.db.schema_editors import schema_editor
 from yetan.db.schema_state import forward, migration_of, state_after
 from yetan.db.statements import fetch
@@ -227,9 +227,9 @@ def _remedy(error: Exception) -> str:
     said = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
     # SQLite's extended codes keep the plain one in their lowest byte.
     code = getattr(said, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or isinstance(said, asyncpg.DiskFullError):
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or from_server(said, "DiskFullError"):
         return _FREE_SPACE
-    return _STOP_OTHERS if isinstance(said, asyncpg.LockNotAvailableError) else _KEEP_THE_OLD_VERSION
+    return _STOP_OTHERS if from_server(said, "LockNotAvailableError") else _KEEP_THE_OLD_VERSION
 
 
 async def _broken_references(before: set[tuple[str, str]]) -> list[str]:
@@ -394,14 +394,10 @@ def _reachable(configuration: Configuration) -> Iterator[None]:
         raise UpgradeFailed(
             f"插件的模型和这个版本对不上：{error}\n请安装与这个版本相配的插件。\n数据库没有任何改动。"
         ) from error
-    except (
-        OSError,
-        sqlite3.Error,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        DBConnectionError,
-        OperationalError,
-    ) as error:
+    except Exception as error:
+        refused = isinstance(error, (OSError, sqlite3.Error, DBConnectionError, OperationalError))
+        if not refused and not from_server(error, "PostgresError", "InterfaceError"):
+            raise
         parts = urlsplit(configuration.database_url)
         if configuration.is_sqlite:
             where = str(_database_file(configuration))

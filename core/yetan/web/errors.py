@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yetan.db.connection import SERVING
 from yetan.db.failures import database_is_away, disk_is_full
-from yetan.db.postgresql import waiting_at_most
+from yetan.db.waiting import waiting_at_most
 from yetan.errors import TooMany, YetanError
 from yetan.files.storage import StorageUnavailable
 from yetan.i18n import current_locale, language_tag, message_ids, translate
