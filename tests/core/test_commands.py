@@ -239,11 +239,15 @@ def test_where_a_template_comes_from(run: Command, city: Path) -> None:
     assert [line.endswith("core/yetan/templates/base.html") for line in said.out.splitlines()] == [True]
     said = run("templates", "which", "nothing.html", "--config", city)
     assert (said.code, "nothing.html" in said.err) == (1, True)
+    assert "'public/record.html'" in run("templates", "which", "public/recrod.html", "--config", city).err
 
 
 def test_plugins_are_listed_in_the_one_order(run: Command, city: Path) -> None:
     lines = run("plugin", "list", "--config", city).out.splitlines()
     assert [line.split()[0] for line in lines] == ["whoosh", "lantern"]
+    assert lines[1].endswith("正常")
+    city.write_text(city.read_text(encoding="utf-8").replace('"lantern"', '"lantren"'), encoding="utf-8")
+    assert "lantren  没有启动" in run("plugin", "list", "--config", city).out
 
 
 def test_a_plugin_in_quarantine_is_listed_with_why_and_released(run: Command, city: Path) -> None:

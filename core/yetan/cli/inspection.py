@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import secrets
 import sys
@@ -162,12 +163,16 @@ def which(name: str, config: ConfigOption = CONFIG) -> None:
     """
     configuration = load_configuration(config)
     prefix, _, wanted = name.rpartition(":")
-    found = [
-        layer.folder / "templates" / wanted
+    folders = [
+        layer.folder / "templates"
         for layer in layers(configuration, assemble(configuration))
-        if prefix in ("", layer.name) and (layer.folder / "templates" / wanted).is_file()
+        if prefix in ("", layer.name)
     ]
+    found = [folder / wanted for folder in folders if (folder / wanted).is_file()]
     if not found:
-        fail(f"No layer has a template named {name!r}.")
+        known = {path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.html")}
+        near = difflib.get_close_matches(wanted, sorted(known), n=3)
+        advice = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        fail(f"No layer has a template named {name!r}.{advice}")
     for path in found:
         typer.echo(str(path))

@@ -36,12 +36,13 @@ def list_command(config: ConfigOption = CONFIG) -> None:
     configuration = load_configuration(config)
     names, problems = _start(configuration)
     health = _health(configuration)
-    for name, line in names.items():
-        typer.echo(f"{line}  {health.pop(name, [''])[0]}".rstrip())
-        for more in health.get(name, [])[1:]:
-            typer.echo(f"    {more}")
-    for name, lines in health.items():
-        typer.echo(f"{name}  {lines[0]}")
+    for name in (*names, *(each for each in health if each not in names)):
+        first, *more = health.get(name, [""])
+        # Why one that is on was not loaded is told below; how it did before says nothing about that.
+        started = name in names or name not in configuration.plugins
+        typer.echo(f"{names.get(name, name)}  {first if started else '没有启动'}".rstrip())
+        for each in more:
+            typer.echo(f"    {each}")
     if problems:
         fail("\n".join(problems), 2)
 
