@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from yetan.errors import Invalid
 from yetan.web.forms import Field, Form
 
 NOW = datetime(2026, 6, 18, 12, tzinfo=UTC)
-TEMPLATES = Path(__file__).resolve().parents[2] / "core" / "yetan" / "templates"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        extensions=["jinja2.ext.i18n"],
-        undefined=StrictUndefined,
-    )
-    environment.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda text: text, lambda one, many, count: one if count == 1 else many, newstyle=True
-    )
-    environment.filters["date"] = lambda day: f"{day.month}月{day.day}日"
-    environment.filters["datetime"] = lambda at: f"{at.month}月{at.day}日 {at:%H:%M}"
-    environment.filters["full_date"] = lambda day: f"{day.year}年{day.month}月{day.day}日"
-    environment.filters["number"] = lambda number: f"{number:,}"
-    environment.globals["this_year"] = lambda: NOW.year
-    environment.globals["csrf_field"] = environment.globals["key_field"] = lambda: ""
-    return environment
+def gallery() -> ModuleType:
+    """docs/gallery.py, which draws the components without a city."""
+    specification = importlib.util.spec_from_file_location("gallery", ROOT / "docs" / "gallery.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module.__name__] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def environment(gallery: ModuleType) -> Environment:
+    made: Environment = gallery.environment()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +167,13 @@ def test_columns_say_every_figure_and_the_highest_reaches_the_top(components: An
     assert heights == [100.0, 25.0, 50.0, 0.0]
     assert "style=" not in chart
     assert components.columns([{"label": "7月", "first": 0, "second": 0}], "提出", "销号", "没有")
+
+
+def test_the_gallery_shows_every_component_and_says_what_it_is_for(gallery: ModuleType) -> None:
+    about, shown = gallery.macros(), gallery.shown()
+    assert set(about) == set(shown), "docs/gallery.html has a part for each macro"
+    assert [name for name, purpose in about.items() if not purpose] == []
+    for page in gallery.PAGES:
+        text = gallery.drawn(page)
+        assert all(f'<h2 id="{name}">' in text for name in shown)
+        assert not re.findall(r"<style|\sstyle=|<script(?! src)", text)
