@@ -9,7 +9,7 @@ from yetan.access.passwords import check_password, hash_password, needs_rehash, 
 from yetan.access.secrets import keyed_hash, new_token
 from yetan.access.throttle import attempt, forgive
 from yetan.act import Act, Actor, Grant
-from yetan.db.reading import read, stored
+from yetan.db.reading import load, read, stored
 from yetan.errors import Invalid, NotFound
 from yetan.i18n import message_ids
 from yetan.people.models import Account, Person
