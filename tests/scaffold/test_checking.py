@@ -24,6 +24,7 @@ PLUGIN, TEMPLATE = "yetan_NAME/__init__.py", "yetan_NAME/templates/NAME/arrivals
 IN_SERVICE = "    for event in events:\n"
 
 #: Rule, file, what is put in place of what ("" for the end of the file), and what the finding says.
+ENGLISH = "yetan_NAME/locale/en/LC_MESSAGES/messages.po"
 CASES = (
     ("starts", PAGES, "permission=VIEW", "public=False", "must either name a permission or be public=True"),
     ("starts", MODELS, 'internal="issue at"', 'internal="issue"', "column 'at' has no privacy tag"),
@@ -51,12 +52,19 @@ CASES = (
     ("migrations", MODELS, "DatetimeField()", "DatetimeField(db_index=True)", "迁移里没有"),
     ("catalogues", TEMPLATE, "</h1>", '</h1>{{ _("另一句") }}', "en 里没有：另一句"),
     ("catalogues", PAGES, "查看健步走", "看看健步走", "zh_Hant 里没有：看看健步走"),
+    (
+        "catalogues",
+        ENGLISH,
+        '"Reported"',
+        '"Reported {when}"',
+        "译文里的 {} 和原文不一样",
+    ),
     ("tests", "tests/test_contract.py", "PluginContract):", "object):", "没有一个 PluginContract"),
     ("readme", "README.md", "健步走", "走走", "README.md 里没有写"),
     ("license", "pyproject.toml", 'license = "Apache-2.0"\n', "", "没有 license"),
     ("indexes", MODELS, "OneToOne", "ForeignKey", "Arrival.issue 没有索引"),
     ("sensitive", PAGES, "permission=VIEW)", "permission=VIEW, model=Arrival)", "没有写 sensitive=True"),
-    ("languages", "yetan_NAME/locale/en/LC_MESSAGES/messages.po", None, None, "没有 locale/en"),
+    ("languages", ENGLISH, None, None, "没有 locale/en"),
     ("typed", SERVICE, "limit: int", "limit", "latest_arrivals 没有写全类型"),
     ("documented", SERVICE, "", "class Walk:\n    pass\n", "Walk 没有说明"),
     ("own-tests", "tests/test_NAME.py", "def test_", "def see_", "没有一个自己的测试"),
@@ -141,13 +149,15 @@ def test_catalogues_are_brought_up_to_what_the_plugin_says(tmp_path: Path) -> No
     name = f"walks_{next(_numbers)}"
     project = new_plugin(name, "健步走", tmp_path)
     template = project / TEMPLATE.replace("NAME", name)
-    template.write_text(template.read_text(encoding="utf-8").replace('_("地方")', '_("哪里")'), encoding="utf-8")
-    said = CliRunner().invoke(application, ["plugin", "messages", str(project)])
-    assert said.output.count("还有 1 句要翻译\n  哪里\n") == 2
+    template.write_text(
+        template.read_text(encoding="utf-8").replace("还没有收到新的事情。", "还没有健步走的事。"), encoding="utf-8"
+    )
+    told = CliRunner().invoke(application, ["plugin", "messages", str(project)])
+    assert told.output.count("还有 1 句要翻译\n  还没有健步走的事。\n") == 2
     catalogue = (project / f"yetan_{name}" / "locale" / "en" / "LC_MESSAGES" / "messages.po").read_text("utf-8")
-    assert 'msgid "哪里"\nmsgstr ""' in catalogue
+    assert 'msgid "还没有健步走的事。"\nmsgstr ""' in catalogue
     assert 'msgid "事情"\nmsgstr "Issue"' in catalogue
-    assert "地方" not in catalogue
+    assert "还没有收到新的事情。" not in catalogue
 
 
 def test_a_level_needs_every_rule_of_it_and_of_those_below() -> None:

@@ -36,7 +36,7 @@ from yetan.plugins import discovery, source
 from yetan.plugins.checks import models_of
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.declared import declared_by, names_a_person
-from yetan.plugins.messages import catalogues_of, messages_of, untranslated
+from yetan.plugins.messages import catalogues_of, messages_of, misfilled, untranslated
 from yetan.plugins.registry import Registry, build_registry
 from yetan.records.contributions import contributions
 
@@ -405,6 +405,7 @@ def _catalogues(examined: Examined) -> Iterator[str]:
         yield "一种别的语言也没有：locale/zh_Hant 或 locale/en"
     for locale, missing in untranslated(examined.plugin, examined.registry).items():
         yield from (f"{locale} 里没有：{each}" for each in missing)
+    yield from (f"译文里的 {{}} 和原文不一样：{each}" for each in misfilled(examined.plugin))
 
 
 def _tests(examined: Examined) -> Iterator[str]:

@@ -43,7 +43,7 @@ from yetan.plugins.checks import SIGNED_IN, example_path, models_of
 from yetan.plugins.declarations import Page, Plugin
 from yetan.plugins.declared import declared_by, names_a_person
 from yetan.plugins.discovery import load_with_dependencies
-from yetan.plugins.messages import untranslated
+from yetan.plugins.messages import misfilled, untranslated
 from yetan.plugins.models import PluginFailure
 from yetan.plugins.record import record_enabled
 from yetan.plugins.registry import Registry, build_registry
@@ -238,10 +238,12 @@ class PluginContract:
         assert not found, _told("Personal data outlive their person:", found)
 
     def test_its_catalogues_are_complete(self, trial: Trial) -> None:
-        """Each language it ships has words for every message of its code, its templates and its labels."""
+        """Each language it ships has words for every message of its code, its templates, its labels."""
         missing = untranslated(trial.plugin, trial.registry)
         told = [f"{locale}: {message}" for locale, messages in missing.items() for message in messages]
         assert not told, _told("Messages without words:", told)
+        unlike = list(misfilled(trial.plugin))
+        assert not unlike, _told("Words with other {places} than their message:", unlike)
 
     @classmethod
     def _town(cls, folder: Path) -> Town:
