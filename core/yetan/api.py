@@ -30,6 +30,7 @@ from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
 from yetan.people.service import accounts_in, posts_on
 from yetan.plugins.declarations import (
+    BulkAction,
     CounterKey,
     DocumentKind,
     DueKind,
@@ -93,6 +94,7 @@ __all__ = [
     "Account",
     "Act",
     "Actor",
+    "BulkAction",
     "Clock",
     "ConfigurationError",
     "Conflict",

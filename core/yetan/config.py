@@ -84,6 +84,16 @@ class Server:
 
 @dataclass(frozen=True)
 class Role:
+@dataclass(frozen=True)
+class Desk:
+    """How the staff desk behaves."""
+
+    __pydantic_config__ = _STRICT
+
+    #: For how long what was done to several issues at once may be taken back.
+    undo_minutes: int = 10
+
+
     """A role of this town: a label and the permissions it adds to or takes from the declared ones."""
 
     __pydantic_config__ = _STRICT
@@ -119,6 +129,7 @@ class Configuration:
     server: Server = field(default_factory=Server)
     audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
+    desk: Desk = field(default_factory=Desk)
     theme: str = ""
     search: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -178,6 +189,7 @@ class _File:
     data: _Data = field(default_factory=_Data)
     audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
+    desk: Desk = field(default_factory=Desk)
     theme: str = ""
     search: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -233,7 +245,7 @@ def _problem(kind: type[Any], item: Mapping[str, Any], path: str) -> str:
 
 def _known_keys(kind: type[Any]) -> list[str]:
     keys = [each.name for each in fields(kind)]
-    for nested in (City, Server, UnitKind, Role, Audit, _Database, _Data):
+    for nested in (City, Server, UnitKind, Desk, Role, Audit, _Database, _Data):
         keys += [each.name for each in fields(nested)] if kind is _File else []
     return keys
 
@@ -276,6 +288,7 @@ def load_configuration(
         server=server,
         audit=parsed.audit,
         plugins=parsed.plugins,
+        desk=parsed.desk,
         theme=parsed.theme,
         search=parsed.search,
         roles=parsed.roles,
@@ -320,6 +333,8 @@ def _semantic_problems(parsed: _File) -> list[str]:
             problems.append(f"server.{key}: {span} would let nobody stay signed in; write 1 or more")
     if parsed.audit.retention_days < SIX_MONTHS:
         problems.append(
+    if parsed.desk.undo_minutes < 0:
+        problems.append(f"desk.undo_minutes: {parsed.desk.undo_minutes} is no time; write 0 or more minutes")
             f"audit.retention_days：{parsed.audit.retention_days} 天太短。法律要求日志至少保存六个月，"
             f"请写 {SIX_MONTHS} 或更大的数，或者不写（默认 {Audit().retention_days} 天）"
         )

@@ -16,6 +16,7 @@ from yetan.events.pages import PAGES as EVENT_PAGES
 from yetan.files.pages import PAGES as FILE_PAGES
 from yetan.hookspecs import hookimpl
 from yetan.issues import docket, lifecycle
+from yetan.issues.bulk import core_bulk_actions
 from yetan.issues.events import EVENT_TYPES as ISSUE_EVENTS
 from yetan.issues.models import Issue
 from yetan.issues.pages import NAVIGATION as ISSUE_NAVIGATION
@@ -32,6 +33,7 @@ from yetan.people.pages import PAGES as PEOPLE_PAGES
 from yetan.people.scope import VISIBILITY as PEOPLE_VISIBILITY
 from yetan.people.service import TAKE_OVER, take_over
 from yetan.plugins.declarations import (
+    BulkAction,
     DocumentKind,
     DueKind,
     EventType,
@@ -157,6 +159,11 @@ def yetan_issue_transitions() -> Sequence[Transition]:
 @hookimpl
 def yetan_issue_guards() -> Sequence[Guard]:
     return lifecycle.guards()
+
+
+@hookimpl
+def yetan_bulk_actions() -> Sequence[BulkAction]:
+    return core_bulk_actions()
 
 
 @hookimpl

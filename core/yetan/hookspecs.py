@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from yetan.plugins.declarations import (
+    BulkAction,
     DocumentKind,
     DueKind,
     EventType,
@@ -80,6 +81,11 @@ def yetan_issue_transitions() -> Sequence[Transition]:
 @hookspec
 def yetan_issue_guards() -> Sequence[Guard]:
     """Conditions on transitions: they may only refuse, with a reason."""
+
+
+@hookspec
+def yetan_bulk_actions() -> Sequence[BulkAction]:
+    """What officials may do to several issues of a list at once, sorted by position and then by the one order."""
 
 
 @hookspec

@@ -4,6 +4,7 @@ from yetan.access.models import Session, SignInLink, Throttle
 from yetan.audit.models import AuditChain, AuditRecord
 from yetan.events.models import Delivery, Due, Event, JobRun, RequestKey, Sequence, Subject
 from yetan.files.models import Attachment
+from yetan.issues.desk_models import BulkItem, BulkRun, DeskSettings, SavedFilter
 from yetan.issues.models import (
     Acceptance,
     Category,
@@ -31,9 +32,12 @@ __all__ = [
     "Attachment",
     "AuditChain",
     "AuditRecord",
+    "BulkItem",
+    "BulkRun",
     "Category",
     "Counter",
     "Delivery",
+    "DeskSettings",
     "Due",
     "EnabledPlugin",
     "Event",
@@ -61,6 +65,7 @@ __all__ = [
     "RequestKey",
     "RuleDocument",
     "RuleValue",
+    "SavedFilter",
     "SearchedText",
     "Sequence",
     "Session",

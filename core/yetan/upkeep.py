@@ -11,6 +11,7 @@ from yetan.events.jobs import forget_runs
 from yetan.events.models import RequestKey
 from yetan.files.orphans import sweep
 from yetan.files.uploads import forget_old
+from yetan.issues.bulk import forget_bulk_runs
 from yetan.plugins.declarations import Job
 from yetan.plugins.quarantine import forget_failures
 
@@ -19,12 +20,13 @@ KEYS_KEPT = timedelta(days=7)
 
 
 async def forget(act: Act) -> None:
-    """Remove expired sessions, ended throttle windows, old idempotency keys, job runs and failures of plugins, uploads
-    nobody confirmed and files no row names."""
+    """Remove expired sessions, ended throttle windows, old idempotency keys, job runs and failures of plugins, what became
+    of each issue of a bulk action, uploads nobody confirmed and files no row names."""
     await forget_expired(act.now)
     await forget_ended(act.now)
     await RequestKey.filter(at__lt=act.now - KEYS_KEPT).delete()
     await forget_runs(act.now)
+    await forget_bulk_runs(act.now)
     await forget_failures(act.now)
     forget_old(act.now)
     await sweep(act)

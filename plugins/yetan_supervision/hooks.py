@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yetan.api import (
+    BulkAction,
     DocumentKind,
     DueKind,
     EventType,
@@ -106,6 +107,23 @@ def yetan_panels() -> Sequence[Panel]:
             "supervision/panel.html",
             service.notices_of,
             "supervision.view",
+        ),
+    )
+
+
+@hookimpl
+def yetan_bulk_actions() -> Sequence[BulkAction]:
+    return (
+        BulkAction(
+            "supervision.dun",
+            "发催办单",
+            "supervision.dun",
+            run=service.dun_one_of_several,
+            refusal=service.dun_refusal,
+            irrevocable="《催办单》发出去，责任人马上收到，收不回来。",
+            rule="002-B10",
+            description="期限前还没有办结的，发《催办单》给责任单位。",
+            position=10,
         ),
     )
 

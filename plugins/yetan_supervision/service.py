@@ -22,6 +22,7 @@ from yetan.api import (
     notify,
     require,
     set_due,
+    translate,
     value_of,
     visible,
 )
@@ -78,12 +79,26 @@ async def dun(act: Act, issue_id: int) -> DunningNotice:
     if issue is None:
         raise NotFound
     await require(act, "supervision.dun", [issue.unit_id, issue.responsible_unit_id])
-    if issue.deadline is None or not is_open(issue):
-        raise Refused("这件事没有在办的期限，不用催办。")
+    if reason := await dun_refusal(act, issue):
+        raise Refused(reason)
     notice = await _issue_notice(act, issue)
     if notice is None:
         raise Refused("这个期限的《催办单》已经发过了。延期以后才会有新的。")
     return notice
+
+
+async def dun_refusal(act: Act, issue: Issue) -> str:
+    """Why no notice can be issued now, or ""."""
+    if issue.deadline is None or not is_open(issue):
+        return translate("这件事没有在办的期限，不用催办。")
+    if await DunningNotice.filter(issue_id=issue.id, deadline=issue.deadline).exists():
+        return translate("这个期限的《催办单》已经发过了。延期以后才会有新的。")
+    return ""
+
+
+async def dun_one_of_several(act: Act, issue: Issue, values: Mapping[str, Any], version: int) -> DunningNotice:
+    """`dun` as part of a bulk action: whatever else was done to the issue meanwhile does not stand in its way."""
+    return await dun(act, issue.id)
 
 
 async def _issue_notice(act: Act, issue: Issue) -> DunningNotice | None:

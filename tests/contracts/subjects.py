@@ -21,6 +21,7 @@ from yetan.access.sessions import issue_link
 from yetan.files.models import Attachment
 from yetan.files.service import add_photos
 from yetan.issues import acceptance
+from yetan.issues.desk_models import SavedFilter
 from yetan.issues.following import Opened, slip_code
 from yetan.issues.models import Issue
 from yetan.issues.queues import QUEUES
@@ -90,6 +91,8 @@ class Scene:
         self._follow()
         self.units_table = self._upload("administrator.top", "/admin/units/import", "units")
         self.ledger = self._upload("township_clerk.own", "/admin/import", "issues", unit=self.unit)
+        self.bulk_run = self._assign_several()
+        self.filter = self._save_filter()
 
     def report(self, title: str, text: str, raiser: int, **values: Any) -> Issue:
         """An issue of HOME, registered there for a resident."""
@@ -144,6 +147,23 @@ class Scene:
 
     async def _told(self) -> Notice:
         return await Notice.filter(account_id=self.town.accounts["raiser"].id).order_by("-id").get()
+
+    def _assign_several(self) -> int:
+        """The run in which a clerk gave another owner to several issues at once: to one, here."""
+        sent = {**self.several(self.another), "owner": self.town.accounts["leader"].id}
+        answer = self.site.ask(self.site.visitors["township_clerk.own"], "/desk/bulk/assign", sent)
+        assert answer.status == 303, f"the owner is not changed: {answer.text}"
+        return int(answer.location.rpartition("/")[2])
+
+    def _save_filter(self) -> int:
+        """A search that a clerk keeps under a name."""
+        sent = {"name": "路灯", "q": "灯"}
+        assert self.site.ask(self.site.visitors["township_clerk.own"], "/desk/filters", sent).status == 303
+
+        async def go() -> int:
+            return (await SavedFilter.get(name="路灯")).id
+
+        return self.town.do(go)
 
     def _follow(self) -> None:
         """Have the follower open the issue by its slip."""
@@ -252,6 +272,11 @@ class Scene:
         """The values of a form about the issue, drawn as it stands now."""
         return {"version": self.town.reload(self.issue).version, **values}
 
+    def several(self, issue: Issue | None = None, **values: Any) -> dict[str, Any]:
+        """The values of a form about several issues, of which there is one."""
+        chosen = self.town.reload(issue or self.issue)
+        return {"issues": f"{chosen.id}:{chosen.version}", **values}
+
     def review(self) -> dict[str, Any]:
         """The draft of the issue's public face, sent back as it was drawn."""
 
@@ -325,9 +350,18 @@ PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "queue": lambda scene: {queue.name: queue.name for queue in QUEUES},
     "transition": lambda scene: {name: name for name in current().registry.transitions},
     "document": lambda scene: {name: name for name in current().registry.documents},
+    "action": lambda scene: {name: name for name in _bulk_actions()},
+    "run": lambda scene: {"": str(scene.bulk_run)},
+    "filter": lambda scene: {"": str(scene.filter)},
 }
 #: Parameters that name nothing of a unit's: where one's post is makes no difference.
-UNITLESS = frozenset({"token", "queue", "upload", "admin.rule.name"})
+UNITLESS = frozenset({"token", "queue", "upload", "admin.rule.name", "action", "run", "filter"})
+
+
+def _bulk_actions() -> list[str]:
+    registry = current().registry
+    steps = [f"transition.{each.name}" for each in registry.transitions.values() if each.several]
+    return [*registry.bulk_actions, *steps]
 
 
 _REASON = {"reason": "原因写在这里"}
@@ -375,6 +409,18 @@ ASKS: Mapping[str, Ask] = {
         over_unit=True,
     ),
     "supervision.dun": Ask(given=Scene.listed),
+    # Several at once
+    "desk.bulk.submit[assign]": Ask(lambda s: s.several(owner=s.town.accounts["leader"].id), Scene.handling),
+    "desk.bulk.submit[progress]": Ask(lambda s: s.several(text="灯头到货了。")),
+    "desk.bulk.submit[transition.start]": Ask(Scene.several, Scene.listed),
+    "desk.bulk.submit[transition.transfer]": Ask(lambda s: s.several(unit=s.town.units["department"], **_REASON)),
+    "desk.bulk.submit[supervision.dun]": Ask(Scene.several, Scene.listed),
+    "desk.bulk.undo": Ask(),
+    # One's own desk
+    "desk.filter.save": Ask(lambda s: {"name": "桥", "q": "桥"}),
+    "desk.filter.rename": Ask(lambda s: {"name": "街灯"}),
+    "desk.filter.drop": Ask(),
+    "desk.profile.keys": Ask(lambda s: {"keys": ""}),
     # Publishing
     "desk.publication.approve": Ask(Scene.review),
     "desk.publication.withdraw": Ask(lambda s: {"reason": "居民要求撤下。"}, Scene.approved),

@@ -15,6 +15,7 @@ from tortoise import fields
 
 from yetan import hookspecs
 from yetan.api import (
+    BulkAction,
     DocumentKind,
     DueKind,
     EventType,
@@ -89,12 +90,17 @@ CONTRIBUTIONS: Mapping[str, Callable[[str], list[Any]]] = {
         Transition(f"{name}_end", "完", (f"{name}_heard",), "handling", f"{name}.act"),
     ],
     "yetan_issue_guards": lambda name: [Guard(f"{name}.{part}", ("resolve",), nothing) for part in "ab"],
+    "yetan_bulk_actions": lambda name: [
+        BulkAction(f"{name}.{part}", "几件", f"{name}.act", nothing, nothing, irrevocable="收不回来") for part in "ab"
+    ],
     "yetan_event_types": lambda name: [EventType(f"issue.{name}_{part}", "听") for part in ("hear", "end")],
     "yetan_subscriptions": lambda name: [Subscription(f"{name}.{part}", ("*",), nothing) for part in "ab"],
     "yetan_jobs": lambda name: [Job(f"{name}.{part}", "day", nothing) for part in "ab"],
     "yetan_due_kinds": lambda name: [DueKind(f"{name}.{part}", nothing) for part in "ab"],
     "yetan_rules": lambda name: [Rule(f"{name}.{part}", "天数", "int", 1, "002-B1") for part in "ab"],
-    "yetan_documents": lambda name: [DocumentKind(f"{name}.paper", "纸", Issue, f"{name}.view", "desk/issue.html", nothing)],
+    "yetan_documents": lambda name: [
+        DocumentKind(f"{name}.paper", "纸", Issue, f"{name}.view", "desk/issue.html", nothing)
+    ],
     "yetan_metrics": lambda name: [Metric(f"{name}.{part}", "数", "件", "") for part in "ab"],
     "yetan_panels": lambda name: [Panel(f"{name}.{part}", "issue", "public/issue.html", nothing) for part in "ab"],
     "yetan_notice_kinds": lambda name: [NoticeKind(f"{name}.{part}", "消息") for part in "ab"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from datetime import timedelta
@@ -212,24 +213,77 @@ def test_every_form_about_the_handling_notices_that_it_was_drawn_before(town: To
         assert "又写" in answer.text, what
 
 
-def test_a_correction_in_conflict_shows_what_is_registered_now(town: Town) -> None:
-    issue = town.report()
-    seen = str(issue.version)
-    first = {
-        "title": "桥头两盏路灯不亮",
-        "text": issue.text,
-        "place": issue.place,
-        "kind": "problem",
-        "collective": "1",
+def form_of(page: str) -> dict[str, str]:
+    """What the open form would send as it is drawn: hidden fields, texts, chosen options and ticked boxes."""
+    drawn = page.partition('id="do"')[2].partition("</form>")[0]
+    boxes = re.findall(r'<input[^>]*type="(?:hidden|text)"[^>]*>', drawn)
+    sent = {_attribute(box, "name"): html.unescape(_attribute(box, "value")) for box in boxes}
+    sent |= {_attribute(box, "name"): "1" for box in re.findall(r'<input[^>]*type="checkbox"[^>]* checked>', drawn)}
+    sent |= dict(re.findall(r'<input type="radio"[^>]* name="([^"]*)" value="([^"]*)" checked>', drawn))
+    for name, text in re.findall(r'<textarea[^>]* name="([^"]*)"[^>]*>\n(.*?)</textarea>', drawn, re.DOTALL):
+        sent[name] = html.unescape(text)
+    for name, options in re.findall(r'<select[^>]* name="([^"]*)"[^>]*>(.*?)</select>', drawn, re.DOTALL):
+        sent[name] = "".join(re.findall(r'value="([^"]*)" selected', options))
+    return {name: value for name, value in sent.items() if name not in ("_token", "_key")}
+
+
+def _attribute(element: str, name: str) -> str:
+    return element.partition(f' {name}="')[2].partition('"')[0]
+
+
+def compared(page: str) -> dict[str, str]:
+    """Field by field, what stands there now beside what was typed."""
+    return {
+        part.partition('name="take-')[2].partition('"')[0]: part.partition('moment-text">')[2].partition("</p>")[0]
+        for part in page.split('class="pair compared"')[1:]
     }
-    assert do(town, "village", issue, "correct", **first).status_code == 303
-    second = {**first, "title": "桥头四盏路灯不亮", "version": seen}
-    answer = town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", second)
+
+
+def test_a_correction_in_conflict_is_settled_field_by_field(town: Town) -> None:
+    """One changed the title and the place, the other the title and the text: the place stays theirs by itself."""
+    issue = town.report()
+    page = f"/desk/issues/{issue.id}?do=correct"
+    theirs, mine = (form_of(town.browser(who).get(page).text) for who in ("village", "deputy"))
+    sent = {**theirs, "title": "桥头两盏路灯不亮", "place": "桥头"}
+    assert town.browser("village").submit(f"/desk/issues/{issue.id}/correct", sent).status_code == 303
+    sent = {**mine, "title": "桥头四盏路灯不亮", "text": "四盏路灯坏了一个月。"}
+    answer = town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", sent)
     assert answer.status_code == 409
-    now = answer.text.partition("现在登记的是")[2].partition("</dl>")[0]
-    assert "桥头两盏路灯不亮" in now
-    assert issue.text not in now, "what both wrote alike is not shown again"
-    assert 'value="桥头四盏路灯不亮"' in answer.text
+    assert compared(answer.text) == {"title": "桥头两盏路灯不亮", "place": "桥头"}
+    assert "陈小满 <time" in answer.text.partition('class="pair compared"')[2]
+    again = form_of(answer.text)
+    assert again["title"] == "桥头四盏路灯不亮", "what was typed is kept"
+    assert "take-title" not in again
+    assert again["take-place"] == "1", "what somebody left alone stays as the other wrote it"
+    assert town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", again).status_code == 303
+    stands = town.reload(issue)
+    assert (stands.title, stands.text, stands.place) == ("桥头四盏路灯不亮", "四盏路灯坏了一个月。", "桥头")
+
+
+def test_what_the_other_wrote_is_taken_for_a_field_that_is_ticked(town: Town) -> None:
+    issue = town.report()
+    mine = form_of(town.browser("deputy").get(f"/desk/issues/{issue.id}?do=correct").text)
+    theirs = {**mine, "title": "桥头两盏路灯不亮"}
+    assert town.browser("village").submit(f"/desk/issues/{issue.id}/correct", theirs).status_code == 303
+    sent = {**mine, "title": "桥头四盏路灯不亮"}
+    again = form_of(town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", sent).text)
+    sent = {**again, "take-title": "1", "text": "坏了一个月。"}
+    assert town.browser("deputy").submit(f"/desk/issues/{issue.id}/correct", sent).status_code == 303
+    stands = town.reload(issue)
+    assert (stands.title, stands.text) == ("桥头两盏路灯不亮", "坏了一个月。")
+
+
+def test_an_owner_somebody_else_has_just_chosen_stands_beside_one_s_own_choice(town: Town) -> None:
+    issue = town.report()
+    town.move(issue, "list", by="clerk")
+    seen = str(town.reload(issue).version)
+    assert do(town, "clerk", issue, "assign", owner=str(town.accounts["village"].id)).status_code == 303
+    late = {"owner": str(town.accounts["clerk"].id), "version": seen}
+    answer = town.browser("deputy").submit(f"/desk/issues/{issue.id}/assign", late)
+    assert answer.status_code == 409
+    assert "陈小满" in compared(answer.text)["owner"]
+    assert town.browser("deputy").submit(f"/desk/issues/{issue.id}/assign", form_of(answer.text)).status_code == 303
+    assert town.reload(issue).owner_id == town.accounts["clerk"].id
 
 
 def test_a_form_without_its_version_is_no_form_of_ours(town: Town) -> None:

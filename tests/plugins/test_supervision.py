@@ -253,3 +253,18 @@ class TestByHandAlone:
         town.run_worker()
         assert due(town) == []
         assert by_hand(town, issue)
+
+
+def test_several_are_dunned_at_once_and_what_was_dunned_is_left_out(town: Town) -> None:
+    first, second, unlisted = listed(town), listed(town), town.report()
+    by_hand(town, first)
+    ids = [first.id, second.id, unlisted.id]
+    query = f"listed={'.'.join(map(str, ids))}&" + "&".join(f"issue-{each}=1" for each in ids)
+    page = town.browser("clerk").get(f"/desk/bulk/supervision.dun?{query}").text
+    assert f'name="issues" value="{second.id}:{second.version}"' in page
+    assert "已经发过了" in page
+    assert "没有在办的期限" in page
+    chosen = {"issues": f"{first.id}:{first.version}.{second.id}:{second.version}"}
+    where = town.browser("clerk").submit("/desk/bulk/supervision.dun", chosen).headers["location"]
+    assert "收不回来" in town.browser("clerk").get(where).text
+    assert sorted(notice.issue_id for notice in notices(town)) == sorted([first.id, second.id])

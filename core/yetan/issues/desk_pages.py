@@ -16,12 +16,14 @@ from yetan.access.scope import holds, visible
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.i18n import message_ids
 from yetan.i18n import translate as _
+from yetan.issues.bulk import bulk_actions
+from yetan.issues.chosen import chosen_ids
+from yetan.issues.issue_panel import panel_of
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category, Issue
 from yetan.issues.queues import (
     PAGE_SIZE,
     Queue,
-    Row,
     counts,
     issues_in,
     page_of,
@@ -30,7 +32,8 @@ from yetan.issues.queues import (
     rows_of,
     units_below,
 )
-from yetan.issues.service import ISSUE_KINDS
+from yetan.issues.saved_filters import listens_to_keys, saved_filters, set_keys
+from yetan.issues.search_form import search_address, search_form, typed_in
 from yetan.notices.service import unread
 from yetan.people.models import Account, Household, Link, Person
 from yetan.people.service import LINK_KINDS, posts_on, today, valid_on
@@ -39,25 +42,16 @@ from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication.views import RowView, local_day, marked, state_view
 from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
-from yetan.searching.service import SORT_FIELD, Filters, Results, desk_suggestions, search_desk, sort_in
+from yetan.searching.service import Filters, Results, desk_suggestions, search_desk, sort_in
 from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
-from yetan.web.choices import choices_for
 from yetan.web.downloads import spreadsheet
-from yetan.web.forms import Field, Form
+from yetan.web.forms import Field
 from yetan.web.request import Request
 
 AFTER = Field("after", "从哪一件接着看", "number", required=False, minimum=0)
-SEARCH_FIELDS = (
-    Field("q", "查什么", required=False, max_length=200),
-    Field("unit", "单位", "unit", required=False),
-    Field("category", "类别", "category", required=False),
-    Field("state", "到哪一步", "choice", required=False, max_length=40),
-    Field("kind", "问题还是建议", "choice", required=False, choices=ISSUE_KINDS),
-    Field("raised_from", "从哪天起", "date", required=False),
-    Field("raised_until", "到哪天止", "date", required=False),
-    SORT_FIELD,
-)
+KEYS = Field("keys", "列表里可以用快捷键", "boolean", required=False)
+OPEN = Field("open", "打开哪一件", "number", required=False, minimum=1)
 _NARROWINGS: tuple[Narrowing, ...] = message_ids(
     (
         ("unit", "单位", "unit"),
@@ -76,13 +70,13 @@ MOST_EXPORTED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A queue in the row of tabs."""
+    """A queue in the row of tabs, or a search one keeps."""
 
     label: str
     href: str
     current: bool
-    count: int
-    late: bool
+    count: int | None = None
+    late: bool = False
 
 
 async def desk(request: Request) -> Response:
@@ -106,41 +100,50 @@ async def queue(request: Request) -> Response:
 
 
 async def _queue(request: Request, shown: Queue) -> Response:
-    values = (await request.form((AFTER,))).clean()
+    values = (await request.form((AFTER, OPEN))).clean()
     page = await page_of(request.act, shown, values["after"])
     numbers = await counts(request.act)
     path = request.templating.addresses.path
     more = path("desk.queue", queue=shown.name, after=page.next) if page.next is not None else None
+    panel = await panel_of(request, values["open"]) if values["open"] is not None else None
     return request.render(
         "desk/queue.html",
         queue=shown,
-        tabs=[
-            Tab(
-                _(each.label),
-                path("desk.queue", queue=each.name),
-                each == shown,
-                numbers[each.name],
-                each.late,
-            )
-            for each in queues_of(request.act)
-        ],
+        tabs=await _tabs(request, numbers, shown),
         rows=await rows_of(request.act, page.issues, shown),
         total=numbers[shown.name],
         first=values["after"] is None,
         more=more,
         unread=await unread(request.act),
+        keys=await listens_to_keys(request.act),
         may_export=holds(request.act.actor, "issue.export"),
-        days_left=days_left,
+        bulk=_bulk(request),
+        panel=panel,
+        opened=lambda row: path("desk.queue", queue=shown.name, after=values["after"], open=row.id) + f"#row-{row.id}",
     )
 
 
-def days_left(row: Row) -> str:
-    """How long there is, in words."""
-    if row.days_left is None:
-        return ""
-    if row.days_left < 0:
-        return _("超{count}天", count=-row.days_left)
-    return _("剩{count}天", count=row.days_left) if row.days_left else _("今天到期")
+async def _tabs(
+    request: Request, numbers: Mapping[str, int], shown: Queue | None = None, query: Mapping[str, str] | None = None
+) -> list[Tab]:
+    """The queues with what stands in them, and behind them the searches one keeps; one of them is shown."""
+    path = request.templating.addresses.path
+    tabs = [
+        Tab(_(each.label), path("desk.queue", queue=each.name), each == shown, numbers[each.name], each.late)
+        for each in queues_of(request.act)
+    ]
+    kept = await saved_filters(request.act)
+    return tabs + [Tab(each.name, search_address(request, each.query), each.query == query) for each in kept]
+
+
+def _bulk(request: Request) -> list[tuple[str, str, str]]:
+    """What may be done to several issues of a list: label, address, kind of button."""
+    path = request.templating.addresses.path
+    found = [(_(each.label), path("desk.bulk", action=each.name)) for each in bulk_actions(request.act)]
+    found.append((_("打印清单"), path("desk.print_list")))
+    if holds(request.act.actor, "issue.export"):
+        found.append((_("导出选中的"), path("desk.export")))
+    return [(label, href, "outline") for label, href in found]
 
 
 # Searching
@@ -148,7 +151,7 @@ def days_left(row: Row) -> str:
 
 async def search(request: Request) -> Response:
     """Every issue one may see, narrowed; words are marked where they were found."""
-    form = await _search_form(request)
+    form = await search_form(request)
     skip = (await request.form((SKIP,))).clean()["skip"] or 0
     asked = any(form.values.values())
     results: Results | None = None
@@ -168,7 +171,10 @@ async def search(request: Request) -> Response:
     return request.render(
         "desk/search.html",
         status,
+        tabs=await _tabs(request, await counts(request.act), query=typed_in(form)),
         form=form,
+        keys=await listens_to_keys(request.act),
+        keeping=typed_in(form) if results is not None else None,
         results=results,
         rows=await _found(request, results) if results is not None else [],
         shown=skip + (len(results.found) if results is not None else 0),
@@ -209,12 +215,6 @@ async def suggest(request: Request) -> Response:
     """How what somebody began to write may go on, as /api/v1/suggest answers, from every issue they may see."""
     values = (await request.form((_BEGINNING,))).clean()
     return JSONResponse({"items": await desk_suggestions(request.act, values["q"])})
-
-
-async def _search_form(request: Request) -> Form:
-    states = [(state.name, _(state.label)) for state in current().registry.states.values()]
-    choices = {**await choices_for(request.act, SEARCH_FIELDS), "state": states}
-    return await request.form(SEARCH_FIELDS, choices=choices)
 
 
 def _filters(typed: Mapping[str, Any]) -> Filters:
@@ -263,13 +263,17 @@ _HEADINGS = message_ids(
 
 
 async def export(request: Request) -> Response:
-    """A queue or a search as a spreadsheet, without anybody's contact. Who took it is recorded."""
+    """A queue, a search or what was ticked as a spreadsheet, without anybody's contact. Who took it is recorded."""
     chosen = (await request.form((QUEUE,))).clean()["queue"]
-    if chosen:
+    ticked = await chosen_ids(request)
+    if ticked is not None:
+        listed = visible(Issue, request.act).filter(id__in=ticked)
+        name = _("选中的事")
+    elif chosen:
         listed = await issues_in(request.act, queue_named(request.act, chosen))
         name = _(queue_named(request.act, chosen).label)
     else:
-        typed = (await _search_form(request)).clean()
+        typed = (await search_form(request)).clean()
         results = await search_desk(request.act, typed["q"], _filters(typed), limit=MOST_EXPORTED + 1)
         listed = Issue.filter(id__in=[each.row.id for each in results.found])
         name = _("查询结果")
@@ -337,12 +341,20 @@ async def profile(request: Request) -> Response:
     labels = role_labels()
     return request.render(
         "desk/profile.html",
+        keys=await listens_to_keys(request.act),
+        works=holds(request.act.actor, "issue.view"),
         posts=[
             (names[post.unit_id], _(labels.get(post.role, post.role)), post.title, post.since, post.until)
             for post in posts
         ],
         links=[(_(dict(LINK_KINDS).get(link.kind, link.kind)), _linked(link), link.since) for link in links],
     )
+
+
+async def submit_keys(request: Request) -> Response:
+    """Have one's lists listen to single keys, or not."""
+    await set_keys(request.act, (await request.form((KEYS,))).clean()["keys"])
+    return request.redirect("desk.profile")
 
 
 def _linked(link: Link) -> str:
@@ -359,6 +371,7 @@ PAGES: tuple[Page, ...] = (
     Page("/desk/search/suggest", suggest, "desk.search.suggest", permission="issue.view"),
     Page("/desk/export", export, "desk.export", permission="issue.export", sensitive=True),
     Page("/desk/me", profile, "desk.profile", permission=SIGNED_IN, site="desk"),
+    Page("/desk/me/keys", submit_keys, "desk.profile.keys", methods=("POST",), permission="issue.view"),
 )
 NAVIGATION: tuple[NavigationItem, ...] = (
     NavigationItem("desk", "办事", "desk", permission="issue.view", position=10),

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from yetan.issues.docket import items_of, standing
 from yetan.issues.lifecycle import state_of
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.rules.sources import rules_in
 from yetan.web.request import Request
 
 
@@ -17,6 +18,7 @@ async def docket(request: Request) -> Response:
         items=await items_of(request.act),
         standing=await standing(request.act),
         state_of=state_of,
+        rules=rules_in("002-B4、002-B5"),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,15 +17,18 @@ from yetan.files.service import BODY_LIMIT
 from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.issues.actions import ACTIONS, Action
+from yetan.issues.conflicts import Difference, differences_of, present_values, take_fields, was_fields, was_values
 from yetan.issues.contacts import Contact, contacts_of, reveal_contacts
 from yetan.issues.issue_view import facts_of, links_of, loop_of, photos_of, verdicts_of
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
-from yetan.issues.service import options, transition_issue
+from yetan.issues.offers import offers_of
+from yetan.issues.service import transition_issue
 from yetan.issues.timeline import timeline_of
 from yetan.plugins.declarations import Page, Transition
 from yetan.publication.models import Publication
 from yetan.publication.views import local_day, photo_views, state_view
+from yetan.rules.sources import RuleSource, rules_in
 from yetan.runtime import current
 from yetan.web.choices import choices_for
 from yetan.web.forms import Field, Form
@@ -49,39 +52,21 @@ PUBLICATION_LABELS: Mapping[str, str] = message_ids(
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """Something to do, as the panel draws it: by a form of its own (`href`), or at once (`post`).
-
-    `lesser` ones stand as links under the buttons. With a `refusal` it cannot be done now.
-    """
-
-    name: str
-    label: str
-    description: str
-    rule: str
-    kind: str
-    href: str = ""
-    post: str = ""
-    refusal: str = ""
-    lesser: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Open:
     """The open form: what it is for, where it goes, and after a conflict what others did meanwhile.
 
-    `changes` are timeline entries; `present` pairs of a field's label and what stands there now.
+    `changes` are timeline entries; `differences` what stands in a field now, by the field's name.
     """
 
     label: str
     form: Form
     action: str
     kind: str
-    rule: str = ""
+    rules: tuple[RuleSource, ...] = ()
     description: str = ""
     choose: bool = False
     changes: Sequence[Any] = ()
-    present: Sequence[tuple[str, str]] = ()
+    differences: Mapping[str, Difference] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +157,9 @@ def _button(transition: Transition) -> str:
 
 def _initial(issue: Issue, deed: Deed) -> dict[str, object]:
     """What a form starts with: only a correction starts from what is there."""
-    return _present_values(issue, deed) if deed.name == "correct" else {}
-
-
-def _present_values(issue: Issue, deed: Deed) -> dict[str, object]:
-    columns = {"category": "category_id"}
-    return {field.name: getattr(issue, columns.get(field.name, field.name)) for field in deed.fields}
+    if deed.name != "correct":
+        return {}
+    return {**present_values(issue, deed.fields), **was_values(issue, deed.fields)}
 
 
 async def _form(act: Act, issue: Issue, deed: Deed, values: Mapping[str, object]) -> Form:
@@ -185,7 +167,9 @@ async def _form(act: Act, issue: Issue, deed: Deed, values: Mapping[str, object]
     typed = str(values.get("unit") or "")
     near = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else issue.responsible_unit_id
     choices = await choices_for(act, deed.fields, near=near)
-    return Form((*deed.fields, VERSION), {**values, "version": issue.version}, choices=choices)
+    carried = was_fields(deed.fields) if deed.name == "correct" else ()
+    fields = (*deed.fields, VERSION, *carried)
+    return Form(fields, {**values, "version": issue.version}, choices=choices)
 
 
 def _open(deed: Deed, form: Form, **more: Any) -> Open:
@@ -195,7 +179,7 @@ def _open(deed: Deed, form: Form, **more: Any) -> Open:
         form=form,
         action=deed.action,
         kind=deed.kind,
-        rule=deed.rule,
+        rules=rules_in(deed.rule),
         description=_(deed.description),
         choose={"unit", "account"} <= kinds,
         **more,
@@ -204,16 +188,21 @@ def _open(deed: Deed, form: Form, **more: Any) -> Open:
 
 async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any], int], Awaitable[None]]) -> Response:
     """Do it and show the issue; or draw the form again with what was typed and what is in the way."""
-    values = await request.values((*deed.fields, VERSION, CHOOSE))
+    taken, was = take_fields(deed.fields), was_fields(deed.fields)
+    values = await request.values((*deed.fields, *taken, *was, VERSION, CHOOSE))
     version = _version(values.pop("version"))
     choose = values.pop("choose")
+    take = {each.name: values.pop(each.name) for each in taken}
+    now = present_values(request.subject, deed.fields)
+    values |= {name: value for name, value in now.items() if take[f"take-{name}"]}
     form = await _form(request.act, request.subject, deed, values)
     # The version stays the one that was read, until what others did since has been shown.
     form.values["version"] = version
     if choose:
         return await _render(request, request.subject, _open(deed, form))
+    own = {each.name for each in deed.fields}
     try:
-        await run({name: value for name, value in form.clean().items() if name != "version"}, version)
+        await run({name: value for name, value in form.clean().items() if name in own}, version)
     except Invalid as error:
         form.refuse(error)
         return await _redraw(request, deed, form, error)
@@ -222,9 +211,11 @@ async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any]
         form.message = error.message
         form.values["version"] = fresh.version
         changes = (await timeline_of(fresh))[: min(max(fresh.version - version, 0), 5)]
-        present = await _changed(request, fresh, deed, form) if deed.name == "correct" else ()
+        drawn_now = await _form(request.act, fresh, deed, present_values(fresh, deed.fields))
+        differences = await differences_of(fresh, deed.fields, form, drawn_now, since=version)
+        form.values |= was_values(fresh, deed.fields)
         request.subject = fresh
-        return await _redraw(request, deed, form, error, changes=changes, present=present)
+        return await _redraw(request, deed, form, error, changes=changes, differences=differences)
     return request.redirect("desk.issue", id=request.subject.id)
 
 
@@ -238,23 +229,6 @@ async def _redraw(request: Request, deed: Deed, form: Form, error: YetanError, *
     if form.values.get("photos"):
         form.errors.setdefault("photos", [_("照片要重新选一次。")])
     return await _render(request, request.subject, _open(deed, form, **more), status=error.status)
-
-
-async def _changed(request: Request, issue: Issue, deed: Deed, form: Form) -> list[tuple[str, str]]:
-    """The fields that now hold something other than what was typed, and what that is."""
-    now = await _form(request.act, issue, deed, _present_values(issue, deed))
-    pairs = []
-    for field in deed.fields:
-        typed, present = form[field.name], now[field.name]
-        if field.kind == "boolean":
-            same = (typed.value in ("", "False")) == (present.value in ("", "False"))
-            text = _("不是") if present.value in ("", "False") else _("是")
-        else:
-            same = typed.value.replace("\r\n", "\n").strip() == present.value
-            text = dict(present.choices).get(present.value, present.value)
-        if not same:
-            pairs.append((_(field.label), text))
-    return pairs
 
 
 # The page
@@ -273,7 +247,7 @@ async def _render(
     state = state_of(issue.state)
     entries = await timeline_of(issue)
     named = await may(act, "issue.contacts", [issue.unit_id, issue.responsible_unit_id])
-    open_offers, refused = await _offers(request, issue)
+    open_offers, refused = await offers_of(act, path, issue)
     publication = await Publication.get_or_none(subject_kind="issue", subject_id=issue.id)
     return request.render(
         "desk/issue.html",
@@ -303,49 +277,6 @@ async def _render(
         ],
         panels=await panels(request, "desk.issue", issue),
     )
-
-
-#: The way on, the other ways, the ways back.
-_ORDER = ("solid", "outline", "danger")
-
-
-async def _offers(request: Request, issue: Issue) -> tuple[list[Offer], list[Offer]]:
-    """What can be done now, and what could be but for something that stands in the way."""
-    act, path = request.act, request.templating.addresses.path
-    found: list[Offer] = []
-    for option in await options(act, issue):
-        transition = option.transition
-        name = f"transition.{transition.name}"
-        at_once = path("desk.transition", id=issue.id, transition=transition.name)
-        found.append(
-            Offer(
-                name=name,
-                label=_(transition.label),
-                description=_(transition.description),
-                rule=transition.rule,
-                kind={"back": "danger", "main": "solid"}.get(transition.kind, "outline"),
-                href=path("desk.issue", id=issue.id, do=name) if transition.form else "",
-                post="" if transition.form else at_once,
-                refusal=_(option.refusal),
-            )
-        )
-    state = state_of(issue.state)
-    for action in ACTIONS:
-        if await action.is_open(act, issue, state):
-            found.append(
-                Offer(
-                    name=action.name,
-                    label=_(action.label),
-                    description=_(action.description),
-                    rule=action.rule,
-                    kind="outline",
-                    href=path("desk.issue", id=issue.id, do=action.name),
-                    refusal=_(await action.refusal(act, issue)),
-                    lesser=action.lesser,
-                )
-            )
-    found.sort(key=lambda offer: _ORDER.index(offer.kind))
-    return [each for each in found if not each.refusal], [each for each in found if each.refusal]
 
 
 def _submit_page(action: Action) -> Page:

@@ -81,6 +81,7 @@ TRANSITIONS = (
         rule="002-B6",
         kind="main",
         description="责任单位已经动手。",
+        several=True,
     ),
     Transition(
         "resolve",
@@ -102,6 +103,7 @@ TRANSITIONS = (
         (Field("unit", "转给哪个单位", "unit"), _REASON),
         rule="001-20",
         description="不归本单位管，转给该管的单位。",
+        several=True,
     ),
     Transition(
         "report_up",

@@ -1,20 +1,26 @@
 """Pages about issues: the residents', the desk's and the administration's."""
 
 from yetan.issues import (
+    bulk_pages,
     category_pages,
     desk_pages,
     docket_pages,
+    filter_pages,
     import_pages,
     issue_pages,
     public_pages,
     register_pages,
+    rule_pages,
 )
 from yetan.plugins.declarations import NavigationItem, Page
 
 PAGES: tuple[Page, ...] = (
     *public_pages.PAGES,
     *desk_pages.PAGES,
+    *bulk_pages.PAGES,
+    *filter_pages.PAGES,
     *docket_pages.PAGES,
+    *rule_pages.PAGES,
     *register_pages.PAGES,
     *issue_pages.PAGES,
     *category_pages.PAGES,

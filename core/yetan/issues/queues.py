@@ -178,6 +178,20 @@ class Row:
     days_left: int | None
     next_step: str
 
+    @property
+    def time_left(self) -> str:
+        """How long there is until the deadline, in words."""
+        return days_left_in_words(self.days_left)
+
+
+def days_left_in_words(days: int | None) -> str:
+    """How long there is until the deadline."""
+    if days is None:
+        return ""
+    if days < 0:
+        return _("超{count}天", count=-days)
+    return _("剩{count}天", count=days) if days else _("今天到期")
+
 
 async def rows_of(act: Act, issues: Sequence[Issue], queue: Queue | None = None) -> list[Row]:
     """What a list shows of issues, read in a handful of queries."""

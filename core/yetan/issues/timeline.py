@@ -37,7 +37,7 @@ async def timeline_of(
     words: dict[int, list[str]] = defaultdict(list)
     for remark in await Remark.filter(issue_id=issue.id, audience__in=list(audiences)).order_by("id"):
         words[remark.event_id].append(remark.text)
-    names = await _names({event.actor for event in events})
+    names = await names_of({event.actor for event in events})
     known = current().registry.event_types
     entries = [
         Entry(
@@ -53,7 +53,7 @@ async def timeline_of(
     return entries[::-1] if newest_first else entries
 
 
-async def _names(actors: set[str]) -> dict[str, str]:
+async def names_of(actors: set[str]) -> dict[str, str]:
     """The names of officials: accounts that hold or held a post. A resident's account is a resident."""
     ids = {int(actor.partition(":")[2]) for actor in actors if actor.startswith("account:")}
     posted = Subquery(Post.filter(account_id__in=ids).values("account_id"))

@@ -379,6 +379,29 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='BulkRun',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('account', fields.ForeignKeyField('yetan.Account', source_field='account_id', db_index=True, db_constraint=True, to_field='id', related_name='bulk_runs', on_delete=OnDelete.CASCADE)),
+                ('action', fields.CharField(max_length=80)),
+                ('key', fields.CharField(max_length=64)),
+                ('at', fields.DatetimeField(db_index=True, auto_now=False, auto_now_add=False)),
+                ('undone_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'yetan_bulk_run', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='DeskSettings',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('account', fields.OneToOneField('yetan.Account', source_field='account_id', db_constraint=True, to_field='id', related_name='desk_settings', on_delete=OnDelete.CASCADE)),
+                ('keys', fields.BooleanField(default=True)),
+            ],
+            options={'table': 'yetan_desk_settings', 'app': 'yetan', 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='HouseholdMember',
             fields=[
                 ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
@@ -441,6 +464,21 @@ class Migration(migrations.Migration):
                 ('witness', fields.CharField(default='', max_length=120)),
             ],
             options={'table': 'yetan_acceptance', 'app': 'yetan', 'unique_together': (('issue', 'round', 'person'),), 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='BulkItem',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('run', fields.ForeignKeyField('yetan.BulkRun', source_field='run_id', db_constraint=True, to_field='id', related_name='items', on_delete=OnDelete.CASCADE)),
+                ('issue', fields.ForeignKeyField('yetan.Issue', source_field='issue_id', db_index=True, db_constraint=True, to_field='id', related_name='bulk_items', on_delete=OnDelete.CASCADE)),
+                ('version', fields.IntField()),
+                ('state', fields.CharField(default='waiting', max_length=10)),
+                ('told', fields.TextField(default='', unique=False)),
+                ('before', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('after', fields.BigIntField(null=True)),
+            ],
+            options={'table': 'yetan_bulk_item', 'app': 'yetan', 'unique_together': (('run', 'issue'),), 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(
@@ -613,6 +651,18 @@ class Migration(migrations.Migration):
                 ('document', fields.ForeignKeyField('yetan.RuleDocument', source_field='document_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name='values', on_delete=OnDelete.RESTRICT)),
             ],
             options={'table': 'yetan_rule_value', 'app': 'yetan', 'unique_together': (('rule', 'unit', 'effective_from'),), 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
+            name='SavedFilter',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('account', fields.ForeignKeyField('yetan.Account', source_field='account_id', db_constraint=True, to_field='id', related_name='saved_filters', on_delete=OnDelete.CASCADE)),
+                ('name', fields.CharField(max_length=20)),
+                ('query', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
+                ('at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={'table': 'yetan_saved_filter', 'app': 'yetan', 'unique_together': (('account', 'name'),), 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

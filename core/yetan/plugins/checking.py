@@ -285,6 +285,7 @@ def _names(examined: Examined) -> Iterator[str]:
 _PREFIXED = (
     "permissions",
     "pages",
+    "bulk_actions",
     "event_types",
     "subscriptions",
     "jobs",

@@ -72,6 +72,16 @@ def example_path(path: str) -> str:
     return re.sub(r"{(\w+)(:\w+)?}", lambda found: {":int": "1", ":float": "1.5"}.get(found[2], found[1]), path)
 
 
+def check_bulk_actions(registry: Registry) -> Iterator[str]:
+    """What is done to several issues asks for a permission there is, and has a way back or says why it has none."""
+    for action in registry.bulk_actions.values():
+        where = f"{_by(registry, action)}bulk action {action.name!r}"
+        if not _is_declared(registry, action.permission):
+            yield f"{where} asks for the permission {action.permission!r}, which nobody declares"
+        if action.undo is None and not action.irrevocable:
+            yield f"{where} has no undo; let irrevocable tell why it cannot be taken back"
+
+
 def check_navigation(registry: Registry) -> Iterator[str]:
     """Menu items lead somewhere, to where their reader may go."""
     pages = {page.name: page for page in registry.pages}

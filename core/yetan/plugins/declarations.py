@@ -150,6 +150,35 @@ class Transition:
     rule: str = ""
     description: str = ""
     kind: Literal["main", "other", "back"] = "other"
+    #: Whether its form, filled in once, may take several issues along at the desk: where it asks nothing about one.
+    several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAction:
+    """Something officials may do to several issues at once: its form is filled in for all of them together.
+
+    `run(act, issue, values, version)` is called for each issue by itself, with an act whose key is that issue's own. It
+    calls a service, which checks rights, `version` and state again, and raises a refusal that says what to do instead.
+    `refusal(act, issue)` says beforehand why it will not be done to an issue, or "": the preview shows it.
+
+    With `undo(act, issue, before, version)` it can be taken back for some minutes, as long as nobody has done anything
+    to the issue since, by a change of its own that stands beside the first. `before` holds the columns named in
+    `remembers` as they were. `irrevocable` tells those who press why there is no way back, where there is none.
+    """
+
+    name: str
+    label: str
+    permission: str
+    run: Callable[[Act, Any, Mapping[str, Any], int], Awaitable[Any]]
+    refusal: Callable[[Act, Any], Awaitable[str]]
+    form: tuple[Field, ...] = ()
+    undo: Callable[[Act, Any, Mapping[str, Any], int], Awaitable[Any]] | None = None
+    remembers: tuple[str, ...] = ()
+    irrevocable: str = ""
+    rule: str = ""
+    description: str = ""
+    position: int = 100
 
 
 @dataclass(frozen=True, slots=True)

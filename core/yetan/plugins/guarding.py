@@ -207,6 +207,7 @@ def plugin_of(function: Callable[..., Any]) -> str:
 _FUNCTIONS: Mapping[str, tuple[str, Mapping[str, timedelta | None]]] = {
     "pages": ("page", {"endpoint": PAGE}),
     "guards": ("guard", {"check": SOON}),
+    "bulk_actions": ("bulk action", {"run": PAPER, "refusal": SOON, "undo": PAPER}),
     "subscriptions": ("subscription", {"handle": None}),
     "jobs": ("job", {"run": None}),
     "due_kinds": ("due", {"handle": None}),

@@ -17,6 +17,7 @@ from yetan.config import Configuration, check_dataclass
 from yetan.db.connection import CORE_APPLICATION, Application
 from yetan.errors import ConfigurationError
 from yetan.plugins.declarations import (
+    BulkAction,
     DocumentKind,
     DueKind,
     EventType,
@@ -83,6 +84,7 @@ class Registry:
     states: Mapping[str, State] = field(default_factory=dict)
     transitions: Mapping[str, Transition] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
+    bulk_actions: Mapping[str, BulkAction] = field(default_factory=dict)
     event_types: Mapping[str, EventType] = field(default_factory=dict)
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
@@ -139,6 +141,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         states=calls.named("yetan_issue_states", State),
         transitions=calls.named("yetan_issue_transitions", Transition),
         guards=calls.listed("yetan_issue_guards", Guard),
+        bulk_actions=_placed(calls.named("yetan_bulk_actions", BulkAction)),
         event_types=calls.named("yetan_event_types", EventType),
         subscriptions=calls.named("yetan_subscriptions", Subscription),
         jobs=calls.named("yetan_jobs", Job),
@@ -163,6 +166,11 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     guard_declarations(registry)
     _feed_index(registry)
     return registry
+
+
+def _placed(actions: Mapping[str, BulkAction]) -> dict[str, BulkAction]:
+    """In the order of their positions."""
+    return dict(sorted(actions.items(), key=lambda each: each[1].position))
 
 
 class _Calls:
@@ -355,11 +363,19 @@ def _subscribe(registry: Registry, added: Iterable[Subscription]) -> None:
 def check_registry(registry: Registry) -> list[str]:
     """What does not fit together: open routes, paths taken twice, a broken lifecycle, untagged columns."""
     from yetan.issues.lifecycle import check_lifecycle
-    from yetan.plugins.checks import check_models, check_navigation, check_pages, check_parts, check_subscriptions
+    from yetan.plugins.checks import (
+        check_bulk_actions,
+        check_models,
+        check_navigation,
+        check_pages,
+        check_parts,
+        check_subscriptions,
+    )
 
     return [
         *check_pages(registry),
         *check_navigation(registry),
+        *check_bulk_actions(registry),
         *check_parts(registry),
         *check_subscriptions(registry),
         *check_lifecycle(registry),
