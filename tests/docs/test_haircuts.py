@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from yetan.plugins.record import record_enabled
+from yetan.plugins.removal import drop_tables
+from yetan.publication.models import Publication
+from yetan.records.models import PublicRecord
+from yetan.runtime import current
+from yetan.statistics.models import Counter
 from yetan.testing import Town
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
@@ -92,3 +99,24 @@ def test_who_books_without_end_is_told_to_wait(town: Town) -> None:
     announce(town)
     answers = [book(town, age=59).status_code for _ in range(21)]
     assert answers[-2:] == [422, 429]
+
+
+def test_taking_leave_for_good_takes_along_what_residents_read_and_what_was_counted(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a new record of the same number, once the plugin is back, would stand before the public unseen."""
+    announce(town)
+
+    async def left() -> list[int]:
+        counted = Counter.filter(metric="haircut_day.count")
+        return [await rows.count() for rows in (PublicRecord.all(), Publication.all(), counted)]
+
+    async def leave() -> None:
+        city = current()
+        await record_enabled(city.registry, town.clock())
+        monkeypatch.setattr(city, "configuration", replace(city.configuration, plugins=()))
+        await drop_tables(await town.act(), "haircuts")
+
+    assert all(town.do(left))
+    town.do(leave)
+    assert town.do(left) == [0, 0, 0]

@@ -40,6 +40,10 @@ async def record_enabled(registry: Registry, now: datetime) -> None:
                 each.name for each in registry.subscriptions.values() if registry.owner_of(each) == plugin.name
             ],
             "due_kinds": [each.name for each in registry.due_kinds.values() if registry.owner_of(each) == plugin.name],
+            "record_kinds": [
+                each.name for each in registry.record_kinds.values() if registry.owner_of(each) == plugin.name
+            ],
+            "metrics": [each.name for each in registry.metrics.values() if registry.owner_of(each) == plugin.name],
         }
         row, created = await EnabledPlugin.get_or_create(
             {

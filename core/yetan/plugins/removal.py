@@ -22,7 +22,10 @@ from yetan.db.statements import execute, fetch
 from yetan.errors import NotFound, Refused
 from yetan.events.models import Delivery, Due
 from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
+from yetan.publication.models import Publication
+from yetan.records.models import PublicRecord
 from yetan.runtime import current
+from yetan.statistics.models import Counter
 
 _CHUNK = 1000
 
@@ -63,7 +66,8 @@ async def export_tables(act: Act, plugin: str, folder: Path) -> dict[str, int]:
 
 
 async def drop_tables(act: Act, plugin: str) -> Sequence[str]:
-    """Remove the tables of the plugin, what waited for it and that it was ever migrated. Returns the tables.
+    """Remove the tables of the plugin, what residents read of its records, its figures, what waited for it and that it
+    was ever migrated. Returns the tables.
 
     Its states stay known, since issues may stand in them. All of it happens or nothing. Raises as `leaving` does, and
     `Refused` where another plugin's tables refer to these.
@@ -78,6 +82,9 @@ async def drop_tables(act: Act, plugin: str) -> Sequence[str]:
             waiting = Delivery.filter(subscriber__in=declared.get("subscriptions", []), state__in=["pending", "dead"])
             await waiting.delete()
             await Due.filter(kind__in=declared.get("due_kinds", [])).delete()
+            await PublicRecord.filter(kind__in=declared.get("record_kinds", [])).delete()
+            await Publication.filter(subject_kind__in=declared.get("record_kinds", [])).delete()
+            await Counter.filter(metric__in=declared.get("metrics", [])).delete()
             await PluginFailure.filter(plugin=plugin).delete()
             await Quarantine.filter(plugin=plugin).delete()
             row.declared = {**declared, "tables": [], "tags": {}}
