@@ -20,8 +20,8 @@ from tortoise import Model
 
 from yetan import api, hookspecs
 from yetan.config import Configuration
-from yetan.plugins.checking import LEVELS, RULES
 from yetan.plugins.checks import column_names
+from yetan.plugins.quality import LEVELS, RULES
 from yetan.records.kind import RecordKind
 from yetan.web.forms import FieldKind
 
@@ -254,7 +254,7 @@ def _unwrapped(text: str) -> str:
 _QUALITY = """\
 # Quality
 
-Generated from `yetan.plugins.checking` by `docs/reference.py`.
+Generated from `yetan.plugins.quality` by `docs/reference.py`.
 
 `yetan plugin check` tells everything it finds at once, with what to do, and the level a plugin has: that whose rules,
 and those of the levels below, all hold. Exit code 1 means that a rule of bronze is broken; `--json` is for machines.

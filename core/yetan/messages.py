@@ -42,6 +42,7 @@ CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 #: What of the core speaks Chinese alone: to whoever runs a city,
 OPERATORS = frozenset(
     {"audit/sealing.py", "backup", "cli", "db/upgrade.py", "demonstration", "health", "plugins/checking.py"}
+    | {"plugins/examined.py", "plugins/quality.py"}
     | {"plugins/record.py", "plugins/removal.py", "plugins/source.py", "scaffold", "testing"}
 )
 #: and of the tables of a town, which are in Chinese themselves.
@@ -335,7 +336,7 @@ CORE = Path(__file__).parent
 
 def main(plugins: Sequence[str]) -> int:
     """Bring the catalogues of the core and of the named plugins up to what they say; 1 where words are missing."""
-    from yetan.plugins.checking import find
+    from yetan.plugins.examined import find
     from yetan.plugins.messages import renew_catalogues
 
     proposals = {"zh_Hant": traditional()}

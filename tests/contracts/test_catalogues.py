@@ -22,7 +22,7 @@ from yetan.messages import (
     untranslated,
 )
 from yetan.plugins import messages as of_plugins
-from yetan.plugins.checking import find
+from yetan.plugins.examined import find
 
 #: One plugin of each package; the engines of the search share theirs.
 PLUGINS = ("supervision", "whoosh", "lantern", "seal")

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from yetan.cli.commands import application
-from yetan.plugins.checking import RULES, Examined, Finding, Report, Unexamined, find
+from yetan.plugins.examined import Examined, Unexamined, find
+from yetan.plugins.quality import RULES, Finding, Report
 from yetan.scaffold import new_plugin
 
 _numbers = itertools.count(1)

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from yetan.errors import Refused
-from yetan.plugins.checking import LEVELS, RULES, Level, Report, Unexamined, examine, find
+from yetan.plugins.examined import Unexamined, find
 from yetan.plugins.messages import renew_catalogues
+from yetan.plugins.quality import LEVELS, RULES, Level, Report, examine
 from yetan.scaffold import new_plugin
 
 _LEVELS: Mapping[Level | None, str] = {None: "还不到铜级", "bronze": "铜级", "silver": "银级", "gold": "金级"}
