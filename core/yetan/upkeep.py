@@ -20,8 +20,8 @@ KEYS_KEPT = timedelta(days=7)
 
 
 async def forget(act: Act) -> None:
-    """Remove expired sessions, ended throttle windows, old idempotency keys, job runs and failures of plugins, what became
-    of each issue of a bulk action, uploads nobody confirmed and files no row names."""
+    """Remove expired sessions, ended throttle windows, old idempotency keys, job runs and failures of plugins, what
+    became of each issue of a bulk action, uploads nobody confirmed and files no row names."""
     await forget_expired(act.now)
     await forget_ended(act.now)
     await RequestKey.filter(at__lt=act.now - KEYS_KEPT).delete()
