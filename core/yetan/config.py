@@ -83,8 +83,6 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Role:
-@dataclass(frozen=True)
 class Desk:
     """How the staff desk behaves."""
 
@@ -94,6 +92,8 @@ class Desk:
     undo_minutes: int = 10
 
 
+@dataclass(frozen=True)
+class Role:
     """A role of this town: a label and the permissions it adds to or takes from the declared ones."""
 
     __pydantic_config__ = _STRICT
@@ -127,9 +127,9 @@ class Configuration:
     secret_key: str
     unit_kinds: Mapping[str, UnitKind]
     server: Server = field(default_factory=Server)
+    desk: Desk = field(default_factory=Desk)
     audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
-    desk: Desk = field(default_factory=Desk)
     theme: str = ""
     search: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -187,9 +187,9 @@ class _File:
     server: Server = field(default_factory=Server)
     database: _Database = field(default_factory=_Database)
     data: _Data = field(default_factory=_Data)
+    desk: Desk = field(default_factory=Desk)
     audit: Audit = field(default_factory=Audit)
     plugins: tuple[str, ...] = ()
-    desk: Desk = field(default_factory=Desk)
     theme: str = ""
     search: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -286,9 +286,9 @@ def load_configuration(
         secret_key=secret,
         unit_kinds=parsed.unit_kinds,
         server=server,
+        desk=parsed.desk,
         audit=parsed.audit,
         plugins=parsed.plugins,
-        desk=parsed.desk,
         theme=parsed.theme,
         search=parsed.search,
         roles=parsed.roles,
@@ -331,10 +331,10 @@ def _semantic_problems(parsed: _File) -> list[str]:
     ):
         if span < 1:
             problems.append(f"server.{key}: {span} would let nobody stay signed in; write 1 or more")
-    if parsed.audit.retention_days < SIX_MONTHS:
-        problems.append(
     if parsed.desk.undo_minutes < 0:
         problems.append(f"desk.undo_minutes: {parsed.desk.undo_minutes} is no time; write 0 or more minutes")
+    if parsed.audit.retention_days < SIX_MONTHS:
+        problems.append(
             f"audit.retention_days：{parsed.audit.retention_days} 天太短。法律要求日志至少保存六个月，"
             f"请写 {SIX_MONTHS} 或更大的数，或者不写（默认 {Audit().retention_days} 天）"
         )
