@@ -34,6 +34,8 @@ from yetan.db.waiting import left_to_wait
 _TIDYING = 1.0
 #: Seconds that count as not waiting.
 _AT_ONCE = 0.05
+#: One in so many connections of the pool may rest for readings alone.
+_READING = 2
 
 
 async def _acquire(client: AsyncpgDBClient) -> Any:
@@ -145,6 +147,36 @@ class ServerClient(AsyncpgDBClient):
     """Tortoise's PostgreSQL client, bounded in time."""
 
     connection_class = PooledConnection
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        #: Of the pool, at rest between two readings: to take one and give it back takes longer than most readings.
+        self._reading: list[Any] = []
+
+    async def read(self, statement: str, values: Sequence[Any], seconds: float) -> Sequence[asyncpg.Record]:
+        """The rows of a SELECT outside of transactions. Raises `TimeoutError` after so many seconds."""
+        connection = self._reading.pop() if self._reading else None
+        if connection is not None and connection.is_closed():
+            await _release(self, connection)
+            connection = None
+        if connection is None:
+            connection = await _acquire(self)
+        assert self._pool is not None
+        try:
+            rows: Sequence[asyncpg.Record] = await connection.fetch(statement, *values, timeout=seconds)
+        except BaseException:
+            await _release(self, connection)
+            raise
+        if len(self._reading) < self._pool.get_max_size() // _READING:
+            self._reading.append(connection)
+        else:
+            await _release(self, connection)
+        return rows
+
+    async def close(self) -> None:
+        while self._reading:
+            await _release(self, self._reading.pop())
+        await super().close()
 
     def acquire_connection(self) -> ConnectionWrapper[Any] | PoolConnectionWrapper[Any]:
         return Connection(self, self._pool_init_lock)

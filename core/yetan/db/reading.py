@@ -25,7 +25,7 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.fields import DatetimeField
 from tortoise.models import Model
 
-from yetan.db.connection import SERVING, is_postgres, numbered
+from yetan.db.connection import SERVING, numbered
 from yetan.db.statements import fetch, inside_transaction
 
 M = TypeVar("M", bound=Model)
@@ -51,15 +51,14 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
     """
     if inside_transaction():
         return await fetch(statement, values)
-    client = get_connection("default")
-    if not is_postgres():
-        return await _readers_of(str(client.filename)).read(statement, values, seconds)  # type: ignore[attr-defined]
-    async with client.acquire_connection() as connection:
-        try:
-            rows: Sequence[Any] = await connection.fetch(numbered(statement), *values, timeout=seconds)
-        except TimeoutError as error:
-            # The driver has the server cancel it, and the connection serves on.
-            raise DBConnectionError(_TOO_LONG) from error
+    client: Any = get_connection("default")
+    if client.capabilities.dialect != "postgres":
+        return await _readers_of(str(client.filename)).read(statement, values, seconds)
+    try:
+        rows: Sequence[Any] = await client.read(numbered(statement), values, seconds)
+    except TimeoutError as error:
+        # The driver has the server cancel it, and the connection serves on.
+        raise DBConnectionError(_TOO_LONG) from error
     return rows
 
 

@@ -116,7 +116,7 @@ class Conduct:
 class Guarded:
     """An async function of a plugin, called through the guard. `limit` is how long it may take, if there is one."""
 
-    __slots__ = ("_limit", "call", "conduct", "function")
+    __slots__ = ("_limit", "call", "conduct", "function", "waits")
 
     def __init__(
         self, conduct: Conduct, call: str, function: Callable[..., Awaitable[Any]], limit: timedelta | None = None
@@ -125,6 +125,8 @@ class Guarded:
         self.call = call
         self.function = function
         self._limit = limit
+        #: Whether it has ever waited for something; None before a first call of it has ended.
+        self.waits: bool | None = None
 
     @property
     def paused(self) -> bool:
@@ -139,7 +141,9 @@ class Guarded:
         begun = perf_counter()
         try:
             steps = _Steps(self, self.function(*arguments).__await__())
-            return await (bounded(steps, self._limit) if self._limit else steps)
+            answer = await (bounded(steps, self._limit) if self._limit else steps)
+            self.waits = bool(self.waits)
+            return answer
         except Exception as error:
             self.failed(error)
             raise
@@ -185,6 +189,7 @@ class _Steps:
                 return done.value
             finally:
                 conduct.held(call, perf_counter() - begun)
+            self._guarded.waits = True
             try:
                 given = yield waiting
                 step = self._work.send

@@ -211,8 +211,9 @@ async def list_issues(
         values += [after.raised_at, after.issue_id]
     rows = await _stored(
         f"{_OF_SCOPES if walked == 'scope' else _OF_ISSUES}{' WHERE ' if wanted else ''}{' AND '.join(wanted)} "
-        f"ORDER BY {walked}.raised_at DESC, {walked}.issue_id DESC LIMIT ?",
-        [*values, limit + 1],
+        # A limit that is given as a value has PostgreSQL plan anew each time.
+        f"ORDER BY {walked}.raised_at DESC, {walked}.issue_id DESC LIMIT {limit + 1:d}",
+        values,
     )
     return ListPage(rows, limit, now)
 

@@ -54,7 +54,7 @@ PATIENCE = 2.0
 #: Seconds a place stands empty at most.
 LONGEST_REST = 0.25
 #: Seconds of work before it is watched whether its asker is still there: most is done sooner.
-_UNWATCHED = 0.02
+_UNWATCHED = 0.05
 #: Seconds after which to come again.
 _RETRY_AFTER = 2
 

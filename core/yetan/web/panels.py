@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -13,6 +15,7 @@ from yetan.i18n import translate
 from yetan.plugins.declarations import Panel
 from yetan.plugins.guarding import SOON, Guarded, is_paused
 from yetan.web.request import Request
+from yetan.web.templating import Templating
 
 logger = logging.getLogger(__name__)
 
@@ -26,34 +29,55 @@ async def panels(request: Request, page: str, subject: Any) -> list[Markup]:
     A page awaits this and hands the result to its template. A panel that fails or is late is logged and replaced
     by a quiet notice; one whose loader returns None, or whose plugin is in quarantine, is left out.
     """
+    templating = request.templating
     wanted = [
         each
-        for each in request.templating.registry.panels
+        for each in templating.registry.panels
         if each.page == page and holds(request.act.actor, each.permission) and not is_paused(each.load)
     ]
     if not wanted:
         return []
-    tasks = [asyncio.create_task(_draw(panel, request, subject)) for panel in wanted]
+    drawn: dict[int, Markup | None] = {}
+
+    async def draw(number: int) -> None:
+        drawn[number] = await _draw(wanted[number], templating, request, subject)
+
+    tasks = [asyncio.create_task(draw(number)) for number, panel in enumerate(wanted) if not _is_quick(panel)]
+    end = asyncio.get_running_loop().time() + DEADLINE
+    quick = iter([number for number, panel in enumerate(wanted) if _is_quick(panel)])
     try:
-        _, late = await asyncio.wait(tasks, timeout=DEADLINE)
+        # A task for each would take longer than what it does. One that waits for once does so here, to the deadline at
+        # most; those after it, which do not, are drawn all the same.
+        while (first := next(quick, None)) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(end):
+                    for number in chain([first], quick):
+                        await draw(number)
+        if tasks:
+            await asyncio.wait(tasks, timeout=max(end - asyncio.get_running_loop().time(), 0))
     finally:
         for task in tasks:
             task.cancel()
-    for panel in (panel for panel, task in zip(wanted, tasks, strict=True) if task in late):
+    for panel in (panel for number, panel in enumerate(wanted) if number not in drawn):
         logger.error("panel %s of page %s failed: it is too late", panel.name, panel.page)
         if isinstance(panel.load, Guarded):
             panel.load.failed(TimeoutError("it was cut off"))
-    drawn = [_excuse() if task in late else task.result() for task in tasks]
-    return [each for each in drawn if each is not None]
+    found = (drawn[number] if number in drawn else _excuse() for number in range(len(wanted)))
+    return [each for each in found if each is not None]
 
 
-async def _draw(panel: Panel, request: Request, subject: Any) -> Markup | None:
+def _is_quick(panel: Panel) -> bool:
+    """Whether its loader, as far as it was called, has never waited for anything."""
+    return isinstance(panel.load, Guarded) and panel.load.waits is False
+
+
+async def _draw(panel: Panel, templating: Templating, request: Request, subject: Any) -> Markup | None:
     try:
         context = await panel.load(request.act, subject)
         if context is None:
             return None
         shown = (panel.template, request, {**context, "subject": subject})
-        fragment = request.templating.fragment
+        fragment = templating.fragment
         drawn = panel.load.at_once(fragment, *shown) if isinstance(panel.load, Guarded) else fragment(*shown)
     except Exception:
         logger.exception("panel %s of page %s failed", panel.name, panel.page)

@@ -24,7 +24,7 @@ from yetan.web.forms import Choices, Field, Form
 
 if TYPE_CHECKING:
     from yetan.access.models import Session
-    from yetan.web.templating import Templating
+    from yetan.web.templating import Frame, Templating
 
 #: Caps on forms, far above any of ours (F31). A text is capped by the page's body limit alone: one too long for its
 #: field is then the field's to refuse, which gives it back.
@@ -63,8 +63,8 @@ class Request(requests.Request):
         self.subject: Any = None
         self.looked_at = ""
         self.key_drawn = False
-        #: What every template is given, with the act it was made for; see `yetan.web.templating`.
-        self.frame: tuple[Act, dict[str, Any]] | None = None
+        #: What every template is given; see `yetan.web.templating`.
+        self.frame: Frame | None = None
 
     @property
     def templating(self) -> Templating:

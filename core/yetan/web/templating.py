@@ -16,7 +16,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from markupsafe import Markup
 
 from yetan.access.scope import holds
-from yetan.act import ANONYMOUS, Actor
+from yetan.act import ANONYMOUS, Act, Actor
 from yetan.compiled import CompiledFiles
 from yetan.config import City, Configuration
 from yetan.i18n import LOCALES, current_locale, in_form, language_tag, month_name, translate, translate_count
@@ -101,6 +101,18 @@ class Place:
     href: str
     current: bool
 
+    def __hash__(self) -> int:
+        return hash(self.href)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every template of a page is given, for the act it was made for, and where the templates come from."""
+
+    act: Act
+    environment: Environment
+    given: Mapping[str, Any]
+
 
 class Templating:
     """Templates, static files and addresses of one city."""
@@ -113,6 +125,7 @@ class Templating:
         self.addresses = Addresses(registry.pages)
         self.look = _look(registry)
         self._environments: dict[frozenset[str], Environment] = {}
+        self._template = lru_cache(maxsize=512)(Environment.get_template)
         # What does not change while the site runs, for each who may see something else of it.
         self._led_to = frozenset(self.addresses.path(item.route) for item in registry.navigation)
         self._places = lru_cache(maxsize=512)(self._menu)
@@ -135,7 +148,7 @@ class Templating:
             if conduct is None:
                 raise
             try:
-                drawn = self._draw(self._paused() | {conduct.plugin}, name, request, context)
+                drawn = self._draw(self._frame(request, self._paused() | {conduct.plugin}), name, request, context)
             except Exception:
                 raise error from None
             conduct.failed(f"template {name}", error)
@@ -161,15 +174,21 @@ class Templating:
 
     def fragment(self, name: str, request: Request, context: Mapping[str, Any]) -> str:
         """The template `name` for this request, by itself: where it fails, that is for whoever asked."""
-        return self._draw(self._paused(), name, request, context)
+        if request.frame is None or request.frame.act is not request.act:
+            # Once for a page and all its panels.
+            request.frame = self._frame(request, self._paused())
+        return self._draw(request.frame, name, request, context)
 
-    def _draw(self, without: frozenset[str], name: str, request: Request, context: Mapping[str, Any]) -> str:
+    def _draw(self, frame: Frame, name: str, request: Request, context: Mapping[str, Any]) -> str:
+        """As Jinja's own `render`, which puts what every template is given together anew each time."""
         token = _drawn_for.set(request)
         try:
-            if request.frame is None or request.frame[0] is not request.act:
-                # Once for a page and all its panels.
-                request.frame = (request.act, self._frame(request))
-            return self._environment(without).get_template(name).render({**request.frame[1], **context})
+            template = self._template(frame.environment, name)
+            drawing = template.new_context({**frame.given, **context}, shared=True)
+            try:
+                return frame.environment.concat(template.root_render_func(drawing))
+            except Exception:
+                frame.environment.handle_exception()
         finally:
             _drawn_for.reset(token)
 
@@ -225,11 +244,13 @@ class Templating:
         environment.filters.update(_filters(self.configuration.city))
         return environment
 
-    def _frame(self, request: Request) -> dict[str, Any]:
+    def _frame(self, request: Request, without: frozenset[str]) -> Frame:
         act = request.act
         locale, path = current_locale(), request.scope["path"]
         here = path if path in self._led_to else ""
-        return {
+        environment = self._environment(without)
+        given = {
+            **environment.globals,
             "actor": act.actor,
             "city": self._city(locale),
             "display": request.display,
@@ -239,6 +260,7 @@ class Templating:
             "desk_navigation": self._places("desk", act.actor, locale, here),
             "admin_navigation": self._places("admin", act.actor, locale, here),
         }
+        return Frame(act, environment, given)
 
     def _menu(self, area: Area, actor: Actor, locale: str, here: str) -> tuple[Place, ...]:
         """The places of a menu that the actor may enter; that at the path `here` is marked."""
