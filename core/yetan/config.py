@@ -43,6 +43,8 @@ class City:
     police_record: str = ""
     editor: str = ""
     error_report: str = ""
+    #: A font file with Chinese characters for the pictures beside shared links; "" looks for one on this machine.
+    card_font: str = ""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -334,6 +334,7 @@ def _numbers(scene: Scene) -> Mapping[str, str]:
 PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "issue.number": _numbers,
     "api.issue.number": _numbers,
+    "issue.card.number": _numbers,
     "number": lambda scene: {"": scene.issue.number},
     "code": lambda scene: {"": HOME},
     "public_photo.name": lambda scene: {

@@ -20,7 +20,7 @@ from yetan.issues.models import Category
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication import board as figures
-from yetan.publication import desk_pages, hall_pages
+from yetan.publication import card_pages, desk_pages, hall_pages
 from yetan.publication.listing import (
     DATES,
     LIST_FIELDS,
@@ -111,7 +111,8 @@ async def board(request: Request) -> Response:
             "struck_off": struck_off,
             "raised": raised,
             "by_unit": [
-                (label, [_share(share, url("unit", code=share.key)) for share in shares]) for label, shares in by_unit
+                (_(label), [_share(share, url("unit", code=share.key)) for share in shares])
+                for label, shares in by_unit
             ],
             "fewest": figures.FEWEST,
             "by_category": [_share(share, url("issues", category=share.key)) for share in by_category],
@@ -187,7 +188,8 @@ async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field])
     """What the filter bar offers. Units one step at a time: where one is, its superiors, and what lies below."""
     present = current().calendar.local_date(now).year
     unit = filters.unit.id if filters.unit is not None else None
-    return await _offered(unit, filters.category, present, any(field.name == "date" for field in fields))
+    offered = await _offered(unit, filters.category, present, any(field.name == "date" for field in fields))
+    return {**offered, "state": tuple((name, _(label)) for name, label in offered["state"])}
 
 
 @remembered
@@ -400,6 +402,7 @@ PAGES: tuple[Page, ...] = (
     Page("/search/suggest", suggest, "search.suggest", public=True, budget="suggestions"),
     Page("/figures", figures_page, "figures", public=True),
     *hall_pages.PAGES,
+    *card_pages.PAGES,
     *desk_pages.PAGES,
 )
 NAVIGATION: tuple[NavigationItem, ...] = (

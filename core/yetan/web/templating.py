@@ -89,6 +89,8 @@ class CityView:
     hotline: str
     editor: str
     error_report: str
+    #: The site's own address, without a slash at its end.
+    address: str
     #: (label, value, link or None)
     footer: tuple[tuple[str, str, str | None], ...]
 
@@ -129,7 +131,7 @@ class Templating:
         # What does not change while the site runs, for each who may see something else of it.
         self._led_to = frozenset(self.addresses.path(item.route) for item in registry.navigation)
         self._places = lru_cache(maxsize=512)(self._menu)
-        self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: _city_view(configuration.city))
+        self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: _city_view(configuration))
 
     @property
     def environment(self) -> Environment:
@@ -266,7 +268,9 @@ class Templating:
         """The places of a menu that the actor may enter; that at the path `here` is marked."""
         items = [item for item in self.registry.navigation if item.area == area and holds(actor, item.permission)]
         hrefs = [self.addresses.path(item.route) for item in items]
-        return tuple(Place(translate(item.label), href, href == here) for item, href in zip(items, hrefs, strict=True))
+        return tuple(
+            Place(translate(item.label, count=2), href, href == here) for item, href in zip(items, hrefs, strict=True)
+        )
 
     def _this_year(self) -> int:
         return _drawn_for.get().act.now.astimezone(self.configuration.city.zone).year
@@ -299,7 +303,8 @@ def _look(registry: Registry) -> Look:
     return Look(tuple(told["stylesheets"]), told["icon"], tuple(told.get("skins", ("",))))
 
 
-def _city_view(city: City) -> CityView:
+def _city_view(configuration: Configuration) -> CityView:
+    city = configuration.city
     lines = (
         (translate("主办单位"), city.organiser, None),
         (translate("承办单位"), city.operator, None),
@@ -313,6 +318,7 @@ def _city_view(city: City) -> CityView:
         hotline=city.hotline,
         editor=city.editor,
         error_report=city.error_report,
+        address=configuration.base_url,
         footer=tuple(line for line in lines if line[1]),
     )
 
