@@ -18,7 +18,7 @@ from yetan.runtime import current
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a timeline: when, what (a message id), the words, who, and how it is drawn."""
+    """A line of a timeline: when, what, the words, who, and how it is drawn."""
 
     at: datetime
     label: str
@@ -42,7 +42,7 @@ async def timeline_of(
     entries = [
         Entry(
             event.at,
-            known[event.type].label,
+            _(known[event.type].label),
             "\n".join(words[event.id]),
             names.get(event.actor) or _("居民"),
             known[event.type].kind,

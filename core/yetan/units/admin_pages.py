@@ -13,6 +13,7 @@ from yetan.access.scope import may, require, visible
 from yetan.errors import Forbidden, Invalid, Refused
 from yetan.files.uploads import Upload, find, keep
 from yetan.i18n import message_ids
+from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
 from yetan.spreadsheets import Table
@@ -105,7 +106,7 @@ async def _line(unit: Unit) -> list[Unit]:
 
 
 def _kind_labels() -> dict[str, str]:
-    return {name: kind.label for name, kind in current().configuration.unit_kinds.items()}
+    return {name: _(kind.label) for name, kind in current().configuration.unit_kinds.items()}
 
 
 async def unit(request: Request) -> Response:

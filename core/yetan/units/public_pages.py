@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from yetan.db.remembering import remembered
 from yetan.errors import NotFound
+from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.publication.board import month_shown
 from yetan.publication.listing import ListFilters, city_unit, line_of, list_issues, unit_coded
@@ -114,7 +115,7 @@ async def _below(parents: tuple[int, ...]) -> tuple[Unit, ...]:
 
 
 def _labels() -> dict[str, str]:
-    return {name: kind.label for name, kind in current().configuration.unit_kinds.items()}
+    return {name: _(kind.label) for name, kind in current().configuration.unit_kinds.items()}
 
 
 def _metrics(request: Request) -> list[object]:

@@ -7,6 +7,7 @@ import logging
 import math
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -22,7 +23,7 @@ from yetan.db.failures import database_is_away, disk_is_full
 from yetan.db.waiting import waiting_at_most
 from yetan.errors import TooMany, YetanError
 from yetan.files.storage import StorageUnavailable
-from yetan.i18n import current_locale, language_tag, message_ids, translate
+from yetan.i18n import current_locale, language_tag, message_ids, translate, use_locale
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +94,17 @@ def answer_to(error: Exception, where: str) -> Answer:
     return Answer(500, translate(heading), translate(message), reference)
 
 
+def _speak(scope: Scope) -> None:
+    """Use the reader's language, also where no page did so before: nothing is at the address."""
+    from yetan.web.request import Request
+
+    with suppress(Exception):
+        use_locale((scope.get("yetan.request") or Request(scope)).display.locale_name)
+
+
 def error_response(scope: Scope, error: Exception) -> Response:
     """The answer to `error`: JSON under /api/, else a page; without templates if those fail, plain text at last."""
+    _speak(scope)
     route = scope.get("route")
     answer = answer_to(error, getattr(route, "path", scope.get("yetan.page", "")) or "no route")
     response = _response(scope, answer)
