@@ -185,8 +185,6 @@ def _columns(model: type[Any]) -> list[str]:
 
 
 TEMPLATES = ROOT / "core" / "yetan" / "templates"
-_COMMENT = re.compile(r"\{#-?\s*(.*?)\s*-?#\}", re.DOTALL)
-_COMPONENT = re.compile(r"\{#-?\s*(.*?)\s*-?#\}\s*\{%-? macro (.+?) -?%\}", re.DOTALL)
 _TEMPLATES = """\
 # Templates
 
@@ -212,12 +210,10 @@ residents extends `base.html`, one of the desk `desk.html`; both have the blocks
 | `actor`, `city`, `display` | who reads, what the city is called, how pages are shown |
 | `x \\| number` | a grouped number |
 
-## Parts of pages
-
-`{%- import "components.html" as c -%}`, then `{{ c.button(_("保存")) }}`; those with a body as
-`{% call c.section(_("措施")) %}...{% endcall %}`.
+`{%- import "components.html" as c -%}` gives the parts of pages: `{{ c.button(_("保存")) }}`, and those with a body as
+`{% call c.section(_("措施")) %}...{% endcall %}`. The gallery of [components](../components.md) shows each and how it is
+called; they stand in `core/yetan/templates/components.html`, each under a comment that tells what it takes.
 """
-
 
 _BASES = """\
 ## Blocks
@@ -229,26 +225,13 @@ extend; `desk.html` has those of `base.html` as well:
 
 
 def template_page() -> str:
-    """The parts of pages, and the blocks of what pages extend."""
-    parts = [_TEMPLATES]
-    source = (TEMPLATES / "components.html").read_text(encoding="utf-8")
-    groups = re.split(r"\{#- -{4} (.*?) -+ -#\}", source)
-    for title, text in zip(groups[1::2], groups[2::2], strict=True):
-        macros = [
-            f"{signature}\n    {_unwrapped(said.rpartition('{#-')[2])}" for said, signature in _COMPONENT.findall(text)
-        ]
-        if macros:
-            parts.append("\n".join([f"### {title}", "", "```text", *macros, "```", ""]))
-    parts.append(_BASES)
+    """What templates may use, and the blocks of what pages extend."""
+    parts = [_TEMPLATES, _BASES]
     for name in ("base.html", "desk.html"):
         text = (TEMPLATES / name).read_text(encoding="utf-8")
         blocks = dict.fromkeys(re.findall(r"\{%-? block (\w+)", text))
         parts.append(f"- `{name}`: {', '.join(f'`{block}`' for block in blocks)}")
     return "\n".join(parts).rstrip() + "\n"
-
-
-def _unwrapped(text: str) -> str:
-    return "\n    ".join(line.strip() for line in text.lstrip("- ").splitlines())
 
 
 _QUALITY = """\
