@@ -211,8 +211,8 @@ residents extends `base.html`, one of the desk `desk.html`; both have the blocks
 | `x \\| number` | a grouped number |
 
 `{%- import "components.html" as c -%}` gives the parts of pages: `{{ c.button(_("保存")) }}`, and those with a body as
-`{% call c.section(_("措施")) %}...{% endcall %}`. The gallery of [components](../components.md) shows each and how it is
-called; they stand in `core/yetan/templates/components.html`, each under a comment that tells what it takes.
+`{% call c.section(_("措施")) %}...{% endcall %}`. The gallery of [components](../components.md) shows each and how
+it is called; they stand in `core/yetan/templates/components.html`, each under a comment that tells what it takes.
 """
 
 _BASES = """\
