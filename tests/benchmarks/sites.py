@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import pickle
 import subprocess
 import sys
@@ -11,11 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from tests.benchmarks.kept import Databases
+from tests.benchmarks.kept import FOLDER, Databases
 from tests.benchmarks.measuring import Server, ask
 from tests.faults.served import free_port
 
 from yetan.testing import Town
+
+#: As where it is installed: what Python compiled is kept for the next start, whatever the surroundings say of it.
+INSTALLED = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(FOLDER / "bytecode")}
 
 
 @contextmanager
@@ -35,13 +39,18 @@ def arguments_of(town: Town) -> list[str]:
 def serving(*arguments: str, cluster: int = 0) -> Iterator[Server]:
     """A process of `tests.benchmarks.serving` that answers."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments])
+    process = start(port, *arguments)
     try:
         wait_for(port, process)
         yield Server(port, process.pid, cluster)
     finally:
         process.terminate()
         process.wait(60)
+
+
+def start(port: int, *arguments: str) -> subprocess.Popen[bytes]:
+    """A process of `tests.benchmarks.serving`."""
+    return subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments], env=INSTALLED)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
