@@ -39,6 +39,8 @@ _COUNTED = frozenset({"translate_count", "ngettext"})
 LABELS = frozenset({"label", "title", "hint", "text", "unit", "definition", "description"})
 #: Chinese characters, and the punctuation that goes with them.
 CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+#: Rules by their IDs, which are the same in every language.
+_RULES = re.compile(r"\d{3}-\w+(、\d{3}-\w+)*")
 #: What of the core speaks Chinese alone: to whoever runs a city,
 OPERATORS = frozenset(
     {"audit/sealing.py", "backup", "cli", "db/upgrade.py", "demonstration", "health", "plugins/checking.py"}
@@ -63,7 +65,7 @@ def said_in(folder: Path, without: Iterable[str] = ()) -> frozenset[MessageId]:
     found = {message for tree in code.values() for message in _said_in_code(tree, makers)}
     for path in sorted(folder.rglob("*.html")):
         found.update(said_in_template(path))
-    return frozenset(each for each in found if CHINESE.search(first_form(each)))
+    return frozenset(each for each in found if _is_chinese(first_form(each)))
 
 
 def unmarked_in(folder: Path, without: Iterable[str] = ()) -> Iterator[tuple[Path, int, str]]:
@@ -74,6 +76,10 @@ def unmarked_in(folder: Path, without: Iterable[str] = ()) -> Iterator[tuple[Pat
         yield from ((path, line, text) for line, text in _unmarked_in_code(tree, makers))
     for path in sorted(folder.rglob("*.html")):
         yield from ((path, line, text) for line, text in unmarked_in_template(path))
+
+
+def _is_chinese(text: str) -> bool:
+    return CHINESE.search(text) is not None and _RULES.fullmatch(text) is None
 
 
 def _code_in(folder: Path, without: Iterable[str]) -> Mapping[Path, ast.Module]:
@@ -106,9 +112,7 @@ def _unmarked_in_code(tree: ast.Module, makers: frozenset[str]) -> Iterator[tupl
     fine = {id(text) for argument in given for text in literals(argument)}
     fine |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in fine]
-    yield from (
-        (each.lineno, each.value) for each in texts if isinstance(each.value, str) and CHINESE.search(each.value)
-    )
+    yield from ((each.lineno, each.value) for each in texts if isinstance(each.value, str) and _is_chinese(each.value))
 
 
 def _messages_given(tree: ast.Module, makers: frozenset[str]) -> Iterator[tuple[str, Sequence[ast.expr]]]:
@@ -188,7 +192,7 @@ def unmarked_in_template(path: Path) -> Iterator[tuple[int, str]]:
     }
     for node in template.find_all((nodes.TemplateData, nodes.Const)):
         said = node.data if isinstance(node, nodes.TemplateData) else getattr(node, "value", None)
-        if isinstance(said, str) and CHINESE.search(said) and id(node) not in marked:
+        if isinstance(said, str) and _is_chinese(said) and id(node) not in marked:
             yield node.lineno, said.strip()
 
 
