@@ -45,7 +45,7 @@ ROOMS: Mapping[str, Room] = {
     "overviews": Room(at_work=1, waiting=32, rest=3.0),
     # Much may be read for little that is found.
     "narrowed": Room(at_work=2, waiting=32, rest=3.0),
-    "search": Room(at_work=2, waiting=16, rest=1.0),
+    "search": Room(at_work=2, waiting=16, rest=6.0),
     # Asked while people type: too many of them must not keep a search waiting.
     "suggestions": Room(at_work=1, waiting=8),
 }
