@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +12,6 @@ import pytest
 from openpyxl import load_workbook
 
 from yetan.audit.models import AuditRecord
-from yetan.db.connection import Application, sqlite_path
 from yetan.events.models import Event
 from yetan.issues.bulk import RUNS_KEPT
 from yetan.issues.desk_models import BulkItem, BulkRun
@@ -21,18 +19,10 @@ from yetan.issues.models import Issue
 from yetan.testing import Town
 
 
-@pytest.fixture(scope="module")
-def town(
-    tmp_path_factory: pytest.TempPathFactory,
-    migrated_template: Callable[[str, Sequence[Application]], str],
-    database_applications: tuple[Application, ...],
-) -> Iterator[Town]:
-    """One town for all of these tests: each raises issues of its own."""
-    folder = tmp_path_factory.mktemp("town")
-    copy = folder / "yetan.sqlite3"
-    shutil.copy(sqlite_path(migrated_template("sqlite", database_applications)), copy)
-    with Town(f"sqlite://{copy}", folder).open() as running:
-        yield running
+@pytest.fixture
+def town(shared_town: Town) -> Town:
+    """Each test raises issues of its own."""
+    return shared_town
 
 
 def ticked(*issues: Issue, among: Sequence[Issue] = ()) -> str:

@@ -31,9 +31,9 @@ class IssuePanel:
 
     @property
     def progress(self) -> str:
-        """Which steps are done and which is being done, in words."""
+        """Which steps were taken, without those passed over, and which is being taken, in words."""
         steps = self.steps or ()
-        done = _("、").join(step.label for step in steps if step.status == "done")
+        done = _("、").join(step.label for step in steps if step.status == "done" and step.when is not None)
         now = next((step.label for step in steps if step.status == "now"), "")
         if now and done:
             return _("{done}已经完成，现在是{now}", done=done, now=now)

@@ -17,9 +17,9 @@ SEARCH_FIELDS = (
     Field("unit", "单位", "unit", required=False),
     Field("category", "类别", "category", required=False),
     Field("state", "到哪一步", "choice", required=False, max_length=40),
-    Field("kind", "问题还是建议", "choice", required=False, choices=ISSUE_KINDS),
     Field("raised_from", "从哪天起", "date", required=False),
     Field("raised_until", "到哪天止", "date", required=False),
+    Field("kind", "问题还是建议", "choice", required=False, choices=ISSUE_KINDS),
     SORT_FIELD,
 )
 

@@ -132,6 +132,7 @@
     form.addEventListener("change", soon);
     form.addEventListener("submit", function () {
       clearTimeout(timer);
+      timer = 0;
       write(key, { at: Date.now(), values: typed(form), sent: { page: location.pathname, version: version(form) } });
     });
     window.addEventListener("pagehide", function () { if (timer) keep(); });
