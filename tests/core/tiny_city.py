@@ -94,6 +94,7 @@ PAGES = (
     Page("/", board, "board", public=True),
     Page("/raise", say, "raise", public=True),
     Page("/follow", say, "follow", public=True, personal=True),
+    Page("/card.png", say, "card", public=True),
     Page("/search", echo, "search", public=True),
     Page("/send", echo, "send", methods=("POST",), public=True, body_limit=4096),
     Page("/fail", fail, "fail", public=True),

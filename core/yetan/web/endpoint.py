@@ -87,6 +87,10 @@ def is_served(page: Page, site: Site) -> bool:
     return page.public == (site == "public")
 
 
+#: Bytes of a body without files.
+MAXIMUM_WORDS = 1024 * 1024
+
+
 class SignInFirst(HTTPException):
     """Nobody is signed in, where somebody has to be."""
 
@@ -106,7 +110,7 @@ class PageEndpoint:
         asked: Asked | None = scope.get("yetan.asked")
         response: Response | KeptPage | None
         if asked is None or not self.page.public or self.page.personal:
-            response = await self._drawn(scope, Request(scope, limited(receive, self.page.body_limit), send))
+            response = await self._drawn(scope, Request(scope, limited(receive, self._longest_body(scope)), send))
         elif self.page.is_kept:
             # A public page for all who ask for the same.
             cache: PageCache = scope["app"].state.cache
@@ -200,8 +204,18 @@ class PageEndpoint:
         declared = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"0")
         if not declared.isdigit() or len(declared) > 15:
             raise BadRequest("请返回上一页，刷新后再试。")
-        if int(declared) > self.page.body_limit:
-            raise _too_large(self.page.body_limit)
+        longest = self._longest_body(request.scope)
+        if int(declared) > longest:
+            raise _too_large(longest)
+
+    def _longest_body(self, scope: Scope) -> int:
+        """How many bytes a body may have: all the page takes as files, and no more than a form of words otherwise.
+
+        Words are taken apart in the event loop: of thirty megabytes of them nobody else would hear for seconds.
+        """
+        kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        with_files = kind.lower().startswith(b"multipart/")
+        return self.page.body_limit if with_files else min(self.page.body_limit, MAXIMUM_WORDS)
 
     async def _recognise(self, request: Request) -> None:
         """Who is signed in, from the session's cookie."""
