@@ -49,14 +49,13 @@ def check_pages(registry: Registry) -> Iterator[str]:
 
 def _check_paths(registry: Registry) -> Iterator[str]:
     """Every page is what its own path leads to: of several that match, the first would answer."""
-    earlier: list[tuple[Page, re.Pattern[str]]] = []
+    earlier: list[tuple[Page, str, re.Pattern[str]]] = []
     for page in registry.pages:
         owner, example = registry.owner_of(page), example_path(page.path)
         where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
         if example.startswith("/static/"):
             yield f"{where}: what begins with /static/ is files"
-        for other, pattern in earlier:
-            of = registry.owner_of(other)
+        for other, of, pattern in earlier:
             # Within one plugin the order of its pages may be meant; the very same path never is.
             if (other.path == page.path or of != owner) and pattern.match(example):
                 yield from (
@@ -64,7 +63,7 @@ def _check_paths(registry: Registry) -> Iterator[str]:
                     for method in page.methods
                     if method in other.methods
                 )
-        earlier.append((page, compile_path(page.path)[0]))
+        earlier.append((page, owner, compile_path(page.path)[0]))
 
 
 def example_path(path: str) -> str:
