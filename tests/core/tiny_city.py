@@ -30,6 +30,7 @@ from yetan.web.request import Request
 MORNING = datetime(2026, 5, 6, 1, 0, tzinfo=UTC)
 PASSWORD = "柳湾的路灯亮了"
 HOST = "testserver"
+ABOUT = City(name="柳湾镇", hotline="0598-12345")
 SERVER = Server(base_url=f"http://{HOST}")
 SAME_ORIGIN = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
 
@@ -122,7 +123,7 @@ class TinyCity:
     panels: Sequence[Panel] = ()
     plugins: Sequence[Plugin] = ()
     server: Server = SERVER
-    about: City = City(name="柳湾镇", hotline="0598-12345")
+    about: City = ABOUT
 
     @property
     def configuration(self) -> Configuration:
