@@ -65,7 +65,7 @@ def said_in(folder: Path, without: Iterable[str] = ()) -> frozenset[MessageId]:
     found = {message for tree in code.values() for message in _said_in_code(tree, makers)}
     for path in sorted(folder.rglob("*.html")):
         found.update(said_in_template(path))
-    return frozenset(each for each in found if _is_chinese(first_form(each)))
+    return frozenset(each for each in found if _is_chinese(text := first_form(each)) or places(text))
 
 
 def unmarked_in(folder: Path, without: Iterable[str] = ()) -> Iterator[tuple[Path, int, str]]:

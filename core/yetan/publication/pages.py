@@ -166,16 +166,17 @@ async def _list_title(filters: ListFilters) -> str:
     """What the list shows, in words."""
     parts = [filters.unit.name] if filters.unit else []
     if filters.year is not None:
-        month = _("{month}月", month=month_name(filters.month)) if filters.month else ""
-        parts.append(_("{year}年", year=filters.year) + month)
-    if filters.date or filters.year is not None:
-        parts.append(_(dict(DATES)[filters.date or "raised"]))
+        year = _("{year}年", year=filters.year)
+        named = _("{year}年{month}月", year=filters.year, month=month_name(filters.month)) if filters.month else year
+        parts.append(_("{when}{what}", when=named, what=_(dict(DATES)[filters.date or "raised"])))
+    elif filters.date:
+        parts.append(_(dict(DATES)[filters.date]))
     if filters.state:
         parts.append(_(dict(STATE_GROUPS).get(filters.state) or state_of(filters.state).label))
     if filters.category is not None:
         parts.append(await _category_name(filters.category))
-    what = {"problem": _("问题"), "suggestion": _("建议")}.get(filters.kind, _("事情"))
-    return _("{what}：{parts}", parts=" ".join(parts), what=what) if any(parts) else _("查事情")
+    what = {"problem": _("问题", count=2), "suggestion": _("建议", count=2)}.get(filters.kind, _("事情", count=2))
+    return _("{what}：{parts}", parts=_("，").join(parts), what=what) if any(parts) else _("查事情")
 
 
 @remembered

@@ -334,5 +334,5 @@ def figure_views(
         href = url("issues", **dated, **narrowed) if narrowed is not None else url("figures")
         if metric.public:
             value = counted[metric.name]
-            views.append(FigureView(value, _(metric.unit, count=value), _(metric.label), note, href))
+            views.append(FigureView(value, _(metric.unit, count=value), _(metric.label, count=2), note, href))
     return views
