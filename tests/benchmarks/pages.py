@@ -24,6 +24,7 @@ LIST = "/issues"
 MANY = 32
 #: The bare page by how many ask for it, in no city.
 _BARE = {connections: (0, f"bare page, {connections} connections") for connections in (4, MANY)}
+_EVERY = "SELECT issue_id FROM yetan_public_issue WHERE issue_id % ? = 0"
 #: A page that costs more as the city grows, by target; those of the figures have more to say.
 _FLAT, _STATISTICS = ("list", "list, filtered", "list, at 90 % depth", "issue"), ("figures", "units", "board")
 
@@ -52,7 +53,7 @@ def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row
 
 
 def _pages(town: Town, server: Server) -> list[Page]:
-    deep, numbers = asyncio.run(places_in(town))
+    deep, numbers, places = asyncio.run(places_in(town))
 
     def issue(number: int) -> str:
         return f"{LIST}/{numbers[number % len(numbers)]}?n={number}"
@@ -64,6 +65,7 @@ def _pages(town: Town, server: Server) -> list[Page]:
         Page("list, not modified", lambda number: LIST, 1500, 4, 304, {"If-None-Match": tag_of(server, LIST)}),
         Page("list, filtered", lambda number: f"{LIST}?state=struck_off&kind=problem&unit=c0t0&n={number}"),
         Page("list, at 90 % depth", lambda number: f"{LIST}?after={deep}&n={number}"),
+        Page("list, walked through", lambda number: f"{LIST}?after={places[number % len(places)]}"),
         Page("issue", issue),
         Page("figures", lambda number: f"/figures?n={number}"),
         Page("units", lambda number: f"/units?n={number}", 50),
@@ -71,14 +73,16 @@ def _pages(town: Town, server: Server) -> list[Page]:
     ]
 
 
-async def places_in(town: Town) -> tuple[Position, list[str]]:
-    """Where nine tenths of the list lie behind, and the numbers of a thousand issues from everywhere."""
+async def places_in(town: Town) -> tuple[Position, list[str], list[Position]]:
+    """Where nine tenths of the list lie behind; the numbers of a thousand issues from everywhere, and their places."""
     async with at_work(town, assemble(town.configuration)):
         (ends,) = await fetch("SELECT max(issue_id) AS last FROM yetan_public_issue")
         row = await PublicIssue.get(issue_id=max(1, int(ends["last"]) // 10))
         step = max(1, int(ends["last"]) // 1000)
-        numbers = await fetch("SELECT number FROM yetan_public_issue WHERE issue_id % ? = 0 ORDER BY issue_id", [step])
-    return Position(row.raised_at, row.issue_id), [each["number"] for each in numbers]
+        ids = [each["issue_id"] for each in await fetch(_EVERY, [step])]
+        found = await PublicIssue.filter(issue_id__in=ids).order_by("issue_id")
+    numbers, places = [each.number for each in found], [Position(each.raised_at, each.issue_id) for each in found]
+    return Position(row.raised_at, row.issue_id), numbers, places
 
 
 def _beside_the_bare_page(
