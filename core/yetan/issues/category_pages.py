@@ -7,10 +7,12 @@ from starlette.responses import Response
 
 from yetan.errors import Invalid
 from yetan.files.uploads import keep
+from yetan.i18n import translate as _
 from yetan.issues.categories import CATEGORY_COLUMNS, parse_categories
 from yetan.issues.classification import load_categories, set_active
 from yetan.issues.models import Category
 from yetan.plugins.declarations import NavigationItem, Page
+from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 
@@ -73,6 +75,19 @@ async def submit_list(request: Request) -> Response:
     return request.redirect("admin.categories")
 
 
+async def export(request: Request) -> Response:
+    """The tree as a table that can be brought in again."""
+    places = {row.path: (row.position, row.id) for row in await Category.filter(active=True)}
+
+    def place(path: str) -> list[tuple[int, int]]:
+        names = path.split("/")
+        return [places.get("/".join(names[:level]), (0, 0)) for level in range(1, len(names) + 1)]
+
+    headings = [CATEGORY_COLUMNS[name].label for name in ("level_1", "level_2", "level_3")]
+    rows = [path.split("/") for path in sorted(places, key=place)]
+    return await listed(request, "categories", _("类别", count=2), headings, rows)
+
+
 async def switch(request: Request) -> Response:
     """Offer a category for new issues, or no longer."""
     typed = (await request.form(_SWITCH)).clean()
@@ -82,6 +97,7 @@ async def switch(request: Request) -> Response:
 
 PAGES: tuple[Page, ...] = (
     Page("/admin/categories", categories, "admin.categories", permission=MANAGE),
+    Page("/admin/categories/export", export, "admin.categories.export", permission=MANAGE, sensitive=True),
     Page(
         "/admin/categories",
         submit_list,

@@ -45,7 +45,7 @@ from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.service import Filters, Results, desk_suggestions, search_desk, sort_in
 from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
-from yetan.web.downloads import spreadsheet
+from yetan.web.downloads import listed
 from yetan.web.forms import Field
 from yetan.web.request import Request
 
@@ -267,19 +267,19 @@ async def export(request: Request) -> Response:
     chosen = (await request.form((QUEUE,))).clean()["queue"]
     ticked = await chosen_ids(request)
     if ticked is not None:
-        listed = visible(Issue, request.act).filter(id__in=ticked)
+        wanted = visible(Issue, request.act).filter(id__in=ticked)
         name = _("选中的事")
     elif chosen:
-        listed = await issues_in(request.act, queue_named(request.act, chosen))
+        wanted = await issues_in(request.act, queue_named(request.act, chosen))
         name = _(queue_named(request.act, chosen).label)
     else:
         typed = (await search_form(request)).clean()
         results = await search_desk(request.act, typed["q"], _filters(typed), limit=MOST_EXPORTED + 1)
-        listed = Issue.filter(id__in=[each.row.id for each in results.found])
+        wanted = Issue.filter(id__in=[each.row.id for each in results.found])
         name = _("查询结果")
     allowed = units_below(request.act, "issue.export")
     rows = await (
-        listed.filter(Q(unit_id__in=allowed) | Q(responsible_unit_id__in=allowed))
+        wanted.filter(Q(unit_id__in=allowed) | Q(responsible_unit_id__in=allowed))
         .order_by("raised_at", "id")
         .limit(MOST_EXPORTED + 1)
     )
@@ -287,8 +287,7 @@ async def export(request: Request) -> Response:
         raise Refused(
             "超过 {most} 件，一次导不完。请先在“查”里按单位或日期缩小范围，再分几次导出。", most=MOST_EXPORTED
         )
-    request.looked_at = f"issues: {len(rows)}"
-    return await spreadsheet(f"{name}-{today(request.act):%Y%m%d}", [_(each) for each in _HEADINGS], await _cells(rows))
+    return await listed(request, "issues", name, [_(each) for each in _HEADINGS], await _cells(rows))
 
 
 async def _cells(issues: Sequence[Issue]) -> list[list[Cell]]:

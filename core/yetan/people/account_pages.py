@@ -33,8 +33,10 @@ from yetan.people.service import (
 )
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
+from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import choices_for, units_within
+from yetan.web.downloads import listed
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
@@ -80,6 +82,23 @@ async def _posts_now(request: Request, accounts: Sequence[int]) -> Mapping[int, 
     for post in await running.select_related("unit").order_by("id"):
         held[post.account_id].append(post)
     return held
+
+
+async def export(request: Request) -> Response:
+    """The accounts within reach with the posts they hold, a line for each post; without phone numbers."""
+    rows = await visible(Account, request.act).select_related("person").order_by("id")
+    posts = await _posts_now(request, [row.id for row in rows])
+    labels = role_labels()
+    cells: list[list[Cell]] = []
+    for row in rows:
+        active = _("是") if row.active else _("不是")
+        held: list[list[Cell]] = [
+            [post.unit.name, _(labels.get(post.role, post.role)), post.title, post.since, post.until]
+            for post in posts[row.id]
+        ]
+        cells += [[row.username, row.person.name, *each, active] for each in held or [["", "", "", None, None]]]
+    headings = (_("登录名"), _("姓名"), _("单位"), _("角色"), _("职务"), _("从哪天起"), _("到哪天止"), _("启用"))
+    return await listed(request, "accounts", _("账号", count=2), headings, cells)
 
 
 async def account(request: Request) -> Response:
@@ -307,6 +326,7 @@ def _both(path: str, name: str, show: Any, take: Any, model: type[Any] | None) -
 
 PAGES: tuple[Page, ...] = (
     Page("/admin/accounts", accounts, "admin.accounts", permission=MANAGE),
+    Page("/admin/accounts/export", export, "admin.accounts.export", permission=MANAGE, sensitive=True),
     *_both("/admin/accounts/new", "admin.account.new", new_account, submit_new_account, None),
     Page("/admin/accounts/{id:int}", account, "admin.account", permission=MANAGE, model=Account),
     Page(

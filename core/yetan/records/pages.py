@@ -28,7 +28,7 @@ from yetan.searching.service import ask
 from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import units_within
-from yetan.web.downloads import spreadsheet
+from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form
 from yetan.web.panels import panels
 from yetan.web.request import BadRequest, Request
@@ -306,12 +306,11 @@ class RecordPages:
         if len(rows) > MOST_EXPORTED:
             raise Refused("超过 {most} 条，一次导不完。请按单位分开，由各单位自己导出。", most=MOST_EXPORTED)
         units = await _unit_names(rows)
-        request.looked_at = f"{kind.name}: {len(rows)}"
         headings = [_("单位"), *(_(field.label) for field in kind.form)]
         cells: list[list[Cell]] = [
             [units[row.unit_id], *(_cell(field, getattr(row, field.name)) for field in kind.form)] for row in rows
         ]
-        return await spreadsheet(f"{_(kind.label)}-{today(request.act):%Y%m%d}", headings, cells)
+        return await listed(request, kind.name, _(kind.label), headings, cells)
 
     async def _unit_choices(self, act: Act) -> dict[str, Any]:
         return {"unit": await units_within(act, self.kind.permission("keep"))}

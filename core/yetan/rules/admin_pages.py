@@ -14,8 +14,10 @@ from yetan.plugins.declarations import NavigationItem, Page, Rule
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.rules.service import in_words, issue_document, set_value, value_of
 from yetan.runtime import current
+from yetan.spreadsheets import Cell
 from yetan.units.service import root
 from yetan.web.choices import units_within
+from yetan.web.downloads import listed
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
@@ -59,6 +61,24 @@ async def rules(request: Request) -> Response:
         today=day,
         documents=await RuleDocument.all().select_related("issued_by").order_by("-issued_on", "-id").limit(20),
     )
+
+
+async def export(request: Request) -> Response:
+    """What every rule says where, since when and by which document; first what holds where nobody set anything."""
+    city, day = await root(), today(request.act)
+    values = await RuleValue.all().select_related("unit", "document").order_by("rule", "effective_from", "id")
+    cells: list[list[Cell]] = []
+    for rule in current().registry.rules.values():
+        cells.append(
+            [_(rule.label), city.name, in_words(rule, await value_of(rule.name, city.id, day)), None, "", rule.source]
+        )
+        for value in values:
+            if value.rule == rule.name:
+                document = value.document.title if value.document is not None else ""
+                told = in_words(rule, value.value)
+                cells.append([_(rule.label), value.unit.name, told, value.effective_from, document, rule.source])
+    headings = (_("规则"), _("单位"), _("规定"), _("生效"), _("依据"), _("出处"))
+    return await listed(request, "rules", _("规则"), headings, cells)
 
 
 async def rule(request: Request) -> Response:
@@ -160,6 +180,7 @@ async def _document(request: Request, form: Form, status: int = 200) -> Response
 
 PAGES: tuple[Page, ...] = (
     Page("/admin/rules", rules, "admin.rules", permission=MANAGE),
+    Page("/admin/rules-export", export, "admin.rules.export", permission=MANAGE, sensitive=True),
     Page("/admin/rules/{name}", rule, "admin.rule", permission=MANAGE),
     Page("/admin/rules/{name}", submit_rule, "admin.rule.submit", methods=("POST",), permission=MANAGE),
     Page("/admin/rule-documents/new", document, "admin.rule_document", permission=MANAGE),

@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
+from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
 from yetan.searching.models import SynonymChange, SynonymRing
-from yetan.searching.synonyms import MANAGE, add_ring, change_ring
+from yetan.searching.synonyms import MANAGE, add_ring, change_ring, rings
 from yetan.searching.vocabulary import learn, rebuild_due_or_why_not
+from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
@@ -29,6 +31,12 @@ _TRY = Field("word", "试一个词", required=False, max_length=20)
 async def synonyms(request: Request) -> Response:
     """The town's rings with what became of them, a form for another, and what else is searched for a word."""
     return await _synonyms(request, Form((_WORDS,)))
+
+
+async def export(request: Request) -> Response:
+    """The rings that hold, a line for each."""
+    rows = await rings()
+    return await listed(request, "synonyms", _("同义词"), [_("意思相同的词")], [[" ".join(each)] for each in rows])
 
 
 async def submit_ring(request: Request) -> Response:
@@ -73,6 +81,7 @@ async def _synonyms(request: Request, form: Form, status: int = 200) -> Response
 
 PAGES: tuple[Page, ...] = (
     Page("/admin/synonyms", synonyms, "admin.synonyms", permission=MANAGE),
+    Page("/admin/synonyms/export", export, "admin.synonyms.export", permission=MANAGE, sensitive=True),
     Page("/admin/synonyms", submit_ring, "admin.synonyms.submit", methods=("POST",), permission=MANAGE),
     Page("/admin/synonyms/change", submit_change, "admin.synonyms.change", methods=("POST",), permission=MANAGE),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from yetan.i18n import message_ids
 from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
-from yetan.spreadsheets import Table
+from yetan.spreadsheets import Cell, Table
 from yetan.units.models import Unit, UnitMerger, UnitName
 from yetan.units.service import (
     MERGE_FIELDS,
@@ -31,6 +32,7 @@ from yetan.units.service import (
 )
 from yetan.units.table import UNIT_COLUMNS, UnitTable, parse_units
 from yetan.web.choices import units_within
+from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
@@ -173,6 +175,30 @@ async def submit_merging(request: Request) -> Response:
 # A table of units
 
 
+async def export(request: Request) -> Response:
+    """The units within reach as a table that can be brought in again: those above come first."""
+    kinds = current().configuration.unit_kinds
+    rows = await visible(Unit, request.act).filter(active=True).order_by("position", "id").select_related("parent")
+    former: dict[int, list[str]] = defaultdict(list)
+    for each in await UnitName.filter(unit_id__in=[unit.id for unit in rows]).order_by("id"):
+        former[each.unit_id].append(each.name)
+    cells: list[list[Cell]] = [
+        [
+            unit.code,
+            unit.name,
+            kinds[unit.kind].label if unit.kind in kinds else unit.kind,
+            unit.parent.code if unit.parent is not None else "",
+            unit.short_name,
+            "、".join(former[unit.id]),
+        ]
+        for unit in rows
+    ]
+    headings = [
+        UNIT_COLUMNS[name].label for name in ("code", "name", "kind", "parent_code", "short_name", "former_names")
+    ]
+    return await listed(request, "units", _("单位", count=2), headings, cells)
+
+
 async def upload(request: Request) -> Response:
     """The form for a table."""
     await _require_city(request)
@@ -246,6 +272,7 @@ async def _require_city(request: Request) -> None:
 _UNIT = "/admin/units/{id:int}"
 PAGES: tuple[Page, ...] = (
     Page("/admin/units", units, "admin.units", permission=MANAGE),
+    Page("/admin/units/export", export, "admin.units.export", permission=MANAGE, sensitive=True),
     Page("/admin/units/import", upload, "admin.units.import", permission=MANAGE),
     Page(
         "/admin/units/import",
