@@ -299,6 +299,11 @@ msgid "{count}件"
 msgid_plural "{count}件"
 msgstr[0] "one matter"
 msgstr[1] "many matters"
+
+msgid "%(count)s盏<灯>"
+msgid_plural "%(count)s盏<灯>"
+msgstr[0] "%(count)s <lamp>"
+msgstr[1] "%(count)s <lamps>"
 """
 
 
@@ -309,11 +314,15 @@ def test_catalogues_are_read_without_compiling_and_the_city_has_the_last_word(ci
         PO.replace("Public board", "柳湾公开板").partition('msgid "{count}件"')[0],
     )
     write(city.folder / "templates" / "page.html", "{{ _('公开板') }}|{{ display.locale }}|{{ day | date }}")
-    city.pages = (*city.pages, shows("page.html", day=date(2026, 6, 17)))
+    lamps = "{% trans count=count %}{{ count }}盏<灯>{% endtrans %}"
+    write(city.folder / "templates" / "lamps.html", lamps)
+    two = Page("/lamps", shows("lamps.html", count="<2>").endpoint, "lamps", public=True)
+    city.pages = (*city.pages, shows("page.html", day=date(2026, 6, 17)), two)
     with city.client() as browser:
         assert browser.get("/show").text == "柳湾公开板|zh-Hans|6月17日"
         browser.get("/display?locale=en")
         assert browser.get("/show").text == "Public board|en|17 Jun"
+        assert browser.get("/lamps").text == "&lt;2&gt; <lamps>"
         browser.get("/display?locale=zh-Hant")
         assert browser.get("/show").text == "公開板|zh-Hant|6月17日"
         i18n.use_locale("en")

@@ -111,7 +111,7 @@ async def board(request: Request) -> Response:
             "struck_off": struck_off,
             "raised": raised,
             "by_unit": [
-                (_(label), [_share(share, url("unit", code=share.key)) for share in shares])
+                (_(label, count=2), [_share(share, url("unit", code=share.key)) for share in shares])
                 for label, shares in by_unit
             ],
             "fewest": figures.FEWEST,

@@ -189,7 +189,7 @@ async def export(request: Request) -> Response:
             kinds[unit.kind].label if unit.kind in kinds else unit.kind,
             unit.parent.code if unit.parent is not None else "",
             unit.short_name,
-            "、".join(former[unit.id]),
+            _("、").join(former[unit.id]),
         ]
         for unit in rows
     ]
