@@ -50,6 +50,8 @@ _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 TABLES = {
     "units": File("units.csv", "编码,名称,类型,上级编码\nnew,新桥村,village,township\n".encode()),
     "issues": File("ledger.csv", "编号,标题,留言时间,内容\n7,井盖松动,2025-03-04,井盖松动，夜里响。\n".encode()),
+    "accounts": File("accounts.csv", "登录名,姓名,单位,角色\nnew01,白露,石桥镇,leader\n".encode()),
+    "synonyms": File("synonyms.csv", "意思相同的词\n垃圾站 垃圾点\n".encode()),
     "categories": File("categories.csv", "一级分类,二级分类,三级分类\n城乡建设,市政设施,井盖\n".encode()),
 }
 
@@ -90,6 +92,8 @@ class Scene:
         self.notice = self.town.do(self._told)
         self._follow()
         self.units_table = self._upload("administrator.top", "/admin/units/import", "units")
+        self.accounts_table = self._upload("administrator.top", "/admin/accounts/import", "accounts")
+        self.synonyms_table = self._upload("administrator.top", "/admin/synonyms/import", "synonyms")
         self.ledger = self._upload("township_clerk.own", "/admin/import", "issues", unit=self.unit)
         self.bulk_run = self._assign_several()
         self.filter = self._save_filter()
@@ -346,6 +350,10 @@ PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "token": lambda scene: {"": scene.sign_in_link},
     "admin.units.preview.upload": lambda scene: {"": scene.units_table},
     "admin.units.confirm.upload": lambda scene: {"": scene.units_table},
+    "admin.accounts.import.look.upload": lambda scene: {"": scene.accounts_table},
+    "admin.accounts.import.confirm.upload": lambda scene: {"": scene.accounts_table},
+    "admin.synonyms.import.look.upload": lambda scene: {"": scene.synonyms_table},
+    "admin.synonyms.import.confirm.upload": lambda scene: {"": scene.synonyms_table},
     "upload": lambda scene: {"": scene.ledger},
     "rule_document.id": lambda scene: {"": str(scene.document.id)},
     "queue": lambda scene: {queue.name: queue.name for queue in QUEUES},
@@ -474,6 +482,10 @@ ASKS: Mapping[str, Ask] = {
     "admin.synonyms.change": Ask(
         lambda s: {"ring": s.ring.id, "version": s.ring.version, "words": "路灯 街灯", "active": ""}
     ),
+    "admin.accounts.import.submit": Ask(lambda s: {"file": TABLES["accounts"]}),
+    "admin.accounts.import.confirm": Ask(),
+    "admin.synonyms.import.submit": Ask(lambda s: {"file": TABLES["synonyms"]}),
+    "admin.synonyms.import.confirm": Ask(),
     "admin.categories.submit": Ask(lambda s: {"file": TABLES["categories"]}),
     "admin.categories.switch": Ask(lambda s: {"category": s.town.category, "active": ""}),
     "admin.import.submit": Ask(lambda s: {"file": TABLES["issues"], "unit": s.unit}, over_unit=True),

@@ -37,8 +37,12 @@ UNKEYED: Mapping[str, str] = {
     "admin.person.erase": "The repeat is told that it was done.",
     "admin.import.submit": "Keeps a file to be looked at; nothing of the city is written before it is confirmed.",
     "admin.units.import.submit": "As above.",
+    "admin.accounts.import.submit": "As above.",
+    "admin.synonyms.import.submit": "As above.",
     "admin.import.confirm": "The upload itself is taken in once.",
     "admin.units.confirm": "As above.",
+    "admin.accounts.import.confirm": "As above.",
+    "admin.synonyms.import.confirm": "As above.",
     "admin.import.discard": "The repeat is told that it is gone.",
 }
 #: Those of them whose repeat is answered in another way.
@@ -50,6 +54,8 @@ ANSWERED_OTHERWISE = frozenset(
         "admin.person.erase",
         "admin.import.submit",
         "admin.units.import.submit",
+        "admin.accounts.import.submit",
+        "admin.synonyms.import.submit",
         "admin.plugins.release",
         "admin.import.discard",
     }

@@ -12,6 +12,7 @@ from yetan.access.roles import role_labels
 from yetan.access.scope import visible
 from yetan.errors import Forbidden, Refused
 from yetan.i18n import translate as _
+from yetan.people.accounts_table import COLUMNS, add_accounts, read_accounts
 from yetan.people.models import Account, Link, Person, Post
 from yetan.people.service import (
     ACCOUNT_FIELDS,
@@ -40,8 +41,22 @@ from yetan.web.downloads import listed
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
+from yetan.web.table_imports import TableImport
 
 MANAGE = "account.manage"
+IMPORT = TableImport(
+    name="admin.accounts.import",
+    path="/admin/accounts/import",
+    back="admin.accounts",
+    kind="accounts",
+    permission=MANAGE,
+    title="导入账号",
+    hint="列名：登录名、姓名、单位、角色、职务、从哪天起。",
+    lead="一个岗位一行，一个人有几个岗位就写几行。先看一遍会新增哪些，确认以后才写入；有一行不对，就一行也不写。登录名已经有的不动。",
+    columns=COLUMNS,
+    read=read_accounts,
+    load=add_accounts,
+)
 PAGE_SIZE = 50
 SEARCH_FIELDS = (Field("q", "姓名或者登录名", required=False, max_length=60),)
 AFTER = Field("after", "从哪一个接着看", "number", required=False, minimum=0)
@@ -327,6 +342,7 @@ def _both(path: str, name: str, show: Any, take: Any, model: type[Any] | None) -
 PAGES: tuple[Page, ...] = (
     Page("/admin/accounts", accounts, "admin.accounts", permission=MANAGE),
     Page("/admin/accounts/export", export, "admin.accounts.export", permission=MANAGE, sensitive=True),
+    *IMPORT.pages(),
     *_both("/admin/accounts/new", "admin.account.new", new_account, submit_new_account, None),
     Page("/admin/accounts/{id:int}", account, "admin.account", permission=MANAGE, model=Account),
     Page(

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
+from yetan.act import Act
 from yetan.i18n import translate as _
 from yetan.plugins.declarations import NavigationItem, Page
 from yetan.runtime import current
 from yetan.searching.models import SynonymChange, SynonymRing
 from yetan.searching.synonyms import MANAGE, add_ring, change_ring, rings
+from yetan.searching.synonyms_table import COLUMNS, add_rings, read_synonyms
 from yetan.searching.vocabulary import learn, rebuild_due_or_why_not
 from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
+from yetan.web.table_imports import TableImport
 
+
+async def _load(act: Act, rows: Sequence[tuple[int, str]]) -> None:
+    """Bring rings in, and search by them at once."""
+    await add_rings(act, rows)
+    await learn()
+
+
+IMPORT = TableImport(
+    name="admin.synonyms.import",
+    path="/admin/synonyms/import",
+    back="admin.synonyms",
+    kind="synonyms",
+    permission=MANAGE,
+    title="导入同义词",
+    hint="列名：意思相同的词。一组一行，词和词中间空一格，也可以一格一个词。",
+    lead="先看一遍会新增哪些，确认以后才写入；有一行不对，就一行也不写。已经有的不动。",
+    columns=COLUMNS,
+    read=read_synonyms,
+    load=_load,
+)
 _WORDS = Field("words", "意思相同的词", max_length=300, hint="中间空一格，例如：堵车 塞车 拥堵。")
 _CHANGE = (
     Field("ring", "哪一组", "number"),
@@ -82,6 +106,7 @@ async def _synonyms(request: Request, form: Form, status: int = 200) -> Response
 PAGES: tuple[Page, ...] = (
     Page("/admin/synonyms", synonyms, "admin.synonyms", permission=MANAGE),
     Page("/admin/synonyms/export", export, "admin.synonyms.export", permission=MANAGE, sensitive=True),
+    *IMPORT.pages(),
     Page("/admin/synonyms", submit_ring, "admin.synonyms.submit", methods=("POST",), permission=MANAGE),
     Page("/admin/synonyms/change", submit_change, "admin.synonyms.change", methods=("POST",), permission=MANAGE),
 )
