@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +11,7 @@ from types import ModuleType
 import pytest
 import typer
 from click import Command, Group
+from tests.modules import module_at
 
 from yetan import hookspecs
 from yetan.cli.commands import application
@@ -24,13 +23,7 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module
-    specification.loader.exec_module(module)
-    return module
+    return module_at("docs/reference.py")
 
 
 def fenced(language: str) -> Iterator[tuple[Path, str]]:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from datetime import UTC, date, datetime
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from jinja2 import Environment
+from tests.modules import module_at
 
 from yetan.errors import Invalid
 from yetan.web.forms import Field, Form
 
 NOW = datetime(2026, 6, 18, 12, tzinfo=UTC)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def gallery() -> ModuleType:
     """docs/gallery.py, which draws the components without a city."""
-    specification = importlib.util.spec_from_file_location("gallery", ROOT / "docs" / "gallery.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[module.__name__] = module
-    specification.loader.exec_module(module)
-    return module
+    return module_at("docs/gallery.py")
 
 
 @pytest.fixture(scope="module")
