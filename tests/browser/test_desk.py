@@ -134,6 +134,15 @@ def what_was_typed_and_not_sent_is_offered_again_and_goes_once_it_is_taken(clerk
     assert clerk.page.evaluate(drafts) == 0
 
     issue = clerk.path
+    clerk.go(f"{issue}?do=correct")
+    clerk.page.locator("#field-title").fill("")
+    clerk.page.locator("#field-place").fill("老桥")
+    clerk.click("更正登记内容")
+    assert clerk.page.locator("#field-place").input_value() == "老桥"
+    assert clerk.page.locator(".draft").count() == 0, "what was refused comes back as it was typed"
+    clerk.page.locator("#field-title").fill("桥栏杆松了")
+    clerk.click("更正登记内容")
+    assert clerk.page.evaluate(drafts) == 0
     for words in ("先修栏杆。", "再换路灯。"):
         clerk.go(f"{issue}?do=progress")
         assert clerk.page.locator(".draft").count() == 0

@@ -119,7 +119,8 @@
   Object.keys(here).forEach(function (key) {
     const form = here[key], drawn = JSON.stringify(typed(form)), draft = read(key);
     let timer = 0;
-    if (draft && JSON.stringify(draft.values) !== drawn) offer(form, key, draft);
+    /* A form that was refused comes back as it was typed. */
+    if (draft && !refused && JSON.stringify(draft.values) !== drawn) offer(form, key, draft);
 
     function keep() {
       timer = 0;
