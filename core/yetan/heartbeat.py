@@ -6,7 +6,7 @@ import asyncio
 import faulthandler
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from yetan.layers import plugin_folders
@@ -14,16 +14,18 @@ from yetan.runtime import current
 from yetan.supervising import BEAT, QUESTION
 
 
+def introduce(descriptor: int, folders: Mapping[str, str]) -> None:
+    """Before plugins are imported: show the stack in a pipe when asked, and tell where their code will come from."""
+    faulthandler.register(QUESTION, file=descriptor, all_threads=False)
+    os.write(descriptor, json.dumps(folders).encode() + b"\n")
+
+
 @asynccontextmanager
 async def beating(descriptor: int) -> AsyncIterator[None]:
-    """While the block runs, beat into a pipe, and show the stack there when asked.
-
-    First of all the parent is told, in one line, where the code of each plugin lies.
-    """
+    """While the block runs, the city is open: tell where the code of each plugin lies, and beat."""
     folders = json.dumps(plugin_folders(current().registry.plugins)).encode()
-    os.write(descriptor, folders + b"\n.")
+    os.write(descriptor, b"\n" + folders + b"\n.")
     os.set_blocking(descriptor, False)
-    faulthandler.register(QUESTION, file=descriptor, all_threads=False)
     task = asyncio.create_task(_beat(descriptor), name="heartbeat")
     try:
         yield

@@ -3,9 +3,9 @@
 It is small: nothing of the city is imported here, so that it costs next to no memory and no plugin can do it harm.
 All that can be wrong with a city, its configuration or its port is found and said by the serving process.
 
-The serving process writes a beat into a pipe twice a second, from its event loop (`yetan.heartbeat`). A loop that some
-code holds does not beat. Then the parent has the process show the stack of its main thread, which works whatever Python
-is doing, and finds in it whose code that is.
+The serving process, or the worker, writes a beat into a pipe twice a second, from its event loop (`yetan.heartbeat`). A
+loop that some code holds does not beat. Then the parent has the process show the stack of its main thread, which works
+whatever Python is doing, and finds in it whose code that is. A start that a plugin holds up is found in the same way.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ BEAT, SILENCE = 0.5, 3.0
 AGAIN = 0.5
 #: Seconds after which a process is given up that holds its own loop, whoever it is.
 HOPELESS = 30.0
+#: Seconds from the first plugin's import until the city is open, before a process is asked where it stands.
+START = 60.0
 #: The options by which a serving process is told where its heart beats, and why the one before it was replaced.
 HEART, STALLED = "--heart", "--stalled"
 #: What asks a process where it stands.
@@ -47,7 +49,7 @@ def supervise(command: Sequence[str]) -> int:
 
     The first SIGTERM or Ctrl-C lets it drain, the second ends it at once. One that answers nobody because a plugin
     holds its event loop is replaced by one that puts the plugin into quarantine (F19). One that ends by itself before
-    the city was open cannot start: another would not either.
+    the city was open cannot start: another would not either, nor where a plugin does not let it come so far.
     """
     stopping = False
     child: _Child | None = None
@@ -72,6 +74,9 @@ def supervise(command: Sequence[str]) -> int:
         if stall is not None:
             child.send(signal.SIGKILL)
         code = child.end()
+        if stall is not None and not child.has_served:
+            log.error("%s\n%s", stall.at_the_start, stall.stack)
+            return 2
         told = (STALLED, stall.told) if stall is not None and stall.plugin else ()
         if stall is not None:
             log.error(
@@ -99,8 +104,19 @@ class Stall:
     @property
     def told(self) -> str:
         """The plugin, and what it did: what the next process is told."""
-        innermost = next((line.strip() for line in self.stack.splitlines() if line.startswith("  File ")), "")
-        return f"{self.plugin} held the event loop for {self.seconds:.1f} s: {innermost}"
+        return f"{self.plugin} held the event loop for {self.seconds:.1f} s: {self._innermost}"
+
+    @property
+    def at_the_start(self) -> str:
+        """What keeps the city from starting, and what to do."""
+        return (
+            f"启动不了：插件 {self.plugin} 占住启动过程 {self.seconds:.0f} 秒了（{self._innermost}）。"
+            "请从 yetan.toml 的 plugins 里去掉它再启动，或者先用 yetan serve --safe-mode 启动；修好以后再启用。"
+        )
+
+    @property
+    def _innermost(self) -> str:
+        return next((line.strip() for line in self.stack.splitlines() if line.startswith("  File ")), "")
 
 
 class _Child:
@@ -117,14 +133,15 @@ class _Child:
             pass_fds=(heart,),
         )
         os.close(heart)
-        #: Where the code of each plugin lies, by its name: the first that the heart says. None before.
-        self._folders: Mapping[str, str] | None = None
-        self._introduction = b""
+        #: Where the code of each plugin lies, by its name, as it was told before the first is imported and, better,
+        #: once the city is open.
+        self._folders: list[Mapping[str, str]] = []
+        self._unfinished = b""
 
     @property
     def has_served(self) -> bool:
         """Whether the city was open in it."""
-        return self._folders is not None
+        return len(self._folders) == 2
 
     def send(self, number: int) -> None:
         """Send it a signal."""
@@ -138,9 +155,9 @@ class _Child:
         return code
 
     def watch(self, ending: Callable[[], bool]) -> Stall | None:
-        """Wait until the process ends, which gives None, or holds its own loop.
+        """Wait until the process ends, which gives None, or holds its own loop, or a plugin its start.
 
-        It is judged from its first beat on, and not any more once it is `ending`.
+        It is judged from when it imports plugins on, and not any more once it is `ending`.
         """
         last = 0.0
         suspect = ""
@@ -151,7 +168,7 @@ class _Child:
                 return None
             if said:
                 last, suspect = now, ""
-            if not self.has_served or ending() or now - last < SILENCE:
+            if not self._folders or ending() or now - last < (SILENCE if self.has_served else START):
                 continue
             self.send(QUESTION)
             stack = self._said(AGAIN) or b""
@@ -160,7 +177,8 @@ class _Child:
                 continue
             plugin = self._plugin_in(stack)
             silent = time.monotonic() - last
-            if (plugin and plugin == suspect) or silent > HOPELESS:
+            # A start may take long for many reasons: a large index, a database that is waited for.
+            if (plugin and plugin == suspect) or (self.has_served and silent > HOPELESS):
                 return Stall(silent, stack.decode(errors="replace"), plugin)
             suspect = plugin
             time.sleep(AGAIN)
@@ -170,10 +188,9 @@ class _Child:
         """What the process has said, waiting for it if need be; b"" where it is silent, None where it has ended."""
         ready, _, _ = select.select([self._reading], [], [], seconds)
         said = (os.read(self._reading, 65536) or None) if ready else b""
-        if self._folders is None and said:
-            self._introduction += said
-            line, ended, said = self._introduction.partition(b"\n")
-            self._folders = json.loads(line) if ended else None
+        if said and not self.has_served:
+            *lines, self._unfinished = (self._unfinished + said).split(b"\n")
+            self._folders += [json.loads(line) for line in lines if line.startswith(b"{")]
         return said
 
     def _plugin_in(self, stack: bytes) -> str:
@@ -182,8 +199,8 @@ class _Child:
             path = os.fsdecode(found[1])
             inside = [
                 (len(folder), name)
-                for name, folder in (self._folders or {}).items()
-                if path.startswith(folder + os.sep)
+                for name, folder in self._folders[-1].items()
+                if path == folder or path.startswith(folder + os.sep)
             ]
             if inside:
                 return max(inside)[1]

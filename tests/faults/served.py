@@ -52,7 +52,7 @@ def free_port() -> int:
 
 @dataclass
 class Process:
-    """One `yetan serve`, with the child it supervises, or one `yetan worker`."""
+    """One `yetan serve` or `yetan worker`, with the child it supervises."""
 
     parent: subprocess.Popen[bytes]
     port: int
@@ -161,17 +161,23 @@ class ServedTown:
     def serve(self, *arguments: str, port: int = 0, wait: bool = True, **options: Any) -> Process:
         """Start `yetan serve`, and wait until it can."""
         port = port or free_port()
-        log = self.folder / f"serve-{len(self.processes)}.log"
+        process = self._start(port, "serve", "--port", str(port), *arguments, **options)
+        if wait:
+            until(f"{process.address} serves", process.ready)
+        return process
+
+    def work(self) -> Process:
+        """Start `yetan worker`."""
+        return self._start(free_port(), "worker")
+
+    def _start(self, port: int, *arguments: str, **options: Any) -> Process:
+        log = self.folder / f"{arguments[0]}-{len(self.processes)}.log"
         with log.open("wb") as said:
             parent = subprocess.Popen(
-                [*self._yetan("serve"), "--port", str(port), *arguments],
-                env=self.variables(port),
-                **{"stdout": said, "stderr": said, **options},
+                self._yetan(*arguments), env=self.variables(port), **{"stdout": said, "stderr": said, **options}
             )
         process = Process(parent, port, log)
         self.processes.append(process)
-        if wait:
-            until(f"{process.address} serves", process.ready)
         return process
 
     def browser(self, process: Process, who: str = "") -> httpx2.Client:

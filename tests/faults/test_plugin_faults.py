@@ -1,4 +1,7 @@
-"""Twelve faulty plugins: each leaves everybody's way as it was, or the city does not start (F18 to F23)."""
+"""Faulty plugins: each leaves everybody's way as it was, or the city does not start (F18 to F23).
+
+Those that hold a process to themselves, at work or at the start, are in `test_plugin_stall`.
+"""
 
 from __future__ import annotations
 
@@ -167,7 +170,7 @@ def test_six_faulty_plugins_together_cost_nobody_their_way(town: Town, caplog: p
 def test_a_guard_that_fails_refuses_and_what_it_does_not_watch_goes_on(town: Town) -> None:
     issue = town.move(town.report(), "list", by="clerk")
     page = town.browser("clerk").get(f"/desk/issues/{issue.id}").text
-    assert "检查“faulty_guard”没有完成，暂时不能延期" in page
+    assert "检查“faulty_guard”没有完成，暂时不能“延期”" in page
     assert town.move(issue, "start", by="deputy").state == "handling"
 
 

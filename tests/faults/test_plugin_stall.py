@@ -1,20 +1,24 @@
-"""A plugin that keeps a process to itself: noticed within seconds, put into quarantine, the process replaced (F19)."""
+"""A plugin that keeps a process to itself: noticed within seconds, put into quarantine, the process replaced (F19).
+
+One that never lets it start: the start ends and names it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx2
 import pytest
-from tests.faults.served import ServedTown, until
+from tests.faults.served import PATIENCE, ServedTown, until
+from tests.plugins import faulty
 
 from yetan.db.connection import CORE_APPLICATION
 from yetan.db.upgrade import upgrade
 from yetan.supervising import AGAIN, BEAT, SILENCE
-
-pytestmark = pytest.mark.postgresql
 
 PLUGIN = "faulty_hanging_sync"
 
@@ -22,19 +26,23 @@ PLUGIN = "faulty_hanging_sync"
 @pytest.fixture
 def stalling(tmp_path: Path, empty_database_url: str) -> ServedTown:
     """A town with the plugin installed and switched on, on a database that several processes may use."""
-    installed = tmp_path / "site" / "faulty-1.0.dist-info"
-    installed.mkdir(parents=True)
-    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text(
-        f"[yetan.plugins]\n{PLUGIN} = tests.plugins.faulty.hanging_sync:plugin\n"
-    )
     town = ServedTown(tmp_path, empty_database_url)
+    install(town, PLUGIN)
     asyncio.run(upgrade(town.town.configuration, (CORE_APPLICATION,), lambda line: None))
     town.found()
     path = tmp_path / "yetan.toml"
     path.write_text(path.read_text().replace("plugins = [", f'plugins = ["{PLUGIN}", '))
-    town.environment["PYTHONPATH"] = f"{Path(__file__).parents[2]}:{tmp_path / 'site'}"
     return town
+
+
+def install(town: ServedTown, plugin: str) -> None:
+    """A distribution with the plugin, found by the processes of this town alone."""
+    installed = town.folder / "site" / "faulty-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+    module = faulty.ENTRY_POINTS[plugin].value
+    (installed / "entry_points.txt").write_text(f"[yetan.plugins]\n{plugin} = {module}\n")
+    town.environment["PYTHONPATH"] = f"{Path(__file__).parents[2]}:{installed.parent}"
 
 
 def test_it_is_noticed_within_five_seconds() -> None:
@@ -42,6 +50,7 @@ def test_it_is_noticed_within_five_seconds() -> None:
     assert SILENCE + BEAT + 2 * AGAIN + BEAT <= 5
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_loop_that_a_plugin_holds_is_replaced_while_the_other_process_answers(stalling: ServedTown) -> None:
     first = stalling.serve("--no-worker", wait=False)
@@ -70,3 +79,46 @@ def test_a_loop_that_a_plugin_holds_is_replaced_while_the_other_process_answers(
         assert second.said.count("is replaced") == 0
     finally:
         stalling.stop()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_worker_by_itself_is_watched_and_replaced_as_well(stalling: ServedTown) -> None:
+    worker = stalling.work()
+    try:
+        until("the worker is replaced", lambda: "is replaced" in worker.said)
+        assert "hanging_sync/__init__.py" in worker.said
+        until("in quarantine", lambda: f"plugin {PLUGIN} is in quarantine after event loop" in worker.said)
+        stalling.rows("DELETE FROM yetan_job_run")
+        done = "SELECT job FROM yetan_job_run WHERE finished_at IS NOT NULL"
+        until("the jobs of others are done again", lambda: ("core.forget",) in stalling.rows(done))
+        assert worker.stop() == 0
+    finally:
+        stalling.stop()
+
+
+#: The command, with a parent that has less patience.
+IMPATIENT = """
+import sys
+from yetan import supervising
+supervising.START = 1.0
+sys.exit(supervising.supervise([sys.executable, "-m", "yetan", *sys.argv[1:]]))"""
+
+
+def test_a_start_that_an_import_holds_up_ends_and_names_the_plugin(tmp_path: Path) -> None:
+    town = ServedTown(tmp_path, f"sqlite://{tmp_path}/yetan.sqlite3")
+    install(town, "faulty_hanging_import")
+    configuration = tmp_path / "yetan.toml"
+    kinds = '[unit_kinds.city]\nlabel = "市"\n'
+    configuration.write_text(f'plugins = ["faulty_hanging_import"]\n[city]\nname = "柳湾市"\n{kinds}', encoding="utf-8")
+    said = subprocess.run(
+        [sys.executable, "-c", IMPATIENT, "serve", "--config", str(configuration)],
+        env=town.variables(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert said.returncode == 2, said.stderr
+    assert "启动不了：插件 faulty_hanging_import 占住启动过程" in said.stderr
+    assert 'hanging_import.py", line 5 in <module>' in said.stderr
+    assert "--safe-mode" in said.stderr

@@ -28,10 +28,10 @@ from yetan.config import Configuration, load_configuration
 from yetan.db.connection import SERVING
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
-from yetan.heartbeat import beating
+from yetan.heartbeat import beating, introduce
 from yetan.imports import kept_for_good
 from yetan.log import log
-from yetan.plugins import quarantine
+from yetan.plugins import discovery, quarantine
 from yetan.plugins.guarding import Failure
 from yetan.runtime import Runtime
 from yetan.searching.mending import mending
@@ -41,6 +41,9 @@ from yetan.web.server import server_configuration
 
 #: Log lines that may wait for whoever reads them; more are dropped rather than let a request wait (F12).
 _LINES_WAITING = 10_000
+
+HeartOption = Annotated[int, typer.Option(HEART, hidden=True)]
+StalledOption = Annotated[str, typer.Option(STALLED, hidden=True)]
 
 
 def register(application: typer.Typer) -> None:
@@ -61,8 +64,8 @@ def serve(
     keep: Annotated[
         list[str] | None, typer.Option("--keep", help="With --safe-mode: a plugin to start all the same.")
     ] = None,
-    heart: Annotated[int, typer.Option(HEART, hidden=True)] = -1,
-    stalled: Annotated[str, typer.Option(STALLED, hidden=True)] = "",
+    heart: HeartOption = -1,
+    stalled: StalledOption = "",
 ) -> None:
     """Serve the site. A parent process watches the serving one, and replaces it when it dies or a plugin stalls it."""
     configuration = _chosen(load_configuration(config), safe_mode=safe_mode, keep=keep or ())
@@ -71,13 +74,19 @@ def serve(
     checked: Site = "public" if site == "public" else "desk" if site == "desk" else "all"
     host, port = host or configuration.server.host, port or configuration.server.port
     require_port(host, port)
+    _begin(configuration, heart, stalled)
+    with kept_for_good():
+        app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
+    _serve(app, host, port)
+
+
+def _begin(configuration: Configuration, heart: int, stalled: str) -> None:
+    """What a process does for its parent before it imports plugins."""
     _log_without_waiting()
     _end_with_parent()
     if stalled:
         _put_into_quarantine(configuration, *stalled.split(" ", 1))
-    with kept_for_good():
-        app = build_app(configuration, worker=worker, site=checked, beside=partial(beating, heart))
-    _serve(app, host, port)
+    introduce(heart, discovery.places(configuration.plugins))
 
 
 def _chosen(configuration: Configuration, *, safe_mode: bool, keep: Sequence[str]) -> Configuration:
@@ -166,12 +175,15 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def worker(config: ConfigOption = CONFIG) -> None:
-    """Run only the worker: deliveries, jobs and due dates. For PostgreSQL; SQLite has it beside the site."""
+def worker(config: ConfigOption = CONFIG, heart: HeartOption = -1, stalled: StalledOption = "") -> None:
+    """Run only the worker: deliveries, jobs and due dates. For PostgreSQL; SQLite has it beside the site.
+
+    A parent process watches it as it does the site.
+    """
     configuration = load_configuration(config)
     if configuration.is_sqlite:
         raise ConfigurationError(["worker: with SQLite the worker runs beside the site; use `yetan serve`"])
-    _log_without_waiting()
+    _begin(configuration, heart, stalled)
 
     async def go() -> None:
         stop = asyncio.Event()
@@ -183,7 +195,7 @@ def worker(config: ConfigOption = CONFIG) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end)
-        async with running(configuration, patience=SERVING), mending(), quarantine.watching():
+        async with running(configuration, patience=SERVING), mending(), quarantine.watching(), beating(heart):
             await Worker().run(stop)
 
     asyncio.run(go())

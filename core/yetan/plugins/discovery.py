@@ -6,12 +6,18 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Timer
 
 from yetan.errors import ConfigurationError
+from yetan.log import log
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.registry import API_VERSION
 
 ENTRY_POINT_GROUP = "yetan.plugins"
+#: Seconds an import may take before that is told.
+SLOW = 10.0
 
 _CLAUSE = re.compile(r"\s*(>=|<=|==|>|<)\s*(\d+(?:\.\d+)*)\s*")
 #: How a version may compare with that of a clause.
@@ -58,7 +64,7 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
             problems.append(f"plugins: {name!r} is not installed; {advice}")
             continue
         try:
-            plugin = points[name].load()
+            plugin = _imported(points[name])
         except (Exception, SystemExit) as error:
             problems.append(f"plugin {name!r} ({points[name].value}) failed to import: {error!r}")
             continue
@@ -72,6 +78,46 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
     if problems:
         raise ConfigurationError(problems)
     return ordered
+
+
+def _imported(point: EntryPoint) -> object:
+    """What an entry point stands for. One whose import does not come to an end is told while it lasts, by its name."""
+    timer = Timer(
+        SLOW,
+        log.warning,
+        (
+            "插件 %r（%s）导入了 %.0f 秒还没有完。不是机器太忙的话，请停下来，从 yetan.toml 的 plugins 里去掉它，"
+            "或者用 yetan serve --safe-mode 启动。",
+            point.name,
+            point.value,
+            SLOW,
+        ),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        return point.load()
+    finally:
+        timer.cancel()
+
+
+def places(names: Sequence[str]) -> dict[str, str]:
+    """The file or folder each plugin's code is imported from, by name, as far as that is known without importing it."""
+    points = installed()
+    found = {name: _place(points[name].module) for name in names if name in points}
+    return {name: place for name, place in found.items() if place}
+
+
+def _place(module: str) -> str:
+    package, *inner = module.split(".")
+    spec = find_spec(package)
+    if spec is None:
+        return ""
+    paths = [Path(each) for each in spec.submodule_search_locations or ()]
+    for name in inner:
+        below = [path / each for path in paths for each in (name, f"{name}.py") if (path / each).exists()]
+        paths = below or paths
+    return str(paths[0]) if paths else spec.origin or ""
 
 
 def load_with_dependencies(name: str, available: Mapping[str, EntryPoint] | None = None) -> tuple[Plugin, ...]:
@@ -88,7 +134,7 @@ def load_with_dependencies(name: str, available: Mapping[str, EntryPoint] | None
 
 def _dependencies(point: EntryPoint | None) -> tuple[str, ...]:
     try:
-        plugin = point.load() if point is not None else None
+        plugin = _imported(point) if point is not None else None
     except (Exception, SystemExit):
         return ()  # `load` will say it
     return plugin.depends_on if isinstance(plugin, Plugin) else ()

@@ -11,6 +11,7 @@ from yetan.api import Plugin
 #: What the module of each is called, without the package.
 FAULTS = (
     "importing",
+    "hanging_import",
     "starting",
     "loader",
     "subscriber",
