@@ -81,6 +81,7 @@ from yetan.search import (
 from yetan.statistics.service import add_to_counters, month_of
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of
+from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form, clean
 from yetan.web.request import Request
 from yetan.web.submitting import NotDone, submit
@@ -165,6 +166,7 @@ __all__ = [
     "granted_units",
     "holds",
     "hookimpl",
+    "listed",
     "load",
     "may",
     "message_ids",

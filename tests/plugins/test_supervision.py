@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from yetan.errors import Forbidden, NotFound, Refused
 from yetan.events.due import sweep
@@ -253,6 +255,17 @@ class TestByHandAlone:
         town.run_worker()
         assert due(town) == []
         assert by_hand(town, issue)
+
+
+def test_the_list_is_taken_away_as_an_excel_file(town: Town) -> None:
+    issue = listed(town)
+    by_hand(town, issue)
+    answer = town.browser("clerk").get("/desk/supervision/export")
+    sheet = load_workbook(io.BytesIO(answer.content)).active
+    assert sheet is not None
+    assert [row[:2] for row in sheet.iter_rows(min_row=2, values_only=True)] == [(issue.number, issue.title)]
+    assert town.browser("sibling").get("/desk/supervision/export").status_code == 200
+    assert issue.number not in str(town.browser("sibling").get("/desk/supervision").text)
 
 
 def test_several_are_dunned_at_once_and_what_was_dunned_is_left_out(town: Town) -> None:
