@@ -49,7 +49,8 @@ OPERATORS = frozenset(
 )
 #: and of the tables of a town, which are in Chinese themselves.
 TABLES = frozenset(
-    {"issues/categories.py", "issues/importing.py", "issues/ledger.py", "spreadsheets", "units/table.py"}
+    {"issues/categories.py", "issues/importing.py", "issues/ledger.py", "people/accounts_table.py"}
+    | {"searching/synonyms_table.py", "spreadsheets", "units/table.py"}
 )
 
 #: One form, or that for one and that for several.

@@ -59,13 +59,11 @@ async def read_accounts(act: Act, table: Table) -> Reading:
         reader = RowReader(table, COLUMNS, found, each)
         username, name, unit, role = (reader.required_line(field) for field in ("username", "name", "unit", "role"))
         if unit and unit not in units:
-            reader.refuse("unit", _("没有这个单位，或者不归您管；可以写编码，也可以写全称"))
+            reader.refuse("unit", "没有这个单位，或者不归您管；可以写编码，也可以写全称")
         if role and role not in roles:
-            reader.refuse(
-                "role", _("没有这个角色，可以写：{roles}", roles=_("、").join(map(_, role_labels().values())))
-            )
+            reader.refuse("role", f"没有这个角色，可以写：{'、'.join(role_labels().values())}")
         if names.setdefault(username, name) != name:
-            reader.refuse("name", _("同一个登录名，前面写的是{name}", name=names[username]))
+            reader.refuse("name", f"同一个登录名，前面写的是{names[username]}")
         since = _since(act, reader)
         problems += reader.problems
         if username in taken:

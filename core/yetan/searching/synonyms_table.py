@@ -36,7 +36,7 @@ async def read_synonyms(act: Act, table: Table) -> Reading:
         if words and frozenset(words) in there:
             known += 1
         elif shared := [word for word in words if word in claimed]:
-            reader.refuse("words", _("“{word}”已经在另一组里", word=shared[0]))
+            reader.refuse("words", f"“{shared[0]}”已经在另一组里")
         elif words:
             rows.append((each.number, " ".join(words)))
             claimed |= set(words)
