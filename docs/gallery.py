@@ -25,6 +25,7 @@ from yetan.errors import Invalid
 from yetan.i18n import LOCALES, language_tag
 from yetan.web.display import Display
 from yetan.web.forms import Field, Form
+from yetan.web.steps import Questions
 
 ROOT = Path(__file__).parents[1]
 TEMPLATES = ROOT / "core" / "yetan" / "templates"
@@ -127,6 +128,14 @@ def samples(display: Display) -> dict[str, Any]:
         Field("photo_note", "照片说明", required=False),
         Field("told", "有进展时发短信告诉我", "boolean", required=False),
     )
+    questions = (
+        Field("matter", "一句话说是什么事"),
+        Field("kind_asked", "是问题还是建议", "choice", choices=(("problem", "问题"), ("suggestion", "建议"))),
+    )
+    said = {"matter": "荷塘路三盏路灯不亮", "kind_asked": "problem"}
+    asked, answered = Questions(questions, said), Questions(questions, said)
+    asked.go_on("0", "", all_asked=False)
+    answered.go_on("1", "", all_asked=False)
     wrong = Form((Field("where", "在什么地方", hint="例如“12号楼二单元”"),), {"where": ""})
     wrong.refuse(Invalid.field("where", "写上在什么地方，例如“12号楼二单元”。"))
     issue = SimpleNamespace(
@@ -157,6 +166,8 @@ def samples(display: Display) -> dict[str, Any]:
         "form": Form(fields, {"title": "荷塘路路灯不亮", "kind": "problem", "told": "1"}),
         "filters": Form(fields[2:4], {}),
         "wrong": wrong,
+        "asked": asked,
+        "answered": answered,
         "states": states,
         "steps_now": [
             SimpleNamespace(label=each, status="done" if place < 2 else "now" if place == 2 else "ahead",

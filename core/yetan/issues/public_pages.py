@@ -29,7 +29,7 @@ from yetan.issues.following import (
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue, Raiser
 from yetan.issues.numbers import normal_number
-from yetan.issues.raising import RAISE_FIELDS, SIGNED_IN_FIELDS, raise_issue
+from yetan.issues.raising import CONTACT_FIELDS, RAISE_FIELDS, SIGNED_IN_FIELDS, raise_issue
 from yetan.issues.timeline import Entry, timeline_of
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
@@ -50,6 +50,7 @@ from yetan.units.models import Unit
 from yetan.web.choices import choices_for
 from yetan.web.forms import Field, Form
 from yetan.web.request import Request, cookie_name, set_cookie
+from yetan.web.steps import Questions, form_of, still_asked
 
 #: Accepting and refusing are one form: what is written is the reason when the answer is no.
 VERDICT_FORM = (
@@ -92,6 +93,8 @@ async def submit_raise(request: Request) -> Response:
     """Raise the issue and show the slip."""
     fields = _raise_fields(request.act)
     form = await _raise_form(request, await request.values(fields))
+    if status := still_asked(form):
+        return request.render("public/raise.html", status, form=form)
     photos: list[UploadFile] = list(form.values.get("photos") or [])  # type: ignore[call-overload]
     try:
         issue = await raise_issue(request.act, form.clean() | {"photos": None}, photos)
@@ -134,7 +137,9 @@ def _raise_fields(act: Act) -> tuple[Field, ...]:
 
 async def _raise_form(request: Request, values: Mapping[str, object]) -> Form:
     fields = _raise_fields(request.act)
-    return Form(fields, values, choices=await choices_for(request.act, fields, raising=True))
+    contact = [field.name for field in CONTACT_FIELDS]
+    choices = await choices_for(request.act, fields, raising=True)
+    return await form_of(request, fields, values, choices=choices, together=contact)
 
 
 def _refuse(form: Form, error: YetanError) -> None:
@@ -178,18 +183,21 @@ async def follow_form(request: Request) -> Response:
     number = normal_number(str(typed["number"] or ""))[:20]
     if number and await act_of_raiser(request.act, number, opened_in(request)) is not None:
         return request.redirect("own_issue", number=number)
-    return request.render("public/follow.html", form=Form(FOLLOW_FIELDS, {"number": number}))
+    return request.render("public/follow.html", form=await form_of(request, FOLLOW_FIELDS, {"number": number}))
 
 
 async def submit_follow(request: Request) -> Response:
     """Open the issue for an hour in this browser."""
-    form = await request.form(FOLLOW_FIELDS)
+    form = await form_of(request, FOLLOW_FIELDS)
+    if status := still_asked(form):
+        return request.render("public/follow.html", status, form=form)
     try:
         typed = form.clean()
         opened = await follow(request.act, typed["number"], typed["proof"])
     except (Invalid, TooMany) as error:
         _refuse(form, error)
-        form.values["proof"] = None
+        if not isinstance(form, Questions):
+            form.values["proof"] = None
         return _answer(request, error, "public/follow.html", form=form)
     issue = await Issue.get(id=opened.issue_id)
     response = request.redirect("own_issue", number=issue.number)
@@ -248,13 +256,15 @@ async def _loop_events(issue: Issue) -> list[dict[str, str]]:
 async def verdict_form(request: Request) -> Response:
     """Accept the result or send it back."""
     act, issue = await _own(request)
-    return await _voice(request, act, issue, "public/verdict.html", Form(VERDICT_FORM))
+    return await _voice(request, act, issue, "public/verdict.html", await form_of(request, VERDICT_FORM))
 
 
 async def submit_verdict(request: Request) -> Response:
     """Keep the verdict; not accepting sends the issue back for another round (002-B16)."""
     act, issue = await _own(request)
-    form = await request.form(VERDICT_FORM)
+    form = await form_of(request, VERDICT_FORM)
+    if still_asked(form):
+        return await _voice(request, act, issue, "public/verdict.html", form)
     try:
         typed = form.clean()
         await accept(act, issue.id, typed["accepted"] == "yes", typed["text"])
@@ -266,13 +276,15 @@ async def submit_verdict(request: Request) -> Response:
 async def rating_form(request: Request) -> Response:
     """The satisfaction slip (002-B15)."""
     act, issue = await _own(request)
-    return await _voice(request, act, issue, "public/rating.html", Form(RATING_FIELDS))
+    return await _voice(request, act, issue, "public/rating.html", await form_of(request, RATING_FIELDS))
 
 
 async def submit_rating(request: Request) -> Response:
     """Keep the slip; one for each person and round."""
     act, issue = await _own(request)
-    form = await request.form(RATING_FIELDS)
+    form = await form_of(request, RATING_FIELDS)
+    if still_asked(form):
+        return await _voice(request, act, issue, "public/rating.html", form)
     try:
         typed = form.clean()
         await rate(act, issue.id, typed["score"], typed["text"])
@@ -289,7 +301,7 @@ async def _voice(
         _refuse(form, error)
         issue = await Issue.get(id=issue.id)
     context = await _own_context(request, act, issue) | {"form": form}
-    return request.render(template, error.status if error is not None else 200, **context)
+    return request.render(template, error.status if error is not None else still_asked(form) or 200, **context)
 
 
 # One's own issues, signed in

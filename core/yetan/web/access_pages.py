@@ -27,6 +27,7 @@ from yetan.web.endpoint import NEXT_LENGTH
 from yetan.web.forms import Field, Form
 from yetan.web.origin import local_path, referring_path
 from yetan.web.request import Request, delete_cookie, set_cookie
+from yetan.web.steps import form_of, still_asked
 
 #: Where to go afterwards; only ever used through `local_path`.
 NEXT = Field("next", "", kind="hidden", required=False, max_length=NEXT_LENGTH)
@@ -60,12 +61,14 @@ DISPLAY_FIELDS = tuple(
 
 async def sign_in(request: Request) -> Response:
     """The form."""
-    return request.render("access/sign_in.html", form=await request.form((NEXT, USERNAME, PASSWORD)))
+    return request.render("access/sign_in.html", form=await form_of(request, SIGN_IN_FIELDS))
 
 
 async def submit_sign_in(request: Request) -> Response:
     """Sign in with a password, and go where one wanted to go."""
-    form = await request.form(SIGN_IN_FIELDS)
+    form = await form_of(request, SIGN_IN_FIELDS)
+    if status := still_asked(form):
+        return request.render("access/sign_in.html", status, form=form)
     try:
         typed = form.clean()
         account = await check_sign_in(request.act, typed["username"], typed["password"])

@@ -173,7 +173,7 @@ class PageEndpoint:
                     await self._record(request, 500)
             raise
         if not deed.recorded:
-            if unsafe or status in _REFUSALS:
+            if (unsafe and not request.only_asks) or status in _REFUSALS:
                 await self._record(request, status)
             elif self.page.sensitive and status < 400:
                 # Nobody sees what cannot be recorded as seen.

@@ -226,6 +226,10 @@ class BoundField:
 class Form:
     """Declared fields with what was typed. Iterating gives `BoundField`s; `errors` all that is wrong, by field."""
 
+    #: The pages of a form that is asked one question a page (see `yetan.web.steps`), and which of them it is at.
+    pages: tuple[tuple[Field, ...], ...] = ()
+    at = 0
+
     def __init__(
         self,
         fields: Sequence[Field],

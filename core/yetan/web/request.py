@@ -46,7 +46,8 @@ class Request(requests.Request):
     `act` says who acts, when and under which key. `subject` is the row the path's `{id}` names, loaded and checked
     by the core, or None. `session` is the signed-in browser's, where the page looks at it. `looked_at` says at what
     somebody looked on a page declared `sensitive`: codes, ids and numbers, never a name. `key_drawn` says that the page
-    holds a key or token that is meant for one browser alone.
+    holds a key or token that is meant for one browser alone. `only_asks` says that what was sent is answered with a
+    form's next question, so that nothing was to be done yet.
     """
 
     #: In place of Starlette's own, which is a cookie's content.
@@ -63,6 +64,7 @@ class Request(requests.Request):
         self.subject: Any = None
         self.looked_at = ""
         self.key_drawn = False
+        self.only_asks = False
         #: What every template is given; see `yetan.web.templating`.
         self.frame: Frame | None = None
 
