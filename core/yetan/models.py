@@ -18,7 +18,7 @@ from yetan.issues.models import (
 )
 from yetan.notices.models import Notice
 from yetan.people.models import Account, Household, HouseholdMember, Link, Person, Post
-from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
+from yetan.plugins.models import EnabledPlugin, PluginFailure, PluginTime, Quarantine
 from yetan.publication.models import Publication, PublicIssue, PublicIssueScope
 from yetan.records.models import PublicRecord
 from yetan.rules.models import RuleDocument, RuleValue
@@ -53,6 +53,7 @@ __all__ = [
     "Person",
     "PlaceName",
     "PluginFailure",
+    "PluginTime",
     "Post",
     "PublicIssue",
     "PublicIssueScope",

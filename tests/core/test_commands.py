@@ -246,6 +246,14 @@ def test_plugins_are_listed_in_the_one_order(run: Command, city: Path) -> None:
     lines = run("plugin", "list", "--config", city).out.splitlines()
     assert [line.split()[0] for line in lines] == ["whoosh", "lantern"]
     assert lines[1].endswith("正常")
+    change(
+        city,
+        "INSERT INTO yetan_plugin_time "
+        "(plugin, call, day, calls, failures, seconds, slowest, held, longest, blocked) "
+        "VALUES ('lantern', 'panel x', date('now', '+8 hours'), 3, 1, 0.75, 0.5, 0.25, 0.125, 0)",
+    )
+    told = run("plugin", "list", "--config", city).out.splitlines()[-1]
+    assert told.strip() == "panel x  3 次，合计 0.750，最长 0.500，独占最长 0.125，出错 1 次"
     city.write_text(city.read_text(encoding="utf-8").replace('"lantern"', '"lantren"'), encoding="utf-8")
     assert "lantren  没有启动" in run("plugin", "list", "--config", city).out
 
@@ -277,7 +285,7 @@ def test_the_index_is_rebuilt(run: Command, city: Path) -> None:
 
 
 def test_a_worker_beside_an_embedded_database_is_refused(run: Command, city: Path) -> None:
-    said = run("worker", "--config", city)
+    said = run("worker", "--heart", "0", "--config", city)
     assert said.code == 2
     assert "yetan serve" in said.err
 

@@ -10,9 +10,10 @@ import pytest
 
 from yetan.config import Configuration, Server
 from yetan.errors import ConfigurationError
-from yetan.plugins import quarantine
+from yetan.plugins import quarantine, timing
 from yetan.plugins.guarding import Failure
-from yetan.plugins.models import PluginFailure
+from yetan.plugins.models import PluginFailure, PluginTime
+from yetan.runtime import current
 from yetan.testing import Town
 from yetan.testing.town import Browser
 
@@ -71,6 +72,35 @@ def test_administrators_see_how_a_plugin_does_and_release_it(town: Town) -> None
     assert administrator.submit("/admin/plugins", {"plugin": PLUGIN}).status_code == 404
 
 
+def test_what_calls_take_is_known_of_all_processes_and_of_the_last_days(town: Town) -> None:
+    call = "panel supervision.notices"
+
+    async def work(seconds: float, held: float) -> None:
+        """What a process does that ends then."""
+        conduct = current().registry.conducts[PLUGIN]
+        conduct.called(call, seconds)
+        conduct.held(call, held)
+        await timing.write()
+        conduct.called(call, 0.5)
+
+    async def told() -> tuple[int, float, float, float]:
+        figures = (await timing.time_of_calls())[PLUGIN][call]
+        return figures.calls, round(figures.seconds, 3), round(figures.slowest, 3), round(figures.longest, 3)
+
+    town.do(lambda: work(2.0, 0.2))
+    town.do(lambda: work(1.0, 0.1))
+    assert town.do(told) == (4, 4.0, 2.0, 0.2), "one of them is not written yet"
+    page = town.browser("administrator").get("/admin/plugins").text
+    assert "最近 7 天，所有进程合计" in page
+    assert all(f">{figure}<" in page for figure in ("4.000", "2.000", "0.200"))
+
+    town.clock.forward(days=timing.SHOWN)
+    assert town.do(told) == (1, 0.5, 0.5, 0.0)
+    town.clock.forward(days=timing.KEPT.days)
+    town.do(lambda: timing.forget_times(town.clock()))
+    assert town.do(PluginTime.all().count) == 0
+
+
 def test_metrics_tell_the_same_to_those_who_may_read_them(town: Town) -> None:
     issue = town.report()
     town.browser("clerk").get(f"/desk/issues/{issue.id}")
@@ -84,7 +114,11 @@ def test_metrics_tell_the_same_to_those_who_may_read_them(town: Town) -> None:
     told = asked("127.0.0.1")
     assert told.headers["content-type"].startswith("text/plain")
     assert 'yetan_plugin_calls_total{call="panel supervision.notices",plugin="supervision"} 1.0' in told.text
+    assert 'yetan_plugin_longest_seconds{call="panel supervision.notices",plugin="supervision"} 0.' in told.text
+    assert 'yetan_plugin_info{plugin="supervision",version="' in told.text
     assert 'yetan_plugin_quarantined{plugin="supervision"} 1.0' in told.text
+    last = told.text.partition('yetan_plugin_last_failure_timestamp_seconds{plugin="supervision"} ')[2]
+    assert float(last.partition("\n")[0]) == town.clock().timestamp()
     assert 'yetan_deliveries{state="pending"}' in told.text
     assert asked("192.0.2.7").status_code == 404
     assert asked("127.0.0.1", **{"X-Forwarded-For": "192.0.2.7"}).status_code == 404

@@ -5,6 +5,7 @@ None of these runs a plugin's code but `list`, which tells what keeps one from s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,10 @@ from yetan.cli.console import CONFIG, ConfigOption, fail, run_in
 from yetan.config import Configuration, load_configuration
 from yetan.errors import ConfigurationError
 from yetan.plugins import discovery, quarantine
+from yetan.plugins.guarding import Figures
 from yetan.plugins.models import EnabledPlugin
 from yetan.plugins.removal import drop_tables, export_tables
+from yetan.plugins.timing import SHOWN, time_of_calls
 from yetan.runtime import Runtime
 
 commands = typer.Typer(help="Plugins.", no_args_is_help=True)
@@ -29,9 +32,10 @@ def plugins() -> None:
 
 @commands.command("list")
 def list_command(config: ConfigOption = CONFIG) -> None:
-    """List the enabled plugins in the one order: version, what they need, how they do, what failed last.
+    """List the enabled plugins in the one order: version, what they need, how they do, what failed last, what took
+    how long.
 
-    Then those that once were on. How long each takes is told at /metrics and on the page 管理 > 插件.
+    Then those that once were on. Times are those of all processes in the last days.
     """
     configuration = load_configuration(config)
     names, problems = _start(configuration)
@@ -64,7 +68,11 @@ def _health(configuration: Configuration) -> dict[str, list[str]]:
     """What the database knows of each plugin, in lines; nothing where it cannot be asked."""
 
     async def work(city: Runtime) -> dict[str, list[str]]:
-        told = {name: _told(name, await quarantine.trouble_of(name), city) for name in configuration.plugins}
+        times = await time_of_calls()
+        told = {
+            name: [*_told(name, await quarantine.trouble_of(name), city), *_times(times.get(name, {}))]
+            for name in configuration.plugins
+        }
         for row in await EnabledPlugin.exclude(name__in=configuration.plugins).order_by("id"):
             told[row.name] = [f"{row.version}  以前启用过，数据还在"]
         return told
@@ -85,6 +93,20 @@ def _told(name: str, trouble: quarantine.Trouble, city: Runtime) -> list[str]:
     if (held := trouble.quarantine) is not None:
         state = f"已停用（{moment(held.since)} 起，{held.call}：{held.error}）。恢复：yetan plugin release {name}"
     return [state, *(f"{moment(each.at)}  {each.call}  {each.error}" for each in trouble.failures)]
+
+
+def _times(calls: Mapping[str, Figures]) -> list[str]:
+    """What its calls took, the longest together first."""
+    if not calls:
+        return []
+    return [
+        f"最近 {SHOWN} 天用的时间（秒）：",
+        *(
+            f"  {call}  {each.calls} 次，合计 {each.seconds:.3f}，最长 {each.slowest:.3f}，独占最长 {each.longest:.3f}"
+            + (f"，出错 {each.failures} 次" if each.failures else "")
+            for call, each in calls.items()
+        ),
+    ]
 
 
 @commands.command("release")

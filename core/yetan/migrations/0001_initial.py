@@ -180,6 +180,24 @@ class Migration(migrations.Migration):
             bases=['Record'],
         ),
         ops.CreateModel(
+            name='PluginTime',
+            fields=[
+                ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
+                ('plugin', fields.CharField(max_length=60)),
+                ('call', fields.CharField(max_length=120)),
+                ('day', fields.DateField()),
+                ('calls', fields.IntField()),
+                ('failures', fields.IntField()),
+                ('seconds', fields.FloatField()),
+                ('slowest', fields.FloatField()),
+                ('held', fields.FloatField()),
+                ('longest', fields.FloatField()),
+                ('blocked', fields.IntField()),
+            ],
+            options={'table': 'yetan_plugin_time', 'app': 'yetan', 'unique_together': (('plugin', 'call', 'day'),), 'pk_attr': 'id'},
+            bases=['Record'],
+        ),
+        ops.CreateModel(
             name='PublicIssue',
             fields=[
                 ('issue_id', fields.IntField(primary_key=True, unique=True, db_index=True, generated=False)),

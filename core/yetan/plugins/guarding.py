@@ -68,16 +68,27 @@ class Failure:
 
 @dataclass(slots=True)
 class Figures:
-    """What the calls of one function came to in this process. Times are in seconds."""
+    """What the calls of one function came to. Times are in seconds."""
 
     calls: int = 0
     failures: int = 0
-    #: From the call to its end, waiting included; and what of it the event loop was held.
+    #: From the call to its end, waiting included: all together, and the longest.
     seconds: float = 0.0
+    slowest: float = 0.0
+    #: What of it the event loop was held: all together, the longest in one go, and how often longer than it should be.
     held: float = 0.0
-    #: The longest the loop was held in one go, and how often longer than it should be.
     longest: float = 0.0
     blocked: int = 0
+
+    def add(self, other: Figures) -> None:
+        """Count in what other calls of the same function came to."""
+        self.calls += other.calls
+        self.failures += other.failures
+        self.seconds += other.seconds
+        self.slowest = max(self.slowest, other.slowest)
+        self.held += other.held
+        self.longest = max(self.longest, other.longest)
+        self.blocked += other.blocked
 
 
 @dataclass(slots=True)
@@ -86,25 +97,51 @@ class Conduct:
 
     plugin: str
     paused: bool = False
-    figures: dict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
+    #: What its calls came to since that was last taken to be written down, and before.
+    counting: dict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
+    _before: dict[str, Figures] = field(default_factory=lambda: defaultdict(Figures))
     #: What failed and is not written down yet; see `yetan.plugins.quarantine`.
     failures: list[Failure] = field(default_factory=list)
     #: Called when something has failed.
     noticed: Callable[[], None] = lambda: None
 
+    @property
+    def figures(self) -> Mapping[str, Figures]:
+        """What its calls came to in this process."""
+        whole: dict[str, Figures] = defaultdict(Figures)
+        for part in (self._before, self.counting):
+            for call, figures in part.items():
+                whole[call].add(figures)
+        return whole
+
+    def take(self) -> Mapping[str, Figures]:
+        """What its calls came to since this was last asked; see `yetan.plugins.timing`."""
+        taken, self.counting = self.counting, defaultdict(Figures)
+        for call, figures in taken.items():
+            self._before[call].add(figures)
+        return taken
+
     def failed(self, call: str, error: BaseException) -> None:
         """Note that a call failed. What is not the plugin's doing is not noted."""
         if isinstance(error, _NO_FAILURE) or database_is_away(error) or disk_is_full(error):
             return
-        self.figures[call].failures += 1
+        self.counting[call].failures += 1
         logger.error("plugin %s: %s failed: %s", self.plugin, call, describe(error))
         if len(self.failures) < _WAITING:
             self.failures.append(Failure(call, describe(error), isinstance(error, TimeoutError)))
         self.noticed()
 
+    def called(self, call: str, seconds: float) -> None:
+        """Note that a call has come to its end after so long."""
+        figures = self.counting[call]
+        figures.calls += 1
+        figures.seconds += seconds
+        if seconds > figures.slowest:
+            figures.slowest = seconds
+
     def held(self, call: str, seconds: float) -> None:
         """Note that the event loop was held for so long."""
-        figures = self.figures[call]
+        figures = self.counting[call]
         figures.held += seconds
         if seconds > figures.longest:
             figures.longest = seconds
@@ -136,8 +173,6 @@ class Guarded:
     async def __call__(self, *arguments: Any) -> Any:
         if self.conduct.paused:
             raise Paused
-        figures = self.conduct.figures[self.call]
-        figures.calls += 1
         begun = perf_counter()
         try:
             steps = _Steps(self, self.function(*arguments).__await__())
@@ -148,7 +183,7 @@ class Guarded:
             self.failed(error)
             raise
         finally:
-            figures.seconds += perf_counter() - begun
+            self.conduct.called(self.call, perf_counter() - begun)
 
     def at_once(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function of the plugin's that is not async, such as the drawing of its template, as part of this."""

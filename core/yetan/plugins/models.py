@@ -1,4 +1,4 @@
-"""What the city remembers of its plugins: what was ever enabled, what failed, and what is in quarantine."""
+"""What the city remembers of its plugins: what was ever enabled, what took how long, what failed, what is paused."""
 
 from __future__ import annotations
 
@@ -53,6 +53,31 @@ class PluginFailure(Record):
         app = "yetan"
         table = "yetan_plugin_failure"
         indexes = [Index(fields=("plugin", "at"), name="yetan_plugin_failure_latest")]
+
+
+class PluginTime(Record):
+    """What the calls of one function of a plugin came to on a day, in all processes; as `guarding.Figures` has it."""
+
+    privacy: ClassVar[Privacy] = Privacy(internal="plugin call day calls failures seconds slowest held longest blocked")
+
+    id = fields.IntField(primary_key=True)
+    plugin = fields.CharField(max_length=60)
+    call = fields.CharField(max_length=120)
+    #: In the city's time zone.
+    day = fields.DateField()
+    calls = fields.IntField()
+    failures = fields.IntField()
+    #: Seconds, as are the others that are no counts.
+    seconds = fields.FloatField()
+    slowest = fields.FloatField()
+    held = fields.FloatField()
+    longest = fields.FloatField()
+    blocked = fields.IntField()
+
+    class Meta:
+        app = "yetan"
+        table = "yetan_plugin_time"
+        unique_together = (("plugin", "call", "day"),)
 
 
 class Quarantine(Record):

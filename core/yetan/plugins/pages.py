@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from yetan.plugins.guarding import Figures
 from yetan.plugins.models import EnabledPlugin
 from yetan.plugins.quarantine import Trouble, release, trouble_of
 from yetan.plugins.registry import API_VERSION
+from yetan.plugins.timing import SHOWN, time_of_calls
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.units.models import Unit
@@ -80,18 +81,19 @@ async def _checks() -> list[Health] | None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An enabled plugin: what it is, how it does, and how long its functions took in this process."""
+    """An enabled plugin: what it is, how it does, and how long its functions took in the last days."""
 
     plugin: Plugin
     first_enabled_at: datetime | None
     trouble: Trouble
     #: What of it was called, those that took longest first.
-    figures: Sequence[tuple[str, Figures]]
+    figures: Mapping[str, Figures]
 
 
 async def plugins(request: Request) -> Response:
     """The enabled plugins in their order with how they do, and those that once were."""
     registry = current().registry
+    times = await time_of_calls()
     known = {row.name: row for row in await EnabledPlugin.all()}
     names = {plugin.name for plugin in registry.plugins}
     return request.render(
@@ -101,12 +103,13 @@ async def plugins(request: Request) -> Response:
                 plugin,
                 known[plugin.name].first_enabled_at if plugin.name in known else None,
                 await trouble_of(plugin.name),
-                sorted(registry.conducts[plugin.name].figures.items(), key=lambda each: -each[1].seconds),
+                times.get(plugin.name, {}),
             )
             for plugin in registry.plugins
         ],
         former=[row for row in known.values() if row.name not in names],
         api_version=API_VERSION,
+        days=SHOWN,
     )
 
 

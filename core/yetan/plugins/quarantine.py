@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tortoise.exceptions import IntegrityError
+from tortoise.functions import Max
 from tortoise.transactions import in_transaction
 
 from yetan.access.roles import roles_holding
@@ -30,6 +31,7 @@ from yetan.people.service import accounts_in
 from yetan.plugins.declarations import EventType, NoticeKind
 from yetan.plugins.guarding import Failure
 from yetan.plugins.models import PluginFailure, Quarantine
+from yetan.plugins.timing import written
 from yetan.runtime import current
 from yetan.units.models import Unit
 
@@ -61,6 +63,12 @@ async def trouble_of(plugin: str, latest: int = 5) -> Trouble:
     """The quarantine and the latest failures of a plugin, newest first."""
     failures = PluginFailure.filter(plugin=plugin).order_by("-at", "-id").limit(latest)
     return Trouble(await Quarantine.get_or_none(plugin=plugin, released_at=None), await failures)
+
+
+async def last_failures() -> dict[str, datetime]:
+    """By plugin, when it last failed."""
+    found = PluginFailure.all().annotate(last=Max("at")).group_by("plugin")
+    return dict(await found.values_list("plugin", "last"))
 
 
 async def look() -> None:
@@ -149,14 +157,18 @@ async def _administrators(act: Act) -> list[int]:
 
 @asynccontextmanager
 async def watching() -> AsyncIterator[None]:
-    """While the block runs, failures are written down as they come, and what other processes decide is learnt."""
+    """While the block runs, failures are written down as they come, and what other processes decide is learnt.
+
+    What calls take is written down with them, now and then.
+    """
     noticed = asyncio.Event()
     for conduct in current().registry.conducts.values():
         conduct.noticed = noticed.set
     # Failures are met in requests and deliveries: none of their transactions and patience goes along.
     task = asyncio.create_task(_watch(noticed), name="quarantine", context=contextvars.Context())
     try:
-        yield
+        async with written():
+            yield
     finally:
         task.cancel()
         await asyncio.wait([task])

@@ -21,7 +21,7 @@ from yetan.db.connection import is_postgres
 from yetan.db.statements import execute, fetch
 from yetan.errors import NotFound, Refused
 from yetan.events.models import Delivery, Due
-from yetan.plugins.models import EnabledPlugin, PluginFailure, Quarantine
+from yetan.plugins.models import EnabledPlugin, PluginFailure, PluginTime, Quarantine
 from yetan.publication.models import Publication
 from yetan.records.models import PublicRecord
 from yetan.runtime import current
@@ -86,6 +86,7 @@ async def drop_tables(act: Act, plugin: str) -> Sequence[str]:
             await Publication.filter(subject_kind__in=declared.get("record_kinds", [])).delete()
             await Counter.filter(metric__in=declared.get("metrics", [])).delete()
             await PluginFailure.filter(plugin=plugin).delete()
+            await PluginTime.filter(plugin=plugin).delete()
             await Quarantine.filter(plugin=plugin).delete()
             row.declared = {**declared, "tables": [], "tags": {}}
             await row.save(update_fields=["declared"])

@@ -10,7 +10,6 @@ Looking writes nothing (C16): what was searched is gathered in memory, and writt
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import re
@@ -24,9 +23,9 @@ from datetime import date, timedelta
 from yetan.act import Act
 from yetan.db.reading import read
 from yetan.db.statements import execute
-from yetan.log import log
 from yetan.people.models import Person
 from yetan.publication.search import KIND as PUBLIC_ISSUE
+from yetan.regularly import regularly
 from yetan.runtime import Runtime, current
 from yetan.search import PUBLIC_SCOPE, SearchQuery, SearchUnavailable
 from yetan.searching.models import SearchedText
@@ -78,27 +77,8 @@ def count(act: Act, text: str, whole: int) -> None:
 @asynccontextmanager
 async def gathering() -> AsyncIterator[None]:
     """While the block runs, what was searched is written every minute, and at its end."""
-    task = asyncio.create_task(_write_now_and_then(), name="popular searches")
-    try:
+    async with regularly("what was searched often", write, PAUSE):
         yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await _write_or_say()
-
-
-async def _write_now_and_then() -> None:
-    while True:
-        await asyncio.sleep(PAUSE)
-        await _write_or_say()
-
-
-async def _write_or_say() -> None:
-    """Write; where that fails, say so and go on: nobody waits for it, and the next minute has its own."""
-    try:
-        await write()
-    except Exception as error:
-        log.warning("what was searched often could not be written: %r", error)
 
 
 async def write() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from yetan.db.statements import fetch
 from yetan.errors import NotFound
 from yetan.plugins.declarations import Page
 from yetan.plugins.guarding import Figures
+from yetan.plugins.quarantine import last_failures
 from yetan.plugins.registry import Registry
 from yetan.runtime import current
 from yetan.web.headers import is_among
@@ -29,24 +31,45 @@ _OF_CALLS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
     ("blocked", "Times the event loop was held too long in one go", lambda each: each.blocked),
 )
 
+_LONGEST: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
+    ("longest_seconds", "Seconds from call to answer of the longest call", lambda each: each.slowest),
+    ("longest_held_seconds", "The longest the event loop was held in one go", lambda each: each.longest),
+)
+
 
 class _Figures:
     """What a registry of prometheus_client collects from."""
 
-    def __init__(self, registry: Registry, deliveries: Iterable[tuple[str, int]]) -> None:
+    def __init__(
+        self, registry: Registry, deliveries: Iterable[tuple[str, int]], failures: Mapping[str, datetime]
+    ) -> None:
         self._registry = registry
         self._deliveries = deliveries
+        self._failures = failures
 
     def collect(self) -> Iterable[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+        plugins = GaugeMetricFamily("yetan_plugin_info", "The plugins that are on", labels=("plugin", "version"))
+        for plugin in self._registry.plugins:
+            plugins.add_metric((plugin.name, plugin.version), 1)
+        yield plugins
         conducts = self._registry.conducts.values()
-        for name, what, figure in _OF_CALLS:
-            counted = CounterMetricFamily(f"yetan_plugin_{name}", what, labels=("plugin", "call"))
-            for conduct in conducts:
-                for call, figures in conduct.figures.items():
-                    counted.add_metric((conduct.plugin, call), figure(figures))
-            yield counted
+        calls = [((each.plugin, call), figures) for each in conducts for call, figures in each.figures.items()]
+        for family, told in ((CounterMetricFamily, _OF_CALLS), (GaugeMetricFamily, _LONGEST)):
+            for name, what, figure in told:
+                counted = family(f"yetan_plugin_{name}", what, labels=("plugin", "call"))
+                for labels, figures in calls:
+                    counted.add_metric(labels, figure(figures))
+                yield counted
+        last = GaugeMetricFamily(
+            "yetan_plugin_last_failure_timestamp_seconds",
+            "When a plugin last failed, in any process",
+            labels=("plugin",),
+        )
+        for name, at in self._failures.items():
+            last.add_metric((name,), at.timestamp())
+        yield last
         quarantine = GaugeMetricFamily(
             "yetan_plugin_quarantined", "Whether a plugin is in quarantine", labels=("plugin",)
         )
@@ -60,7 +83,10 @@ class _Figures:
 
 
 async def metrics(request: Request) -> Response:
-    """This process's figures, and the deliveries of all. Raises `NotFound` for anybody who is not to read them."""
+    """This process's figures, and the deliveries and latest failures of all.
+
+    Raises `NotFound` for anybody who is not to read them.
+    """
     if not _may_read(request):
         raise NotFound
     from prometheus_client import CollectorRegistry, ProcessCollector
@@ -72,7 +98,7 @@ async def metrics(request: Request) -> Response:
     counts = {"pending": 0, "dead": 0, **{row["state"]: row["count"] for row in counted}}
     collected = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=collected)
-    collected.register(_Figures(current().registry, counts.items()))
+    collected.register(_Figures(current().registry, counts.items(), await last_failures()))
     return Response(generate_latest(collected), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
