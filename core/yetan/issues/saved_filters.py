@@ -9,6 +9,7 @@ from yetan.act import Act
 from yetan.db.change import change
 from yetan.errors import Forbidden, Invalid, NotFound, Refused
 from yetan.issues.desk_models import DeskSettings, SavedFilter
+from yetan.people.models import Account
 from yetan.web.forms import Field, clean
 
 NAME = Field("name", "叫什么名字", max_length=20, hint="例如：西片逾期的")
@@ -48,12 +49,12 @@ async def rename_filter(act: Act, filter_id: int, values: Mapping[str, Any]) -> 
     return row
 
 
-@change(SavedFilter)
-async def drop_filter(act: Act, filter_id: int) -> SavedFilter:
-    """Keep a search no longer."""
+@change(Account)
+async def drop_filter(act: Act, filter_id: int) -> Account:
+    """Keep a search no longer. What stays, and a repeat is given again, is the account."""
     row = await _own(act, filter_id)
     await SavedFilter.filter(id=row.id).delete()
-    return row
+    return await Account.get(id=row.account_id)
 
 
 async def listens_to_keys(act: Act) -> bool:
