@@ -166,6 +166,7 @@ def samples(display: Display) -> dict[str, Any]:
         "form": Form(fields, {"title": "荷塘路路灯不亮", "kind": "problem", "told": "1"}),
         "filters": Form(fields[2:4], {}),
         "wrong": wrong,
+        "city": SimpleNamespace(editor="陈小满", error_report="#", error_report_on=lambda subject: "#"),
         "asked": asked,
         "answered": answered,
         "states": states,

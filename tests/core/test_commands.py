@@ -209,7 +209,7 @@ def test_check_ends_with_one_where_something_is_damaged(run: Command, city: Path
     said = run("check", "--config", city)
     assert said.code == 0, "an empty footer is to be filled, but no damage"
     assert "todo  footer: 没有填：organiser" in said.out
-    footer = ("organiser", "operator", "site_code", "icp", "police_record", "error_report")
+    footer = ("organiser", "operator", "site_code", "icp", "police_record", "editor", "error_report")
     given = "".join(f'{name} = "填好了"\n' for name in footer) + 'calendar = "days.csv"\n'
     write(city, CITY.replace("[city]\n", "[city]\n" + given))
     this_year = datetime.now(UTC).year

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +28,7 @@ from yetan.rules.service import issue_document, set_value
 from yetan.testing import Town
 from yetan.units.models import Unit
 from yetan.units.service import merge_units, rename
+from yetan.web.templating import city_view
 
 
 def publish(town: Town, issue: Issue, *, photos: list[int] | None = None) -> None:
@@ -447,9 +449,19 @@ def test_an_issue_page_counts_raisers_and_names_nobody(town: Town) -> None:
     publish(town, issue)
     text = page(town, f"/issues/{issue.number}")
     assert "居民 2 人，姓名不公开" in text
+    assert "来源：溪尾村" in text
     assert "郝" not in text
     assert "许秋生" not in text  # the responsible unit answers in public, its officials inside
     assert "照明所三天内更换灯头" in text
+
+
+def test_an_error_report_says_what_it_is_about(town: Town) -> None:
+    """004-20"""
+    city = replace(town.configuration.city, editor="陈小满", error_report="errors@example.cn")
+    view = city_view(replace(town.configuration, city=city))
+    assert view.error_report_on("26-1") == "mailto:errors@example.cn?subject=%E7%BA%A0%E9%94%99%EF%BC%9A26-1"
+    elsewhere = city_view(replace(town.configuration, city=replace(city, error_report="https://example.cn/errors")))
+    assert elsewhere.error_report_on("26-1") == "https://example.cn/errors"
 
 
 def test_a_number_is_found_however_it_is_written(town: Town) -> None:

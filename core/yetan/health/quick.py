@@ -16,7 +16,7 @@ from yetan.searching.vocabulary import rebuild_due
 from yetan.units.models import Unit
 from yetan.web.health import LATE_AFTER
 
-_FOOTER = ("organiser", "operator", "site_code", "icp", "police_record", "error_report")
+_FOOTER = ("organiser", "operator", "site_code", "icp", "police_record", "editor", "error_report")
 
 
 async def checks(city: Runtime) -> list[Health]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
@@ -94,6 +95,13 @@ class CityView:
     #: (label, value, link or None)
     footer: tuple[tuple[str, str, str | None], ...]
 
+    def error_report_on(self, subject: str) -> str:
+        """Where an error on the page of `subject` is reported; a mail says so in its subject already (004-20)."""
+        if not self.error_report.startswith("mailto:"):
+            return self.error_report
+        joint = "&" if "?" in self.error_report else "?"
+        return f"{self.error_report}{joint}subject={quote(translate('纠错：{subject}', subject=subject))}"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -131,7 +139,7 @@ class Templating:
         # What does not change while the site runs, for each who may see something else of it.
         self._led_to = frozenset(self.addresses.path(item.route) for item in registry.navigation)
         self._places = lru_cache(maxsize=512)(self._menu)
-        self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: _city_view(configuration))
+        self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: city_view(configuration))
 
     @property
     def environment(self) -> Environment:
@@ -303,7 +311,8 @@ def _look(registry: Registry) -> Look:
     return Look(tuple(told["stylesheets"]), told["icon"], tuple(told.get("skins", ("",))))
 
 
-def _city_view(configuration: Configuration) -> CityView:
+def city_view(configuration: Configuration) -> CityView:
+    """What every page says about the city, in the language of the request."""
     city = configuration.city
     lines = (
         (translate("主办单位"), city.organiser, None),
@@ -317,10 +326,15 @@ def _city_view(configuration: Configuration) -> CityView:
         site_name=translate(city.site_name),
         hotline=city.hotline,
         editor=city.editor,
-        error_report=city.error_report,
+        error_report=_link_to(city.error_report),
         address=configuration.base_url,
         footer=tuple(line for line in lines if line[1]),
     )
+
+
+def _link_to(contact: str) -> str:
+    """A bare mail address as the link that writes to it; a link stays as it is."""
+    return f"mailto:{contact}" if "@" in contact and ":" not in contact else contact
 
 
 def _number(value: int | float) -> str:
