@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contracts.conftest import scene as scene
 
 from yetan.access.sessions import issue_link
 from yetan.act import system_clock
