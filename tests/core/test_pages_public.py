@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import pytest
@@ -266,6 +266,40 @@ def test_the_month_shown_is_the_last_one_with_anything_in_it(town: Town) -> None
     published(town)
     town.clock.forward(days=70)
     assert "2026年5月" in page(town, "/")
+
+
+@BOTH_DATABASES
+def test_the_board_shows_what_was_mended_in_pictures_and_what_others_search(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended, unseen = town.report(title="凉亭的灯亮了", place="荷塘凉亭"), town.report(title="只有修之前的照片")
+
+    async def photograph(issue: Issue, stages: tuple[Literal["before", "after"], ...]) -> list[str]:
+        names = []
+        for stage in stages:
+            picture = PreparedImage(f"{issue.id} {stage}".encode(), "image/jpeg", 4, 3)
+            async with stored_photos([picture]) as stored:
+                (photo,) = await attach(await town.act(), "issue", issue.id, stored, stage=stage)
+            names.append(photo.stored_name)
+        return names
+
+    names = town.run(photograph(mended, ("before", "before", "after")))
+    town.run(photograph(unseen, ("before",)))
+    for issue in (mended, unseen):
+        strike_off(town, issue)
+        publish(town, issue)
+
+    async def often(act: Act) -> list[str]:
+        return ["路灯", "停车"]
+
+    monkeypatch.setattr("yetan.publication.pages.popular", often)
+    text = page(town, "/")
+    pictures = text.partition("哪盏灯修好了")[2].partition("刚亮的灯")[0]
+    assert re.findall(r'src="/photos/([^"]+)"', pictures) == [names[0], names[2]], "the first before, the last after"
+    assert "凉亭的灯亮了" in pictures
+    assert "荷塘凉亭" in pictures
+    assert "只有修之前的照片" not in pictures
+    assert f'href="/search?{urlencode({"q": "停车"})}">停车' in text.partition("</header>")[0]
 
 
 def test_an_empty_city_shows_a_way_on(town: Town) -> None:

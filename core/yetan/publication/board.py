@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from yetan.db.reading import moment, read
+from yetan.db.reading import moment, read, stored
 from yetan.db.remembering import remembered
 from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Category
 from yetan.publication.listing import WITHIN, ListedIssue, listed, span_of, states_in
+from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.statistics.service import RAISED, STRUCK_OFF, SUGGESTED, by_category, by_unit, month_of
 from yetan.units.models import Unit
 
 #: A unit or category with fewer issues than this is not ranked: a share of so few says nothing.
 FEWEST = 5
-#: How many are shown of each kind.
-SHOWN = 6
+#: How many are shown of each kind; how many in pictures, and among how many of the last ones these are looked for.
+SHOWN, REPAIRS, LOOKED_THROUGH = 6, 3, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,27 @@ async def latest_struck_off(unit: int | None = None) -> Sequence[ListedIssue]:
         f"{within}ORDER BY struck_off_at DESC, issue_id DESC LIMIT ?",
         [*states, *of_unit, SHOWN],
     )
+
+
+@remembered
+async def latest_repairs() -> Sequence[PublicIssue]:
+    """The newest of the issues struck off last of which there are approved photos from before and after."""
+    states = states_in("closed_good")
+    rows = await read(
+        "SELECT * FROM (SELECT * FROM yetan_public_issue WHERE struck_off_at IS NOT NULL "  # noqa: S608 - our own
+        f"AND state || '' IN ({', '.join('?' * len(states))}) ORDER BY struck_off_at DESC, issue_id DESC LIMIT ?"
+        ") AS latest WHERE photos <> '[]' ORDER BY struck_off_at DESC, issue_id DESC",
+        [*states, LOOKED_THROUGH],
+    )
+    repaired = [row for row in (stored(PublicIssue, each) for each in rows) if seen_repaired(row)]
+    return repaired[:REPAIRS]
+
+
+def seen_repaired(row: PublicIssue) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """The first photo of the damage and the last of what became of it, or None."""
+    before = [photo for photo in row.photos if photo["stage"] == "before"]
+    after = [photo for photo in row.photos if photo["stage"] == "after"]
+    return (before[0], after[-1]) if before and after else None
 
 
 @remembered

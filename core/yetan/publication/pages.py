@@ -61,6 +61,8 @@ from yetan.web.panels import panels
 from yetan.web.request import Request
 
 PAGE_SIZE = 20
+#: How many of the words that others search stand beneath the board's search field.
+OFTEN = 6
 #: Where a search's pages end: whoever needs more narrows it.
 LAST_SEARCH_PAGE = 50
 
@@ -96,20 +98,25 @@ async def board(request: Request) -> Response:
     counted = await values(city.id, month.period) if city else {}
     struck_off = _rows(request, await figures.latest_struck_off())
     raised = _rows(request, await figures.latest_raised())
+    repairs = await figures.latest_repairs()
+    often = tuple((await popular(request.act))[:OFTEN])
     by_unit = await figures.shares_by_kind_of_unit()
     by_category = await figures.shares_by_category(city.id) if city else ()
     drawn = tuple(await panels(request, "board", None))
     rows = tuple(row.content for row in (*struck_off, *raised))
+    mended = tuple((row.number, row.title, row.place, str(row.photos)) for row in repairs)
     url = request.templating.addresses.path
     return request.render_kept(
         "public/board.html",
-        (month, lamps, tuple(counted.items()), len(struck_off), rows, by_unit, by_category, drawn),
+        (month, lamps, tuple(counted.items()), len(struck_off), rows, by_unit, by_category, drawn, often, mended),
         lambda: {
             "month": month,
             "street": street_views(url, lamps, month),
             "figures": figure_views(url, counted, month=month) if city else [],
             "struck_off": struck_off,
             "raised": raised,
+            "repairs": [_repair(request, row) for row in repairs],
+            "often": _as_searches(request, often),
             "by_unit": [
                 (_(label, count=2), [_share(share, url("unit", code=share.key)) for share in shares])
                 for label, shares in by_unit
@@ -119,6 +126,20 @@ async def board(request: Request) -> Response:
             "panels": drawn,
         },
     )
+
+
+def _repair(request: Request, row: PublicIssue) -> dict[str, Any]:
+    """A struck-off issue in two pictures."""
+    url = request.templating.addresses.path
+    before_and_after = photo_views(url, "public_photo", figures.seen_repaired(row) or ())
+    href = url("issue", number=row.number)
+    return {
+        "title": row.title,
+        "href": href,
+        "place": row.place or row.unit_name,
+        "days": days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else 0,
+        "photos": [photo | {"caption": photo["label"], "href": None} for photo in before_and_after],
+    }
 
 
 def _share(share: figures.Share, href: str) -> dict[str, Any]:

@@ -281,6 +281,7 @@ def photo_views(url: Url, route: str, photos: Sequence[Mapping[str, Any]]) -> li
                 "href": src,
                 "alt": _("{label}照片 {number}", label=label, number=number),
                 "caption": photo["caption"] or label or None,
+                "label": label,
                 "width": photo["width"],
                 "height": photo["height"],
             }
