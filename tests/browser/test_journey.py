@@ -1,10 +1,11 @@
-"""Three people carry one issue through the whole loop, each in a browser of their own."""
+"""Three people carry one issue through the whole loop, each in their own browser: with keys alone, without script."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,17 @@ from .conftest import Site
 pytestmark = pytest.mark.browser
 
 
+#: Whether somebody sees where they are: the ring, or the ground behind a link.
+_SHOWS_FOCUS = """
+element => {
+    const style = getComputedStyle(element);
+    return style.outlineStyle !== "none" || style.boxShadow !== "none";
+}
+"""
+
+
 class Person:
-    """Somebody with a browser: a phone for residents, an office screen for officials."""
+    """Somebody with a browser: a phone for residents, an office screen for officials. They touch nothing but keys."""
 
     def __init__(self, chromium: Any, site: Site, width: int) -> None:
         self.site = site
@@ -53,18 +63,65 @@ class Person:
         self.click(self.page.locator("main form button").first)
 
     def click(self, target: Any) -> None:
-        """Click and wait for the answer: going elsewhere before it has come would take the form back."""
+        """Press it and wait for the answer: going elsewhere before it has come would take the form back."""
+        self.reach(target)
         with self.page.expect_navigation():
-            target.click()
+            self.page.keyboard.press("Enter")
         self.look()
 
+    def reach(self, target: Any) -> None:
+        """Go on from field to field until `target` is reached; it has to show."""
+        for _ in range(300):
+            if target.evaluate("element => element === document.activeElement"):
+                assert target.evaluate(_SHOWS_FOCUS), f"nothing shows that it is here: {target}"
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"the Tab key never comes to {target}")
+
+    def labelled(self, label: str) -> Any:
+        return self.page.locator("main").get_by_label(re.compile(label)).first
+
     def fill(self, label: str, text: str) -> None:
-        self.page.locator("main").get_by_label(re.compile(f"^{label}")).first.fill(text)
+        self.reach(self.labelled(f"^{label}"))
+        self.page.keyboard.insert_text(text)
 
     def choose(self, label: str, option: str) -> None:
-        select = self.page.locator("main").get_by_label(re.compile(f"^{label}")).first
+        select = self.labelled(f"^{label}")
         value = select.locator("option").filter(has_text=option).first.get_attribute("value")
-        select.select_option(value)
+        self.reach(select)
+        self._turn(lambda: select.input_value() == value)
+
+    def check(self, label: str) -> None:
+        """Tick a box, or go to one of several choices, of which one is reached by Tab."""
+        box = self.labelled(label)
+        if box.get_attribute("type") == "checkbox":
+            self.reach(box)
+            self.page.keyboard.press("Space")
+        else:
+            self.reach(self.page.locator(f"[name={box.get_attribute('name')}]").first)
+            self.page.keyboard.press("Space")
+            self._turn(box.is_checked)
+        assert box.is_checked()
+
+    def _turn(self, there: Callable[[], bool]) -> None:
+        for _ in range(100):
+            if there():
+                return
+            self.page.keyboard.press("ArrowDown")
+        raise AssertionError("the arrow keys never come to it")
+
+    def date(self, label: str, day: date) -> None:
+        """Type a date into its parts, whose order depends on the language of the browser."""
+        field = self.labelled(f"^{label}")
+        self.reach(field)
+        for order in ("%m%d%Y", "%Y\t%m%d", "%d%m%Y"):
+            for key in day.strftime(order):
+                self.page.keyboard.press("Tab" if key == "\t" else key)
+            if field.input_value() == day.isoformat():
+                return
+            self.page.keyboard.press("Shift+Tab")
+            self.page.keyboard.press("Shift+Tab")
+        raise AssertionError(f"the date cannot be typed: {field.input_value()!r}")
 
     def sign_in(self, who: str) -> None:
         self.page.goto(self.site.links[who])
@@ -96,11 +153,11 @@ def test_a_broken_lamp_is_raised_mended_accepted_and_struck_off(chromium: Any, s
     resident.fill("一句话说是什么事", "老桥头路灯不亮")
     resident.fill("说说经过", "老桥头两盏路灯坏了十天，电话13800005678，晚上看不见台阶。")
     resident.choose("哪个村", "溪尾村")
-    resident.page.get_by_label("问题诉求").check()
-    resident.page.get_by_label(re.compile("大家的事")).check()
+    resident.check("问题诉求")
+    resident.check("大家的事")
     resident.fill("怎么称呼您", "柳三变")
     resident.fill("电话", "13800005678")
-    resident.page.get_by_label(re.compile("我同意")).check()
+    resident.check("我同意")
     resident.press("提交")
     number = re.search(r"\d\d-\d+", resident.page.locator("main").inner_text())
     assert number is not None
@@ -111,7 +168,7 @@ def test_a_broken_lamp_is_raised_mended_accepted_and_struck_off(chromium: Any, s
     clerk.follow("立项")
     clerk.choose("责任人", "许秋生")
     clerk.fill("具体措施", "三天内换灯头。")
-    clerk.fill("完成时限", time.strftime("%Y-%m-%d", time.localtime(time.time() + 5 * 86400)))
+    clerk.date("完成时限", datetime.now(UTC).date() + timedelta(days=5))
     clerk.press("立项")
     assert clerk.sees("已立项")
     desk = clerk.page.url.partition("?")[0].partition("#")[0].removeprefix(site.address)
@@ -137,7 +194,7 @@ def test_a_broken_lamp_is_raised_mended_accepted_and_struck_off(chromium: Any, s
     # The result is fed back.
     clerk.go(desk)
     clerk.follow("反馈")
-    clerk.page.get_by_label("公示栏张贴").check()
+    clerk.check("公示栏张贴")
     clerk.fill("说了什么", "灯修好了，贴在公示栏。")
     clerk.press("反馈")
     assert clerk.sees("还没有居民验收")
@@ -151,12 +208,16 @@ def test_a_broken_lamp_is_raised_mended_accepted_and_struck_off(chromium: Any, s
     assert not resident.sees("13800005678")
     resident.go("/follow")
     resident.fill("编号", number[0])
-    resident.page.locator("main").get_by_label(re.compile("四位")).first.fill("5678")
+    resident.fill(".*四位", "5678")
     resident.submit()
     resident.follow("验收")
-    resident.page.locator("main").get_by_label(re.compile("同意")).first.check()
+    resident.check("同意")
     resident.submit()
     assert resident.sees("您已经验收同意")
+    resident.follow("填测评")
+    resident.check("^满意")
+    resident.submit()
+    assert not resident.sees("填测评：满意不满意"), "one rating each time"
 
     # The clerk strikes it off; the lamp is lit on the board.
     clerk.go(desk)
