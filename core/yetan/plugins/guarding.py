@@ -196,7 +196,9 @@ class Guarded:
             self.failed(error)
             raise
         finally:
-            self.conduct.held(self.call, perf_counter() - begun)
+            seconds = perf_counter() - begun
+            self.conduct.held(self.call, seconds)
+            self.conduct.counting[self.call].seconds += seconds
 
     def failed(self, error: BaseException) -> None:
         """Note that it failed in a way it could not notice itself."""

@@ -65,7 +65,7 @@ async def write() -> None:
 async def time_of_calls() -> Mapping[str, Mapping[str, Figures]]:
     """By plugin and call, what it comes to in the last days in all processes, what this one has yet to write included.
 
-    Calls of a plugin that took longest together come first.
+    Calls of a plugin that took longest together come first; what only helped a call that was not made is left out.
     """
     city = current()
     since = city.calendar.local_date(city.clock()) - timedelta(days=SHOWN - 1)
@@ -75,7 +75,14 @@ async def time_of_calls() -> Mapping[str, Mapping[str, Figures]]:
     for conduct in city.registry.conducts.values():
         for call, figures in conduct.counting.items():
             found[conduct.plugin][call].add(figures)
-    return {plugin: dict(sorted(calls.items(), key=lambda each: -each[1].seconds)) for plugin, calls in found.items()}
+    return {
+        plugin: {
+            call: figures
+            for call, figures in sorted(calls.items(), key=lambda each: -each[1].seconds)
+            if figures.calls or figures.failures
+        }
+        for plugin, calls in found.items()
+    }
 
 
 async def forget_times(now: datetime) -> None:
