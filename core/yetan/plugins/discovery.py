@@ -104,13 +104,16 @@ def _imported(point: EntryPoint) -> object:
 def places(names: Sequence[str]) -> dict[str, str]:
     """The file or folder each plugin's code is imported from, by name, as far as that is known without importing it."""
     points = installed()
-    found = {name: _place(points[name].module) for name in names if name in points}
+    found = {name: _place(points[name]) for name in names if name in points}
     return {name: place for name, place in found.items() if place}
 
 
-def _place(module: str) -> str:
-    package, *inner = module.split(".")
-    spec = find_spec(package)
+def _place(point: EntryPoint) -> str:
+    try:
+        package, *inner = point.module.split(".")
+        spec = find_spec(package)
+    except (AttributeError, ImportError, ValueError):
+        return ""  # `load` will say it
     if spec is None:
         return ""
     paths = [Path(each) for each in spec.submodule_search_locations or ()]
