@@ -16,6 +16,7 @@ from yetan.files import fonts
 from yetan.publication import card_pages
 from yetan.publication.card_pages import Card, drawn, lines_of
 from yetan.testing import Town
+from yetan.web.qr import qr_picture
 
 CARD = Card("居民夜谈会公开板", "26-1", "Three lamps", "Struck off", "Xiwei, 6 days", lit=True)
 
@@ -93,3 +94,21 @@ def test_the_font_is_the_city_s_or_the_machine_s(monkeypatch: pytest.MonkeyPatch
     assert fonts.font_file("") == tmp_path / "simhei.ttf"
     assert fonts.font_file(str(tmp_path / "gone.ttf")) is None
     fonts.font_file.cache_clear()
+
+
+def test_the_code_on_a_printed_page_leads_back_to_it_and_nowhere_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_pages, "qr_picture", lambda address: address.encode())
+    issue = published(town)
+    browser = town.browser()
+    source = re.search(r'class="print-code"><img src="([^"]+)"', browser.get(f"/issues/{issue.number}").text)
+    assert source is not None
+    assert browser.get(source[1]).text == f"http://testserver/issues/{issue.number}"
+    for elsewhere in ("//evil.example", "https://evil.example/", "/" + "a" * 300, ""):
+        assert browser.get("/qr.svg", params={"page": elsewhere}).text == "http://testserver/"
+
+
+def test_a_code_is_a_picture_of_its_own() -> None:
+    picture = qr_picture("http://testserver/issues/26-1")
+    assert b'xmlns="http://www.w3.org/2000/svg"' in picture

@@ -20,6 +20,9 @@ from yetan.plugins.declarations import Page
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import days_between
 from yetan.runtime import current
+from yetan.web.forms import Field
+from yetan.web.origin import local_path
+from yetan.web.qr import qr_picture
 from yetan.web.request import Request
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Pixels, as those who show shared links ask for.
 WIDTH, HEIGHT = 1200, 630
+_PAGE = Field("page", "哪一页", required=False, max_length=200)
 _EDGE, _TITLE_LINES = 80, 3
 _BAND, _INK, _INK_2, _LAMP, _ON_LAMP = "#13223f", "#f7f4ec", "#b8c4da", "#f4b33f", "#1b1503"
 
@@ -131,7 +135,17 @@ async def _card(card: Card) -> Response:
     return Response(await to_thread.run_sync(drawn, card, font), media_type="image/png")
 
 
+async def address_code(request: Request) -> Response:
+    """The QR code on a printed page, which leads back to it; to the board for what is no page of this site."""
+    typed = await request.values((_PAGE,))
+    page = str(typed["page"] or "")
+    back = local_path(page, "/") if len(page) <= _PAGE.max_length else "/"
+    picture = await to_thread.run_sync(qr_picture, current().configuration.base_url + back)
+    return Response(picture, media_type="image/svg+xml")
+
+
 PAGES: tuple[Page, ...] = (
+    Page("/qr.svg", address_code, "qr", public=True, budget="overviews", narrowed_by=("page",)),
     Page("/card.png", board_card, "card", public=True, budget="overviews"),
     Page("/issues/{number}/card.png", issue_card, "issue.card", public=True, budget="overviews"),
 )
