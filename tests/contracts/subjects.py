@@ -499,6 +499,8 @@ NEVER: Mapping[str, str] = {
     "metrics": "The visitors come from none of the addresses that may read it; the tests of plugins do.",
     "issue[unpublished]": "Nothing is public before somebody approved it.",
     "issue[withdrawn]": "Nothing is public once it was withdrawn.",
+    "issue.card[unpublished]": "Nothing is public before somebody approved it.",
+    "issue.card[withdrawn]": "Nothing is public once it was withdrawn.",
     "api.issue[unpublished]": "Nothing is public before somebody approved it.",
     "api.issue[withdrawn]": "Nothing is public once it was withdrawn.",
     "public_photo[unpublished]": "Photos of what is not public are not either.",

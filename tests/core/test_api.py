@@ -265,7 +265,7 @@ def test_a_wrong_parameter_is_named(town: Town) -> None:
         answer = browser.get(f"/api/v1/issues?{query}")
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "bad_request"
-        assert answer.json()["error"]["message"].startswith(f"{name}："), query
+        assert answer.json()["error"]["message"].startswith(f"{name}: "), query
 
 
 def test_a_bad_cursor_is_refused(town: Town) -> None:

@@ -89,7 +89,8 @@ def test_values_out_of_range_are_said_together(tmp_path: Path) -> None:
         '\n[plugin.bels]\n\n[server]\nport = 70000\nsession_hours = 0\nbase_url = "ftp://city"\n'
     )
     text = text.replace('plugins = ["bells"]', 'plugins = ["bells", "bells"]\ntheme = "lantern"')
-    text = text.replace('name = "柳湾市"', 'name = "柳湾市"\ntime_zone = "Asia/Sanming"\nlocale = "en"\nlocales = ["eo"]')
+    about = 'name = "柳湾市"\ntime_zone = "Asia/Sanming"\nlocale = "en"\nlocales = ["eo"]'
+    text = text.replace('name = "柳湾市"', about)
     problems = problems_of(tmp_path, text)
     assert [each.partition(":")[0] for each in problems] == [
         "city.time_zone",

@@ -170,7 +170,8 @@ async def _category(text: str) -> Category | None:
     known = Category.filter(id=int(text)) if re.fullmatch(r"[0-9]{1,9}", text) else Category.filter(path=text)
     category = await known.first()
     if category is None:
-        raise BadRequest("category：没有这个类别，请写类别的编号，或从一级起的完整名称，中间用 / 隔开。")
+        missing = Invalid.field("category", "没有这个类别，请写类别的编号，或从一级起的完整名称，中间用 / 隔开。")
+        raise _refusal(missing)
     return category
 
 
