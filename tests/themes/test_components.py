@@ -149,6 +149,11 @@ def test_days_of_other_years_carry_their_year(components: Any) -> None:
     assert components.moment(None) == ""
 
 
+def test_a_term_of_the_rules_has_plain_words_beside_it(components: Any) -> None:
+    assert "居民点了头" in components.plain_word("销号")
+    assert components.plain_word("登记") == ""
+
+
 def test_columns_say_every_figure_and_the_highest_reaches_the_top(components: Any) -> None:
     months = [{"label": "5月", "first": 8, "second": 2}, {"label": "6月", "first": 4, "second": 0}]
     chart = components.columns(months, "提出", "销号", "各月提出和销号的件数")
