@@ -19,7 +19,7 @@ from tests.faults.served import free_port
 from yetan.testing import Town
 
 #: As where it is installed: what Python compiled is kept for the next start, whatever the surroundings say of it.
-INSTALLED = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(FOLDER / "bytecode")}
+INSTALLED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(FOLDER / "bytecode")}
 
 
 @contextmanager
@@ -50,7 +50,8 @@ def serving(*arguments: str, cluster: int = 0) -> Iterator[Server]:
 
 def start(port: int, *arguments: str) -> subprocess.Popen[bytes]:
     """A process of `tests.benchmarks.serving`."""
-    return subprocess.Popen([sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments], env=INSTALLED)
+    command = [sys.executable, "-m", "tests.benchmarks.serving", str(port), *arguments]
+    return subprocess.Popen(command, env=os.environ | INSTALLED)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
