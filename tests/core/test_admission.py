@@ -14,6 +14,7 @@ from tests.databases import ONE_DATABASE
 from yetan.db.reading import read
 from yetan.plugins.declarations import Page
 from yetan.web import admission
+from yetan.web.endpoint import PageEndpoint
 from yetan.web.request import Request
 
 
@@ -98,11 +99,14 @@ def test_a_dear_address_fills_its_own_room_and_no_other(
             status, headers, body = await answered(browser.app, "/dear?n=more")
             assert (status, headers["retry-after"], headers["cache-control"]) == (503, "2", "no-store")
             assert "系统正忙" in body.decode()
+            if kept:
+                # What is being drawn already takes no more room.
+                crowd.append(asyncio.create_task(answered(browser.app, "/dear?n=0")))
             status, headers, body = await answered(browser.app, "/api/v1/dear")
             assert (status, b'"service_unavailable"' in body) == (503, True)
             assert [(await answered(browser.app, "/quick"))[2] for _ in range(50)] == [b"quick"] * 50
             dear.gate.set()
-            assert [status for status, _, _ in await asyncio.gather(*crowd)] == [200] * fitting
+            assert [status for status, _, _ in await asyncio.gather(*crowd)] == [200] * len(crowd)
             assert dear.most == room.at_work
             assert dear.drawn == fitting
             assert (await answered(browser.app, "/dear?n=later"))[0] == 200
@@ -134,6 +138,21 @@ def test_who_waits_too_long_is_told_so_and_takes_no_room(
             assert (await answered(browser.app, "/dear"))[0] == 200
 
         browser.do(go)
+
+
+@pytest.mark.parametrize(
+    ("query", "room"),
+    [
+        ("", "pages"),
+        ("unit=&after=1", "pages"),
+        ("n=unit", "pages"),
+        ("n=1&unit=c0", "narrowed"),
+        ("%75nit=c0", "narrowed"),
+    ],
+)
+def test_a_list_takes_the_room_of_the_narrowed_however_its_address_is_written(query: str, room: str) -> None:
+    page = PageEndpoint(Page("/list", quick, "list", public=True, narrowed_by=("unit",)))
+    assert page.room_of({"query_string": query.encode()}) == room
 
 
 #: A statement that counts for minutes.

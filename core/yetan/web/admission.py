@@ -43,8 +43,8 @@ ROOMS: Mapping[str, Room] = {
     "pages": Room(at_work=8, waiting=64),
     # Much is drawn: the board, the units.
     "overviews": Room(at_work=1, waiting=32, rest=3.0),
-    # Much may be read for little that is found.
-    "narrowed": Room(at_work=2, waiting=32, rest=3.0),
+    # Much may be read for little that is found. To let somebody wait who then leaves is dearer than to refuse him.
+    "narrowed": Room(at_work=2, waiting=8, rest=8.0),
     "search": Room(at_work=2, waiting=16, rest=6.0),
     # Asked while people type: too many of them must not keep a search waiting.
     "suggestions": Room(at_work=1, waiting=8),

@@ -72,7 +72,11 @@ class Asked:
                 packed = packed or _takes_gzip(value)
         skins = scope["app"].state.templating.look.skins
         city = current().configuration.city
-        display = _display(cookies if b"display=" in cookies else b"", cookie_name("display"), city, skins)
+        display = (
+            _display(cookies, cookie_name("display"), city, skins)
+            if b"display=" in cookies
+            else _display(b"", "", city, skins)
+        )
         key = (scope["path"], scope["query_string"], host, display)
         return cls(key, scope["method"] == "HEAD", packed, known)
 
@@ -181,13 +185,24 @@ class PageCache:
             return None
         return page if abs(current().clock() - page.at) < MAXIMUM_AGE else None
 
+    def is_drawing(self, asked: Asked) -> bool:
+        """Whether somebody else is having drawn what is asked for."""
+        return self._in_time(asked) is not None
+
+    def _in_time(self, asked: Asked) -> _Flight | None:
+        """The drawing of what is asked for that whoever asks now may have part in."""
+        flight = self._flights.get(asked.key)
+        if flight is None or flight.generation != self._generation or time.monotonic() - flight.started >= _AGE:
+            return None
+        return flight
+
     async def shared(self, asked: Asked, draw: Callable[[], Awaitable[Response]]) -> KeptPage | Response:
         """The answer of `draw`; whoever asks for the same meanwhile waits for it instead of drawing it, too.
 
         A page that is not to be kept is drawn for each.
         """
-        flight, started = self._flights.get(asked.key), time.monotonic()
-        if flight is not None and flight.generation == self._generation and started - flight.started < _AGE:
+        flight, started = self._in_time(asked), time.monotonic()
+        if flight is not None:
             answer = await _shared_by(flight)
             return answer if isinstance(answer, KeptPage) else await draw()
         answer = None

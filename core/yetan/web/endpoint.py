@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
+from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -104,6 +105,7 @@ class PageEndpoint:
     def __init__(self, page: Page) -> None:
         self.page = page
         self._flood = Flood()
+        self._narrowed_by = frozenset(name.encode() for name in page.narrowed_by)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["yetan.page"] = self.page.path
@@ -111,6 +113,8 @@ class PageEndpoint:
         response: Response | KeptPage | None
         if asked is None or not self.page.public or self.page.personal:
             response = await self._drawn(scope, Request(scope, limited(receive, self._longest_body(scope)), send))
+        elif (refusal := self._refused_at_once(scope, asked)) is not None:
+            response = refusal
         elif self.page.is_kept:
             # A public page for all who ask for the same.
             cache: PageCache = scope["app"].state.cache
@@ -127,22 +131,31 @@ class PageEndpoint:
         """Draw a public page from what is `seen` of the request's scope, as soon as there is room for it."""
         admission: Admission = scope["app"].state.admission
         asked: Asked = scope["yetan.asked"]
-        request = Request(seen, no_body)
-        room = self._room(request)
-        if admission.is_full(room):
-            return admission.refusal(scope["path"], asked.display.locale_name)
         try:
-            async with admission.to(room):
-                return await self._drawn(scope, request)
+            async with admission.to(self.room_of(scope)):
+                return await self._drawn(scope, Request(seen, no_body))
         except Full:
             return admission.refusal(scope["path"], asked.display.locale_name)
 
-    def _room(self, request: Request) -> str:
+    def _refused_at_once(self, scope: Scope, asked: Asked) -> Response | None:
+        """The refusal where nobody more may wait, before anything is made for the request; None where there is room.
+
+        What is being drawn for somebody else needs no room of its own.
+        """
+        state = scope["app"].state
+        if not state.admission.is_full(self.room_of(scope)) or state.cache.is_drawing(asked):
+            return None
+        refusal: Response = state.admission.refusal(scope["path"], asked.display.locale_name)
+        return refusal
+
+    def room_of(self, scope: Scope) -> str:
         """Whose room the page takes as it is asked for."""
-        if self.page.narrowed_by and request.scope["query_string"]:
-            sent = request.query_params
-            if any(sent.get(name) for name in self.page.narrowed_by):
-                return "narrowed"
+        query: bytes = scope["query_string"]
+        if query and self._narrowed_by:
+            for each in query.split(b"&"):
+                name, _, value = each.partition(b"=")
+                if value and (unquote_to_bytes(name) if b"%" in name else name) in self._narrowed_by:
+                    return "narrowed"
         return self.page.budget
 
     async def _drawn(self, scope: Scope, request: Request) -> Response:
