@@ -29,7 +29,12 @@ async def bounded(work: Awaitable[T], limit: timedelta | None) -> T:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise RuntimeError("It let out a cancellation nobody had asked for.") from None
+        raise uncalled_for() from None
+
+
+def uncalled_for() -> RuntimeError:
+    """The failure of work that lets out a cancellation of its own."""
+    return RuntimeError("It let out a cancellation nobody had asked for.")
 
 
 def describe(error: BaseException) -> str:

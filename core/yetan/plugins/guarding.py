@@ -11,6 +11,7 @@ all (`yetan.plugins.quarantine`); its deliveries, jobs and due dates wait.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -23,7 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from yetan.db.failures import database_is_away, disk_is_full
 from yetan.errors import Forbidden, YetanError
-from yetan.events.attempts import bounded, describe
+from yetan.events.attempts import bounded, describe, uncalled_for
 from yetan.files.storage import StorageUnavailable
 from yetan.search import SearchUnavailable
 
@@ -175,10 +176,21 @@ class Guarded:
             raise Paused
         begun = perf_counter()
         try:
-            steps = _Steps(self, self.function(*arguments).__await__())
-            answer = await (bounded(steps, self._limit) if self._limit else steps)
-            self.waits = bool(self.waits)
-            return answer
+            work = self.function(*arguments).__await__()
+            # Most never wait for anything: what bounds and counts the steps of the others is not made for them.
+            try:
+                waiting = work.send(None)
+            except StopIteration as done:
+                self.waits = bool(self.waits)
+                return done.value
+            except CancelledError:
+                # Nobody can have asked for it meanwhile.
+                raise uncalled_for() from None
+            finally:
+                self.conduct.held(self.call, perf_counter() - begun)
+            self.waits = True
+            steps = _Steps(self, work, waiting)
+            return await (bounded(steps, self._limit) if self._limit else steps)
         except Exception as error:
             self.failed(error)
             raise
@@ -206,19 +218,26 @@ class Guarded:
 
 
 class _Steps:
-    """Runs an awaitable step by step, noting how long each holds the event loop."""
+    """Runs what is `waiting` on step by step, noting how long each holds the event loop."""
 
-    __slots__ = ("_guarded", "_work")
+    __slots__ = ("_guarded", "_waiting", "_work")
 
-    def __init__(self, guarded: Guarded, work: Generator[Any, Any, Any]) -> None:
+    def __init__(self, guarded: Guarded, work: Generator[Any, Any, Any], waiting: Any) -> None:
         self._guarded = guarded
         self._work = work
+        self._waiting = waiting
 
     def __await__(self) -> Generator[Any, Any, Any]:
         conduct, call = self._guarded.conduct, self._guarded.call
-        step: Callable[..., Any] = self._work.send
-        given: Any = None
+        step: Callable[..., Any]
+        given: Any
+        waiting = self._waiting
         while True:
+            try:
+                given = yield waiting
+                step = self._work.send
+            except BaseException as error:
+                step, given = self._work.throw, error
             begun = perf_counter()
             try:
                 waiting = step(given)
@@ -226,12 +245,6 @@ class _Steps:
                 return done.value
             finally:
                 conduct.held(call, perf_counter() - begun)
-            self._guarded.waits = True
-            try:
-                given = yield waiting
-                step = self._work.send
-            except BaseException as error:
-                step, given = self._work.throw, error
 
 
 def is_paused(function: Callable[..., Any]) -> bool:

@@ -52,7 +52,7 @@ async def panels(request: Request, page: str, subject: Any) -> list[Markup]:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(end):
                     for number in chain([first], quick):
-                        await draw(number)
+                        drawn[number] = await _draw(wanted[number], templating, request, subject)
         if tasks:
             await asyncio.wait(tasks, timeout=max(end - asyncio.get_running_loop().time(), 0))
     finally:

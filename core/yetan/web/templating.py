@@ -194,11 +194,12 @@ class Templating:
         token = _drawn_for.set(request)
         try:
             template = self._template(frame.environment, name)
-            drawing = template.new_context({**frame.given, **context}, shared=True)
+            environment = frame.environment
+            drawing = environment.context_class(environment, {**frame.given, **context}, name, template.blocks)
             try:
-                return frame.environment.concat(template.root_render_func(drawing))
+                return environment.concat(template.root_render_func(drawing))
             except Exception:
-                frame.environment.handle_exception()
+                environment.handle_exception()
         finally:
             _drawn_for.reset(token)
 
