@@ -1,6 +1,6 @@
 # The two commands of the README, and what stands behind them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test previous bench catalogues docs check format clean
+.PHONY: help install demo test previous soak bench screenshots catalogues docs check format clean
 
 CITY ?= sanming
 PORT ?= 8000
@@ -41,7 +41,7 @@ previous: install ## The last version's core tests on the schema of this one (TE
 		$(BIN)/python -m pytest -n auto $(TESTS) --ignore-glob='*/test_database_*')
 
 SEED ?= 1
-soak: install ## Kill a city a thousand times, race in it, and keep the figures in docs/soak.json.
+soak: install ## Kill a city a thousand times, race in it, look at every page in every way; figures in docs/soak.json.
 	@$(BIN)/python -m tests.soak all --seed "$(SEED)"
 
 SIZES ?= 10000 100000
@@ -51,6 +51,9 @@ FIGURES ?= var/bench.json
 bench: install ## Pages, writes, search beside the bare page and the raw driver (SIZES=, DATABASES=, PARTS=); fails for a missed target.
 	@$(BIN)/python -m tests.benchmarks --sizes "$(SIZES)" --databases "$(DATABASES)" $(if $(PARTS),--parts "$(PARTS)") \
 		--figures "$(FIGURES)"
+
+screenshots: install ## The main pages as PNG in var/screenshots, those of the README in docs/screenshots.
+	@$(BIN)/python -m tests.browser.screenshots
 
 catalogues: install ## New messages into the catalogues; fails where one has no words yet.
 	@$(BIN)/python -m yetan.messages supervision whoosh lantern seal

@@ -25,7 +25,7 @@ from yetan.db.connection import CORE_APPLICATION, Application
 from yetan.testing import Town
 from yetan.testing.town import SECRET, UNIT_KINDS
 
-_ARGUMENTS = [
+ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
@@ -69,7 +69,7 @@ def open_chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -98,7 +98,7 @@ def site(town_database_url: str, tmp_path: Path, free_port: int) -> Iterator[Sit
     command = [sys.executable, "-m", "yetan", "serve", "--config", str(configuration), "--port", str(free_port)]
     server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        _wait(lambda: _answers(f"{address}/readyz"), tmp_path / "serve.log")
+        wait_for(lambda: answers(f"{address}/readyz"), tmp_path / "serve.log")
         yield Site(address, links)
     finally:
         server.terminate()
@@ -137,7 +137,8 @@ def _toml(plugins: tuple[str, ...]) -> str:
     return f'plugins = [{listed}]\nsearch = "whoosh"\ntheme = "lantern"\n[city]\nname = "柳湾市"\n{kinds}\n'
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether somebody serves there."""
     try:
         with urllib.request.urlopen(address, timeout=2) as answer:
             return bool(answer.status == 200)
@@ -145,8 +146,11 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _wait(ready: Callable[[], bool], log: Path) -> None:
+def wait_for(ready: Callable[[], bool], log: Path | None = None) -> None:
+    """Wait until a server is ready; where it does not come, its `log` is told."""
     end = time.monotonic() + _SECONDS
     while not ready():
-        assert time.monotonic() < end, f"the server did not come up:\n{log.read_text(errors='replace')}"
+        assert time.monotonic() < end, "the server did not come up" + (
+            f":\n{log.read_text(errors='replace')}" if log else ""
+        )
         time.sleep(0.2)

@@ -143,18 +143,32 @@ class Onlooker:
 
     def look(self, seen: Seen, look: Look) -> list[str]:
         """What is wrong with a page, in words."""
-        display = Display(elder=look.elder, light=look.light).cookie()
-        self._visitor = replace(seen.visitor, cookies={**seen.visitor.cookies, "yetan-display": display})
-        self.faults = []
-        self.page.goto(SITE + seen.path)
+        self._open(seen, Display(elder=look.elder, light=look.light))
         for width in WIDTHS:
-            self.page.set_viewport_size({"width": width, "height": 800})
-            found = self.page.evaluate(_script("measure.js"), [TARGETS[look.elder], width])
+            found = self._measured(width, TARGETS[look.elder])
             if width in look.axe:
                 self.page.evaluate(_axe())
                 found += self.page.evaluate(_script("violations.js"))
             self.faults += [f"{width} px: {each}" for each in found]
         return [f"{seen.name} ({look}): {fault}" for fault in self.faults]
+
+    def read(self, seen: Seen, display: Display, widths: Sequence[int]) -> list[str]:
+        """What cannot be read on a page, in words: what is cut off, or stands on other words, or off the side."""
+        self._open(seen, display)
+        for width in widths:
+            found = [*self._measured(width, TARGETS[display.elder]), *self.page.evaluate(_script("overlaps.js"))]
+            self.faults += [f"{width} px: {each}" for each in found]
+        return [f"{seen.name}: {fault}" for fault in self.faults]
+
+    def _open(self, seen: Seen, display: Display) -> None:
+        cookies = {**seen.visitor.cookies, "yetan-display": display.cookie()}
+        self._visitor = replace(seen.visitor, cookies=cookies)
+        self.faults = []
+        self.page.goto(SITE + seen.path)
+
+    def _measured(self, width: int, least: int) -> list[str]:
+        self.page.set_viewport_size({"width": width, "height": 800})
+        return list(self.page.evaluate(_script("measure.js"), [least, width]))
 
     def _answer(self, route: Any) -> None:
         address = urlsplit(route.request.url)

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: a city killed over and over, raced in and crowded, and the figures of it."""
+"""`python -m tests.soak`: a city killed over and over, raced in, crowded, looked at in every way; and the figures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from tests import figures
+from tests.browser.conftest import open_chromium
+from tests.browser.pages import LOOKS, WIDTHS, faults_of, pages_of
+from tests.contracts.site import open_site
+from tests.contracts.subjects import Scene
 from tests.soak.city import DATABASES, towns
 from tests.soak.crowd import crowd, write_much
 from tests.soak.kills import kill, kill_transitions, points
@@ -85,6 +89,16 @@ def _surroundings(given: Given) -> Figures:
     return {name: told for line in lines for name, told in line.items()}
 
 
+def _pages(given: Given) -> Figures:
+    """Every page in every way there is to look at it; the suite looks at each in one of them."""
+    with open_site(given.folder) as site:
+        seen = pages_of(Scene(site))
+        looks = [(page, look) for page in seen for look in LOOKS]
+        with open_chromium() as chromium:
+            faults = faults_of(chromium, site, looks)
+    return _unless_lost({"pages": len(seen), "looks": len(looks), "widths": len(WIDTHS)}, faults)
+
+
 def _all(given: Given) -> Figures:
     """All of it at length, one after the other; the figures are kept in FIGURES."""
     runs: dict[str, tuple[str, ...]] = {
@@ -98,6 +112,7 @@ def _all(given: Given) -> Figures:
         "crowd_sqlite": ("crowd", "--database", "sqlite", "--processes", "2", "--steps", "60"),
         "writes_sqlite": ("writes", "--processes", "2", "--writes", "10000"),
         "surroundings": ("surroundings",),
+        "pages": ("pages",),
     }
     told: dict[str, Any] = {
         "commit": _git("rev-parse", "HEAD"),
@@ -139,6 +154,7 @@ def main() -> None:
         "crowd": ("several processes work on the same issues", _crowd),
         "writes": ("several processes write as fast as they can", _writes),
         "surroundings": ("a database restarted, an index altered, a backup made, all under load", _surroundings),
+        "pages": ("every page in a browser, in every look", _pages),
         "all": ("everything at length; keeps the figures", _all),
     }
     for name, (description, run) in runs.items():
