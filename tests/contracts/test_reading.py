@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from tests.contracts.site import noted_fields
 from tests.contracts.subjects import Scene, questions
 
-#: Who looked at what is noted; sessions remember when they were last used.
-NOTED = frozenset({"yetan_audit_record", "yetan_session", "yetan_throttle"})
+#: Who looked at what is noted, and what plugins took for it; sessions remember when they were last used.
+NOTED = frozenset({"yetan_audit_record", "yetan_plugin_time", "yetan_session", "yetan_throttle"})
 
 
 def _files(scene: Scene) -> dict[Path, int]:
