@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -165,7 +166,7 @@ class Town:
     def _assembled(self) -> Registry:
         """What the core and the town's plugins declare; that of the core alone never changes, and is made once."""
         own = (self.plugins, self.search, self.theme, self.rules, self.roles, self.plugin)
-        return assemble(self.configuration) if any(own) else _of_the_core()
+        return assemble(self.configuration) if any(own) else copy(_of_the_core())
 
     async def arrive(self) -> None:
         """Learn who and what is in the open database, having founded the town there if it is empty."""
