@@ -145,7 +145,7 @@ class TestAFaultyPlugin(PluginContract):
     ) -> None:
         """The guard lets nothing through: so it is taken off the panels."""
 
-        async def unguarded(panel: Any, request: Any, subject: Any) -> None:
+        async def unguarded(panel: Any, templating: Any, request: Any, subject: Any) -> None:
             await panel.load(request.act, subject)
 
         monkeypatch.setattr("yetan.web.panels._draw", unguarded)
