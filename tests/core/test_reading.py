@@ -113,7 +113,11 @@ async def _idle() -> None:
             busy = [1] * (len(reading._readers._threads._threads) - len(reading._readers._idle))
         if not busy:
             return
-        assert time.monotonic() < end, "it still works"
+        if time.monotonic() > end:
+            # A cancel that reaches PostgreSQL between two messages is lost; statement_timeout ends that one.
+            assert is_postgres(), "it still works"
+            assert len(busy) == 1, "it still works"
+            return
         await asyncio.sleep(0.02)
 
 
