@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 from starlette.responses import Response
 
-from yetan.db.reading import read, stored
+from yetan.db.reading import stored
 from yetan.errors import NotFound
 from yetan.files.fonts import font_file
 from yetan.i18n import translate as _
 from yetan.issues.lifecycle import state_of
 from yetan.issues.numbers import normal_number
 from yetan.plugins.declarations import Page
+from yetan.publication.listing import published_row
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import days_between
 from yetan.runtime import current
@@ -118,11 +119,10 @@ async def board_card(request: Request) -> Response:
 
 async def issue_card(request: Request) -> Response:
     """The card of a published issue."""
-    number = normal_number(request.path_params["number"])
-    found = await read("SELECT * FROM yetan_public_issue WHERE number = ?", [number]) if len(number) <= 20 else ()
-    if not found:
+    found = await published_row(normal_number(request.path_params["number"]))
+    if found is None:
         raise NotFound
-    row = stored(PublicIssue, found[0])
+    row = stored(PublicIssue, found)
     state = state_of(row.state)
     taken = days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None
     foot = _("{unit}，{count}天", unit=row.unit_name, count=taken) if taken is not None else row.unit_name

@@ -63,9 +63,9 @@ SCREENS: tuple[Screen, ...] = message_ids(
 async def hall(request: Request) -> Response:
     """The city's display, or that of the unit in the address."""
     code = request.path_params.get("code")
-    unit = await (unit_coded(code) if code else city_unit())
+    unit = await city_unit() if not code else await unit_coded(code) if len(code) <= 40 else None
     if unit is None:
-        raise NotFound()
+        raise NotFound("没有这个单位。请从各单位的名单里找。")
     now = request.act.now
     listed = [(screen, rows) for screen in SCREENS if (rows := await screen.load(unit, now))]
     names = [each.name for each, rows in listed]

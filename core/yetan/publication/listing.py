@@ -187,6 +187,12 @@ async def unit_coded(code: str) -> Unit | None:
     return await Unit.get_or_none(code=code)
 
 
+async def published_row(number: str) -> Any | None:
+    """The stored row of the published issue of a number, in its usual form, or None."""
+    found = await read("SELECT * FROM yetan_public_issue WHERE number = ?", [number]) if len(number) <= 20 else ()
+    return found[0] if found else None
+
+
 @remembered
 async def line_of(unit: int) -> tuple[tuple[str, str], ...]:
     """Code and name of a unit and all above it, from the top down."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from yetan.db.reading import read, stored
+from yetan.db.reading import stored
 from yetan.db.remembering import remembered
 from yetan.errors import Invalid
 from yetan.i18n import message_ids, month_name
@@ -33,6 +33,7 @@ from yetan.publication.listing import (
     line_of,
     list_issues,
     position_in,
+    published_row,
 )
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import (
@@ -253,16 +254,14 @@ async def _first_year() -> int | None:
 
 # An issue
 
-_ISSUE = "SELECT * FROM yetan_public_issue WHERE number = ?"
-
 
 async def issue(request: Request) -> Response:
     """One published issue: where it stands, who has it, what was done."""
     number = normal_number(request.path_params["number"])
-    found = await read(_ISSUE, [number]) if len(number) <= 20 else ()
-    if not found:
+    found = await published_row(number)
+    if found is None:
         return request.render("public/no_issue.html", 404, number=number)
-    row = stored(PublicIssue, found[0])
+    row = stored(PublicIssue, found)
     url = request.templating.addresses.path
     now = request.act.now
     state = state_view(state_of(row.state), row.deadline, row.round, now)
@@ -299,7 +298,7 @@ async def issue(request: Request) -> Response:
             "panels": drawn,
         }
 
-    return request.render_kept("public/issue.html", (tuple(found[0]), state, line, drawn), context)
+    return request.render_kept("public/issue.html", (tuple(found), state, line, drawn), context)
 
 
 # Search
