@@ -56,7 +56,7 @@ screenshots: install ## The main pages as PNG in var/screenshots, those of the R
 	@$(BIN)/python -m tests.browser.screenshots
 
 catalogues: install ## New messages into the catalogues; fails where one has no words yet.
-	@$(BIN)/python -m yetan.messages supervision whoosh lantern seal
+	@$(BIN)/python -m yetan.messages activities meetings supervision whoosh lantern seal
 
 docs: install ## The documentation, in var/docs; a warning is an error.
 	@$(BIN)/python docs/reference.py

@@ -4,6 +4,7 @@ What is not listed in `__all__` may change without notice. The listed names foll
 """
 
 from yetan.access.scope import granted_units, holds, may, require, visible
+from yetan.access.secrets import keyed_hash, new_token, same
 from yetan.access.throttle import attempt
 from yetan.act import ANONYMOUS, SYSTEM, Act, Actor, Clock
 from yetan.audit.service import record
@@ -23,12 +24,13 @@ from yetan.errors import (
 from yetan.events.models import Event
 from yetan.events.service import emit, set_due
 from yetan.faults import reached
-from yetan.hookspecs import hookimpl
+from yetan.hookspecs import hookimpl, hookspec
 from yetan.i18n import message_ids, translate
 from yetan.issues.models import Issue
+from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue, transition_issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
-from yetan.people.service import accounts_in, posts_on
+from yetan.people.service import accounts_in, find_or_add_person, posts_on, today
 from yetan.plugins.declarations import (
     BulkAction,
     CounterKey,
@@ -78,12 +80,14 @@ from yetan.search import (
     rings_in,
     unit_scope,
 )
-from yetan.statistics.service import add_to_counters, month_of
+from yetan.statistics.service import Scoreboard, add_to_counters, month_of, scoreboard
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of
+from yetan.web.choices import units_within
 from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form, clean
-from yetan.web.request import Request
+from yetan.web.qr import qr_code
+from yetan.web.request import Request, cookie_name, set_cookie
 from yetan.web.submitting import NotDone, submit
 
 __all__ = [
@@ -91,6 +95,7 @@ __all__ = [
     "API_VERSION",
     "FACETS",
     "PUBLIC_SCOPE",
+    "REPORT_FIELDS",
     "SYSTEM",
     "Account",
     "Act",
@@ -131,12 +136,14 @@ __all__ = [
     "Post",
     "Privacy",
     "PublicRecord",
+    "RaiserInput",
     "Record",
     "RecordKind",
     "Refused",
     "Request",
     "Rule",
     "Runtime",
+    "Scoreboard",
     "SearchBackend",
     "SearchDocument",
     "SearchHit",
@@ -161,29 +168,42 @@ __all__ = [
     "attempt",
     "change",
     "clean",
+    "cookie_name",
     "current",
     "emit",
+    "find_or_add_person",
     "granted_units",
     "holds",
     "hookimpl",
+    "hookspec",
+    "keyed_hash",
     "listed",
     "load",
     "may",
     "message_ids",
     "month_of",
+    "new_token",
     "notify",
     "person_scope",
     "posts_on",
     "published",
+    "qr_code",
     "reached",
     "record",
+    "report_issue",
     "require",
     "rings_in",
+    "same",
+    "scoreboard",
+    "set_cookie",
     "set_due",
     "submit",
     "subtree_of",
+    "today",
+    "transition_issue",
     "translate",
     "unit_scope",
+    "units_within",
     "value_of",
     "visible",
 ]

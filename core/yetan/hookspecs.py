@@ -6,7 +6,7 @@ plugins as yetan.toml lists them after sorting by `depends_on`. Each returns fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -58,9 +58,10 @@ def yetan_navigation() -> Sequence[NavigationItem]:
 
 
 @hookspec
-def yetan_record_kinds() -> Sequence[RecordKind]:
+def yetan_record_kinds(plugin_configuration: Any, offered: Mapping[str, tuple[Any, ...]]) -> Sequence[RecordKind]:
     """Kinds of record, each of which becomes permissions, desk and public pages, menus, search sources, figures and
-    an Excel export. They stand behind what the same plugin declares by hand."""
+    an Excel export. They stand behind what the same plugin declares by hand. `offered` is what other plugins answer
+    to the hooks of plugins; a function that needs neither leaves the parameters out."""
 
 
 @hookspec

@@ -28,7 +28,9 @@ class Plugin:
     `name` is the entry point's name and the key of its table in yetan.toml. `models` and `migrations` are dotted
     module paths, imported only when the plugin is enabled; `package` is where templates/, static/ and locale/
     are looked for. `requires_api` is the range of `yetan.api` versions it works with, as in ">=0.1,<0.2".
-    `hooks` is a dotted path to the module holding its hook implementations.
+    `hooks` is a dotted path to the module holding its hook implementations. `hookspecs` is one to a module of hooks it
+    offers to other plugins, which name it in `depends_on`: what they answer is given to its own `yetan_record_kinds`,
+    and stands in `current().registry.offered`.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Plugin:
     configuration: type[Any] | None = None
     models: str = ""
     migrations: str = ""
+    hookspecs: str = ""
 
     @property
     def application(self) -> Application | None:

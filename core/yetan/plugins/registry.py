@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -97,6 +98,8 @@ class Registry:
     notice_channels: Mapping[str, NoticeChannel] = field(default_factory=dict)
     search_sources: Mapping[str, SearchSource] = field(default_factory=dict)
     record_kinds: Mapping[str, RecordKind] = field(default_factory=dict)
+    #: What plugins answer to the hooks of other plugins, hook by hook in the one order.
+    offered: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     theme: Theme | None = None
     search_backend: SearchBackend | None = None
     owners: Owners = field(default_factory=Owners)
@@ -129,11 +132,13 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     if problems:
         raise ConfigurationError(problems)
     calls = _Calls(manager, (CORE, *plugins), problems)
-    record_kinds = calls.record_kinds()
+    offered = {hook: calls.listed(hook, object) for plugin in plugins for hook in _hooks_of(plugin)}
+    record_kinds = calls.record_kinds(configurations, offered)
     registry = Registry(
         plugins=tuple(plugins),
         configurations=configurations,
         record_kinds=record_kinds,
+        offered=offered,
         permissions=calls.named("yetan_permissions", Permission),
         pages=calls.listed("yetan_pages", Page),
         navigation=tuple(sorted(calls.listed("yetan_navigation", NavigationItem), key=lambda item: item.position)),
@@ -184,28 +189,39 @@ class _Calls:
         #: By plugin and hook, what its kinds of record have become.
         self._made: dict[tuple[str, str], list[Any]] = defaultdict(list)
 
-    def record_kinds(self) -> dict[str, RecordKind]:
+    def record_kinds(
+        self, configurations: Mapping[str, Any], offered: Mapping[str, tuple[Any, ...]]
+    ) -> dict[str, RecordKind]:
         """The kinds of record; from now on each plugin contributes to every hook what its own become as well."""
-        from yetan.records.contributions import contributions
+        from yetan.records.contributions import contributions, sight_of
         from yetan.records.kind import RecordKind, check_kind
 
-        kinds = self.named("yetan_record_kinds", RecordKind)
+        def given(plugin: Plugin) -> Mapping[str, Any]:
+            return {"plugin_configuration": configurations.get(plugin.name), "offered": offered}
+
+        kinds = self.named("yetan_record_kinds", RecordKind, given)
+        of_models: dict[type[Any], list[RecordKind]] = defaultdict(list)
         for kind in kinds.values():
             plugin = self.owners.of(kind)
             faults = list(check_kind(kind))
             self.problems += [f"plugin {plugin!r}: {fault}" for fault in faults]
             for hook, made in contributions(kind).items() if not faults else ():
                 self._made[plugin, hook] += made
+            of_models[kind.model].append(kind)
+        for sharing in of_models.values():
+            self._made[self.owners.of(sharing[0]), "yetan_visibility"].append(sight_of(sharing))
         return kinds
 
-    def by_plugin(self, hook: str, kind: type[Any]) -> Iterable[tuple[Plugin, Any]]:
+    def by_plugin(
+        self, hook: str, kind: type[Any], given: Callable[[Plugin], Mapping[str, Any]] = lambda plugin: {}
+    ) -> Iterable[tuple[Plugin, Any]]:
         """What each plugin contributes to a hook, in the one order; what is not a `kind` is a problem."""
         everybody = self.manager.get_plugins()
         for plugin in self.plugins:
             own = self.manager.get_plugin(plugin.name)
             caller = self.manager.subset_hook_caller(hook, [each for each in everybody if each is not own])
             try:
-                contributed = [each for contributions in caller() for each in contributions]
+                contributed = [each for contributions in caller(**given(plugin)) for each in contributions]
             except (Exception, SystemExit) as error:
                 self.problems.append(f"plugin {plugin.name!r}: {hook} failed: {error!r}")
                 continue
@@ -219,12 +235,20 @@ class _Calls:
     def listed(self, hook: str, kind: type[Any]) -> tuple[Any, ...]:
         return tuple(each for _, each in self.by_plugin(hook, kind))
 
-    def named(self, hook: str, kind: type[Any]) -> dict[str, Any]:
-        return self.keyed(hook, kind, lambda each: each.name)
+    def named(
+        self, hook: str, kind: type[Any], given: Callable[[Plugin], Mapping[str, Any]] = lambda plugin: {}
+    ) -> dict[str, Any]:
+        return self.keyed(hook, kind, lambda each: each.name, given)
 
-    def keyed(self, hook: str, kind: type[Any], key: Callable[[Any], T]) -> dict[T, Any]:
+    def keyed(
+        self,
+        hook: str,
+        kind: type[Any],
+        key: Callable[[Any], T],
+        given: Callable[[Plugin], Mapping[str, Any]] = lambda plugin: {},
+    ) -> dict[T, Any]:
         found: dict[T, Any] = {}
-        for plugin, each in self.by_plugin(hook, kind):
+        for plugin, each in self.by_plugin(hook, kind, given):
             name = key(each)
             if name in found:
                 self.problems.append(
@@ -257,6 +281,24 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
     """A manager with the hooks registered. pluggy calls the last registered first: so register in reverse."""
     manager = pluggy.PluginManager("yetan")
     manager.add_hookspecs(hookspecs)
+    known = _names_of_hooks(hookspecs)
+    for plugin in plugins:
+        try:
+            names = _hooks_of(plugin)
+        except (Exception, SystemExit) as error:
+            problems.append(
+                f"plugin {plugin.name!r}: the hooks it offers ({plugin.hookspecs}) cannot be used: {error!r}"
+            )
+            continue
+        for name in names:
+            if not name.startswith(f"yetan_{plugin.name}_"):
+                problems.append(
+                    f"plugin {plugin.name!r}: offers a hook {name!r}; the names of its hooks begin with "
+                    f"'yetan_{plugin.name}_'"
+                )
+        if names:
+            manager.add_hookspecs(import_module(plugin.hookspecs))
+        known += names
     for plugin in reversed(plugins):
         try:
             manager.register(import_module(plugin.hooks), name=plugin.name)
@@ -264,7 +306,6 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
             problems.append(f"plugin {plugin.name!r}: its hooks ({plugin.hooks}) cannot be used: {error!r}")
         if not _is_there(plugin.package):
             problems.append(f"plugin {plugin.name!r}: there is no package {plugin.package!r}; name the one it comes in")
-    known = [name for name in vars(hookspecs) if name.startswith("yetan_")]
     for plugin in plugins:
         for caller in manager.get_hookcallers(manager.get_plugin(plugin.name)) or ():
             if not caller.has_spec():
@@ -272,6 +313,15 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
                 advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
                 problems.append(f"plugin {plugin.name!r}: there is no hook {caller.name!r}; {advice}")
     return manager
+
+
+def _hooks_of(plugin: Plugin) -> list[str]:
+    """The hooks a plugin offers to others."""
+    return _names_of_hooks(import_module(plugin.hookspecs)) if plugin.hookspecs else []
+
+
+def _names_of_hooks(module: ModuleType) -> list[str]:
+    return [name for name, each in vars(module).items() if hasattr(each, "yetan_spec")]
 
 
 def _is_there(package: str) -> bool:

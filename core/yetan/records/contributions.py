@@ -24,14 +24,13 @@ def contributions(kind: RecordKind) -> Mapping[str, Sequence[Any]]:
             Permission(view, f"查看{kind.label}", readers),
             Permission(kind.permission("keep"), f"登记{kind.label}", kind.keepers),
         ),
-        "yetan_visibility": (Visibility(kind.model, lambda act: visible_records(kind, act), _units),),
         "yetan_event_types": (
             EventType(f"{kind.name}.kept", f"登记{kind.label}"),
             EventType(f"{kind.name}.altered", f"修改{kind.label}"),
             EventType(f"{kind.name}.moved", "单位变更"),
         ),
         "yetan_pages": pages.on_desk(),
-        "yetan_navigation": (NavigationItem("desk", kind.label, pages.list, view, position=kind.position),),
+        "yetan_navigation": (NavigationItem("desk", kind.label, pages.list, view, position=kind.position),) * kind.menu,
         "yetan_search_sources": (kept,),
     }
     if not kind.public:
@@ -43,11 +42,17 @@ def contributions(kind: RecordKind) -> Mapping[str, Sequence[Any]]:
             EventType(f"{kind.name}.withdrawn", f"撤下{kind.label}"),
         ),
         "yetan_pages": pages.in_public(),
-        "yetan_navigation": (NavigationItem("public", kind.label, pages.public_list, position=kind.position),),
+        "yetan_navigation": (NavigationItem("public", kind.label, pages.public_list, position=kind.position),)
+        * kind.menu,
         "yetan_search_sources": (public,),
         "yetan_metrics": metrics_of(kind),
     }
     return {hook: (*on_desk.get(hook, ()), *in_public.get(hook, ())) for hook in {**on_desk, **in_public}}
+
+
+def sight_of(kinds: Sequence[RecordKind]) -> Visibility:
+    """Who sees which records of the model that `kinds` share."""
+    return Visibility(kinds[0].model, lambda act: visible_records(kinds, act), _units)
 
 
 async def _units(row: Any) -> Mapping[str, int]:

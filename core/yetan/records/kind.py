@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
+from tortoise.queryset import QuerySet
 
 from yetan.act import Act
 from yetan.i18n import message_ids
@@ -20,11 +22,13 @@ _COLUMNS: dict[str, tuple[type[Any], ...]] = {
     "choice": (CharField,),
     "long_text": (TextField,),
     "date": (DateField,),
+    "time": (CharField,),
     "number": (IntField,),
     "boolean": (BooleanField,),
 }
 _NAME_LENGTH = 30
 _PHONE_LENGTH = 13
+_TIME_LENGTH = len("19:30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,21 @@ class RecordKind:
     publishers: frozenset[str] = frozenset({"village_official", "township_clerk", "publisher"})
     #: False for what stays on the desk: no public page, nothing to publish, and so no figures.
     public: bool = True
-    #: Where it stands in the menus.
+    #: Where it stands in the menus; with `menu` False it stands in none, and other pages of the plugin lead to it.
     position: int = 100
+    menu: bool = True
+    #: Several kinds may share a model: the columns that tell this one's rows from the others', with their values.
+    only: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: The templates of one record's pages, which extend these.
+    template: str = "desk/record.html"
+    public_template: str = "public/record.html"
     #: Looks at what is written before it is kept: given the act, the record as it stands (None for a new one) and the
     #: typed values of the form, it raises `Invalid` naming the fields, or `Refused`.
     check: Callable[[Act, Any, Mapping[str, Any]], Awaitable[None]] | None = None
+
+    def rows(self) -> QuerySet[Any]:
+        """All its records."""
+        return self.model.filter(**self.only)
 
     @property
     def shown(self) -> tuple[Field, ...]:
@@ -99,6 +113,8 @@ def check_kind(kind: RecordKind) -> Iterator[str]:
         yield f"{where}: {kind.model.__name__} must be a UnitRecord"
         return
     columns = kind.model._meta.fields_map
+    for name in sorted(set(kind.only) - set(columns)):
+        yield f"{where}: only names {name!r}, which is no column of {kind.model.__name__}"
     for field in kind.form:
         kept_in = _COLUMNS.get(field.kind)
         if kept_in is None:
@@ -126,4 +142,4 @@ def _longest(field: Field) -> int:
     """The most characters a value of the field has."""
     if field.kind == "choice":
         return max((len(value) for value, _ in field.choices), default=0)
-    return _PHONE_LENGTH if field.kind == "phone" else field.max_length
+    return {"phone": _PHONE_LENGTH, "time": _TIME_LENGTH}.get(field.kind, field.max_length)

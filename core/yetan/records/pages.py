@@ -140,7 +140,7 @@ class RecordPages:
         if row is None:
             raise NotFound
         return request.render(
-            "public/record.html",
+            self.kind.public_template,
             kind=self.kind,
             record=row,
             unit=await Unit.get(id=row.unit_id),
@@ -155,7 +155,9 @@ class RecordPages:
         form = await request.form(_LIST)
         typed = form.clean()
         scopes = search_scopes(request.act, self.kind.permission("view")) - {PUBLIC_SCOPE}
-        page = await self._page(visible(self.kind.model, request.act), "id", typed, self.kind.name, scopes)
+        page = await self._page(
+            visible(self.kind.model, request.act).filter(**self.kind.only), "id", typed, self.kind.name, scopes
+        )
         shown = {row.id for row in page.rows}
         public = PublicRecord.filter(kind=self.kind.name, record_id__in=shown)
         published = {row["record_id"] for row in await public.values("record_id")}
@@ -215,11 +217,11 @@ class RecordPages:
 
     async def show_record(self, request: Request) -> Response:
         """The record in its form, what residents read of it, and what can be done."""
-        return await self._draw(request, request.subject)
+        return await self._draw(request, self._subject(request))
 
     async def submit_record(self, request: Request) -> Response:
         """Change it. Where somebody was quicker, what they wrote is shown beside what was typed."""
-        row = request.subject
+        row = self._subject(request)
         form = await request.form((*self.kind.form, _VERSION))
         try:
             values = form.clean()
@@ -236,25 +238,34 @@ class RecordPages:
 
     async def submit_publish(self, request: Request) -> Response:
         """Put it before the public."""
+        row = self._subject(request)
         form = await request.form((_VERSION,))
         try:
             version = _version(form.clean()["version"])
-            await publish(request.act, self.kind.name, request.subject.id, version)
+            await publish(request.act, self.kind.name, row.id, version)
         except (Conflict, Refused) as error:
             form.message = error.message
-            return await self._draw(request, request.subject, error.status, publishing=form)
-        return request.redirect(self.record, id=request.subject.id)
+            return await self._draw(request, row, error.status, publishing=form)
+        return request.redirect(self.record, id=row.id)
 
     async def submit_withdraw(self, request: Request) -> Response:
         """Take it down."""
+        row = self._subject(request)
 
         async def go(values: dict[str, Any]) -> None:
-            await withdraw(request.act, self.kind.name, request.subject.id, values["reason"])
+            await withdraw(request.act, self.kind.name, row.id, values["reason"])
 
         not_done = await submit(request, WITHDRAW_FIELDS, go)
         if not_done is not None:
-            return await self._draw(request, request.subject, not_done.status, withdrawal=not_done.form)
-        return request.redirect(self.record, id=request.subject.id)
+            return await self._draw(request, row, not_done.status, withdrawal=not_done.form)
+        return request.redirect(self.record, id=row.id)
+
+    def _subject(self, request: Request) -> UnitRecord:
+        """The record of the path. Raises `NotFound` for one of another kind."""
+        row: UnitRecord = request.subject
+        if any(getattr(row, name) != value for name, value in self.kind.only.items()):
+            raise NotFound
+        return row
 
     async def _draw(
         self,
@@ -274,7 +285,7 @@ class RecordPages:
         face = face_of(kind, row)
         path = request.templating.addresses.path
         return request.render(
-            "desk/record.html",
+            kind.template,
             status,
             kind=kind,
             record=row,
@@ -302,7 +313,8 @@ class RecordPages:
     async def export(self, request: Request) -> Response:
         """The records of the actor's units as a spreadsheet. Who took it is recorded."""
         kind = self.kind
-        rows = await visible(kind.model, request.act).order_by(kind.date, "id").limit(MOST_EXPORTED + 1)
+        seen = visible(kind.model, request.act).filter(**kind.only)
+        rows = await seen.order_by(kind.date, "id").limit(MOST_EXPORTED + 1)
         if len(rows) > MOST_EXPORTED:
             raise Refused("超过 {most} 条，一次导不完。请按单位分开，由各单位自己导出。", most=MOST_EXPORTED)
         units = await _unit_names(rows)

@@ -121,7 +121,7 @@ async def follow_units(events: Sequence[Event]) -> None:
     units = sorted({each for event in events for each in await subtree_of(event.subject_id)})
     act = current().system_act()
     for kind in current().registry.record_kinds.values():
-        kept = await kind.model.filter(unit_id__in=units).order_by("id").values("id")
+        kept = await kind.rows().filter(unit_id__in=units).order_by("id").values("id")
         await emit_many(act, [new_event(act, f"{kind.name}.moved", (kind.name, row["id"])) for row in kept])
         rows = await PublicRecord.filter(kind=kind.name, unit_id__in=units).values("record_id")
         await project(kind, [row["record_id"] for row in rows])

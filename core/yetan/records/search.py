@@ -21,7 +21,7 @@ def sources_of(kind: RecordKind) -> tuple[SearchSource, SearchSource]:
     """The two of a kind: its records, and its published records."""
 
     async def load_kept(ids: Sequence[int]) -> list[SearchDocument]:
-        rows = await kind.model.filter(id__in=list(ids))
+        rows = await kind.rows().filter(id__in=list(ids))
         lines, names = await _units({row.unit_id for row in rows})
         tags = kind.model.privacy.tags()
         # Personal columns are for whoever opens the record, not for whoever guesses at them.
@@ -57,7 +57,7 @@ def sources_of(kind: RecordKind) -> tuple[SearchSource, SearchSource]:
         SearchSource(
             kind.name,
             load_kept,
-            lambda after, limit: _ids(kind.model.all(), "id", after, limit),
+            lambda after, limit: _ids(kind.rows(), "id", after, limit),
             events=(f"{kind.name}.*",),
         ),
         SearchSource(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from tortoise.expressions import Subquery
+from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
 from yetan.access.scope import granted_units, require, visible
@@ -36,12 +36,17 @@ def kind_named(name: str) -> RecordKind:
     return found
 
 
-def visible_records(kind: RecordKind, act: Act) -> QuerySet[Any]:
-    """The records of the units below the actor's posts."""
+def visible_records(kinds: Sequence[RecordKind], act: Act) -> QuerySet[Any]:
+    """The records of kinds that share a model: of each those of the units below the actor's posts that may view it."""
+    model = kinds[0].model
     if act.actor.unrestricted:
-        return kind.model.all()
+        return model.all()
+    return model.filter(Q(*(_seen(kind, act) for kind in kinds), join_type="OR"))
+
+
+def _seen(kind: RecordKind, act: Act) -> Q:
     below = UnitAncestor.filter(ancestor_id__in=granted_units(act.actor, kind.permission("view")))
-    return kind.model.filter(unit_id__in=Subquery(below.values("unit_id")))
+    return Q(unit_id__in=Subquery(below.values("unit_id")), **kind.only)
 
 
 def published(name: str) -> QuerySet[PublicRecord]:
@@ -54,7 +59,7 @@ def published(name: str) -> QuerySet[PublicRecord]:
 
 async def record_of(act: Act, kind: RecordKind, record_id: int) -> UnitRecord:
     """A record the actor may see. Raises `NotFound`."""
-    found: UnitRecord | None = await visible(kind.model, act).get_or_none(id=record_id)
+    found: UnitRecord | None = await visible(kind.model, act).get_or_none(id=record_id, **kind.only)
     if found is None:
         raise NotFound
     return found
@@ -76,7 +81,11 @@ async def keep(act: Act, name: str, values: Mapping[str, object]) -> UnitRecord:
         await require(act, kind.permission("keep"), [unit.id])
         await _check(act, kind, None, cleaned)
         row = await kind.model.create(
-            unit_id=unit.id, created_at=act.now, updated_at=act.now, updated_by_id=act.actor.account_id, **cleaned
+            unit_id=unit.id,
+            created_at=act.now,
+            updated_at=act.now,
+            updated_by_id=act.actor.account_id,
+            **{**cleaned, **kind.only},
         )
         await emit(act, f"{name}.kept", (name, row.id))
         return row

@@ -19,6 +19,7 @@ FieldKind = Literal[
     "text",
     "long_text",
     "date",
+    "time",
     "choice",
     "unit",
     "account",
@@ -37,6 +38,7 @@ Choices = Sequence[tuple[str, str]]
 
 _PHONE = re.compile(r"^(1[3-9]\d{9}|0\d{2,3}-?\d{7,8})$")
 _DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
+_TIME = re.compile(r"^(\d{1,2})[:点](\d{2})分?$")
 #: Kinds whose value is the id of a row, chosen from a list the page loads.
 _ID_KINDS = frozenset({"unit", "account", "person", "category"})
 
@@ -83,6 +85,8 @@ class Field:
             return self._nothing()
         if self.kind == "phone":
             return self._phone(text)
+        if self.kind == "time":
+            return self._time(text)
         allowed = self.choices or tuple(choices)
         if self.kind == "choice" and text not in {key for key, _ in allowed}:
             raise Invalid.field(self.name, "“{label}”请从列出的选项里选一个。", label=translate(self.label))
@@ -121,6 +125,13 @@ class Field:
         raise Invalid.field(
             self.name, "“{label}”不是一个有效的日期，请写成 2026-06-25 这样。", label=translate(self.label)
         )
+
+    def _time(self, text: str) -> str:
+        """A time of the day, local, as "19:30"."""
+        found = _TIME.match(unicodedata.normalize("NFKC", text))
+        if not found or int(found[1]) > 23 or int(found[2]) > 59:
+            raise Invalid.field(self.name, "“{label}”请写成 19:30 这样。", label=translate(self.label))
+        return f"{int(found[1]):02}:{found[2]}"
 
     def _whole_number(self, value: object, choices: Choices) -> int:
         text = unicodedata.normalize("NFKC", str(value)).strip()

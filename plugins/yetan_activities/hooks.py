@@ -1,0 +1,17 @@
+"""What the base of night activities declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yetan.api import RecordKind, hookimpl
+from yetan_activities.configuration import ActivitiesConfiguration
+from yetan_activities.kinds import all_kinds, record_kind
+
+
+@hookimpl
+def yetan_record_kinds(
+    plugin_configuration: ActivitiesConfiguration, offered: Mapping[str, tuple[Any, ...]]
+) -> Sequence[RecordKind]:
+    return [record_kind(kind, plugin_configuration) for kind in all_kinds(plugin_configuration, offered)]
