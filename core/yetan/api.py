@@ -86,6 +86,7 @@ from yetan.units.service import ancestors_of, subtree_of
 from yetan.web.choices import units_within
 from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form, clean
+from yetan.web.panels import panels
 from yetan.web.qr import qr_code
 from yetan.web.request import Request, cookie_name, set_cookie
 from yetan.web.submitting import NotDone, submit
@@ -184,6 +185,7 @@ __all__ = [
     "month_of",
     "new_token",
     "notify",
+    "panels",
     "person_scope",
     "posts_on",
     "published",

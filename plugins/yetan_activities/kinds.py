@@ -121,6 +121,7 @@ def record_kind(kind: ActivityKind, configuration: ActivitiesConfiguration) -> R
         only={"kind": kind.name},
         template="activities/activity.html",
         public_template="activities/public_activity.html",
+        places=(f"evening.{kind.name}", f"seat.{kind.name}"),
         check=kind.check,
     )
 

@@ -312,8 +312,8 @@ class Panel:
 
     The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "hall" (the
     unit, or None for the whole city), "desk.issue" (the `Issue`). Of each kind of record: "desk." and its name (given
-    the record), and its name alone for the page residents see (given the row of `published`). The template has the
-    loader's context and the `subject`.
+    the record), its name alone for the page residents see (given the row of `published`), and the `places` its plugin
+    declares. The template has the loader's context and the `subject`.
     """
 
     name: str

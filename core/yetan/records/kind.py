@@ -75,6 +75,8 @@ class RecordKind:
     #: The templates of one record's pages, which extend these.
     template: str = "desk/record.html"
     public_template: str = "public/record.html"
+    #: Further pages about its records that have a place for panels: those that its plugin draws itself (`panels`).
+    places: tuple[str, ...] = ()
     #: Looks at what is written before it is kept: given the act, the record as it stands (None for a new one) and the
     #: typed values of the form, it raises `Invalid` naming the fields, or `Refused`.
     check: Callable[[Act, Any, Mapping[str, Any]], Awaitable[None]] | None = None
@@ -95,8 +97,9 @@ class RecordKind:
 
     @property
     def panel_pages(self) -> tuple[str, ...]:
-        """The pages of its records that have a place for panels: "desk." and its name, and for residents its name."""
-        return (f"desk.{self.name}", self.name) if self.public else (f"desk.{self.name}",)
+        """The pages of its records that have a place for panels: "desk." and its name, for residents its name, and
+        its `places`."""
+        return (f"desk.{self.name}", *((self.name,) if self.public else ()), *self.places)
 
     @property
     def public_kind(self) -> str:
