@@ -12,6 +12,7 @@ import dataclasses
 import inspect
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -71,7 +72,8 @@ def hooks() -> list[Hook]:
 
 def implementations() -> dict[str, list[tuple[Path, str]]]:
     """By hook: the files that implement it with the source of each, what is best to read first."""
-    found: dict[str, list[tuple[Path, str]]] = {name: [] for name in vars(hookspecs) if name.startswith("yetan_")}
+    # Hooks that plugins offer to each other are theirs to tell.
+    found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             if path.name == "hookspecs.py" or "scaffold" in path.parts:

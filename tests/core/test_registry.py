@@ -31,6 +31,7 @@ from yetan.api import (
     Subscription,
     Transition,
     hookimpl,
+    hookspec,
 )
 from yetan.app import assemble
 from yetan.config import City, Configuration, Role, UnitKind
@@ -96,6 +97,31 @@ def points(*plugins: Plugin) -> dict[str, Any]:
 
 async def nobody(request: Any) -> Any:
     """A page."""
+
+
+@dataclass(frozen=True)
+class Chime:
+    """What the plugin of the bells asks others for."""
+
+    name: str
+
+
+@pytest.fixture
+def belfry(make: Callable[..., Plugin], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Plugin]:
+    """A plugin named bells that offers one hook of the given name, answered with bells."""
+
+    def made(hook: str) -> Plugin:
+        def spec() -> Sequence[Chime]:
+            return ()
+
+        specs = ModuleType("yetan_bells_hookspecs")
+        monkeypatch.setattr(spec, "__name__", hook)
+        setattr(specs, hook, hookspec(spec))
+        monkeypatch.setattr(spec, "__annotations__", {"return": Sequence[Chime]})
+        monkeypatch.setitem(sys.modules, specs.__name__, specs)
+        return make("bells", about={"hookspecs": specs.__name__})
+
+    return made
 
 
 # Discovery
@@ -489,3 +515,37 @@ def test_the_record_holds_a_plugins_own_tables_and_tags_alone(town: Town) -> Non
 
 def _installed() -> list[EntryPoint]:
     return list(discovery.installed().values())
+
+
+# Hooks that plugins offer to each other
+
+
+def test_a_plugin_is_told_what_others_answer_to_its_hook(
+    make: Callable[..., Plugin], belfry: Callable[[str], Plugin]
+) -> None:
+    """In the one order: that of yetan.toml, whoever offers the hook."""
+    hook, needs = "yetan_bells_kinds", {"depends_on": ("bells",)}
+    first = make("tower", about=needs, **{hook: [Chime("晚钟"), Chime("晨钟")]})
+    second = make("chapel", about=needs, **{hook: [Chime("小钟")]})
+    plugins = (belfry(hook), second, first)
+    registry = build_registry(configuration(plugins=tuple(plugin.name for plugin in plugins)), plugins)
+    assert [bell.name for bell in registry.offered[hook]] == ["小钟", "晚钟", "晨钟"]
+
+
+def test_what_is_answered_to_a_plugins_hook_is_what_it_asked_for(
+    make: Callable[..., Plugin], belfry: Callable[[str], Plugin]
+) -> None:
+    wrong = make("tower", about={"depends_on": ("bells",)}, yetan_bells_kinds=["晚钟"])
+    (problem,) = problems_of(belfry("yetan_bells_kinds"), wrong)
+    assert problem == "plugin 'tower': yetan_bells_kinds gives '晚钟', which is no Chime"
+
+
+def test_the_hooks_a_plugin_offers_bear_its_name(belfry: Callable[[str], Plugin]) -> None:
+    """So that no two offer the same, and nobody takes it for the core's."""
+    (problem,) = problems_of(belfry("yetan_kinds"))
+    assert "'yetan_bells_'" in problem
+
+
+def test_a_hook_of_a_plugin_that_is_off_is_none(make: Callable[..., Plugin]) -> None:
+    (problem,) = problems_of(make("tower", yetan_bells_kinds=[Chime("晚钟")]))
+    assert "there is no hook 'yetan_bells_kinds'" in problem

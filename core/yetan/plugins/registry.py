@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import pluggy
 
@@ -132,7 +132,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     if problems:
         raise ConfigurationError(problems)
     calls = _Calls(manager, (CORE, *plugins), problems)
-    offered = {hook: calls.listed(hook, object) for plugin in plugins for hook in _hooks_of(plugin)}
+    offered = {hook: calls.listed(hook, kind) for plugin in plugins for hook, kind in _hooks_of(plugin).items()}
     record_kinds = calls.record_kinds(configurations, offered)
     registry = Registry(
         plugins=tuple(plugins),
@@ -315,9 +315,12 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
     return manager
 
 
-def _hooks_of(plugin: Plugin) -> list[str]:
-    """The hooks a plugin offers to others."""
-    return _names_of_hooks(import_module(plugin.hookspecs)) if plugin.hookspecs else []
+def _hooks_of(plugin: Plugin) -> dict[str, type[Any]]:
+    """The hooks a plugin offers to others, each with the class of what it is answered with: `Sequence[Kind]`."""
+    if not plugin.hookspecs:
+        return {}
+    module = import_module(plugin.hookspecs)
+    return {name: get_args(get_type_hints(getattr(module, name))["return"])[0] for name in _names_of_hooks(module)}
 
 
 def _names_of_hooks(module: ModuleType) -> list[str]:
