@@ -123,18 +123,25 @@ class Invitation(Record):
 
 
 class MeetingReport(Record):
-    """会议情况报告: the written report of a meeting, sent up to the township, which confirms its receipt (002-A2c)."""
+    """会议情况报告: the written report of a meeting, sent up to the township, which confirms its receipt (002-A2c).
+
+    What was sent stays as it was: a new version is a row of its own with the next number.
+    """
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="activity sent_at sent_by to_unit received_at received_by created_at updated_at version",
+        internal=(
+            "activity number sent_at sent_by to_unit received_at received_by returned_at created_at updated_at version"
+        ),
         personal="situation resolutions follow_up receipt_note",
     )
 
     id = fields.IntField(primary_key=True)
-    activity: fields.OneToOneRelation[Activity] = fields.OneToOneField(
+    activity: fields.ForeignKeyRelation[Activity] = fields.ForeignKeyField(
         _ACTIVITY, related_name=False, on_delete=fields.CASCADE
     )
     activity_id: int
+    #: Counts the reports of the meeting, from 1.
+    number = fields.IntField()
     situation = fields.TextField(default="")
     resolutions = fields.TextField(default="")
     follow_up = fields.TextField(default="")
@@ -152,6 +159,9 @@ class MeetingReport(Record):
         "yetan.Account", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
     received_by_id: int | None
+    #: When the township gave it back.
+    returned_at = fields.DatetimeField(null=True)
+    #: What the township says with its receipt, or why it gave the report back.
     receipt_note = fields.TextField(default="")
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
@@ -160,6 +170,28 @@ class MeetingReport(Record):
     class Meta:
         app = "yetan_meetings"
         table = "yetan_meetings_report"
+        unique_together = (("activity", "number"),)
+
+
+class PlannedVisit(Record):
+    """A household that an evening of interviews means to visit (002-A3)."""
+
+    privacy: ClassVar[Privacy] = Privacy(internal="activity household")
+
+    id = fields.IntField(primary_key=True)
+    activity: fields.ForeignKeyRelation[Activity] = fields.ForeignKeyField(
+        _ACTIVITY, related_name=False, on_delete=fields.CASCADE
+    )
+    activity_id: int
+    household: fields.ForeignKeyRelation[Household] = fields.ForeignKeyField(
+        "yetan.Household", related_name=False, on_delete=fields.RESTRICT, db_index=True
+    )
+    household_id: int
+
+    class Meta:
+        app = "yetan_meetings"
+        table = "yetan_meetings_planned_visit"
+        unique_together = (("activity", "household"),)
 
 
 class LedgerEntry(UnitRecord):
@@ -254,7 +286,7 @@ class BoardMessage(Record):
 
     privacy: ClassVar[Privacy] = Privacy(
         internal="point way entry at sorted_at sorted_by person",
-        personal="text name",
+        personal="text name reason",
         sensitive="phone",
         person="person_id",
         erase="delete",
@@ -280,7 +312,8 @@ class BoardMessage(Record):
         "yetan.Account", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
     sorted_by_id: int | None
-    #: None where it was put aside as nothing to act on.
+    #: Why it was put aside as nothing to act on; then it has no entry.
+    reason = fields.TextField(default="")
     entry: fields.ForeignKeyNullableRelation[LedgerEntry] = fields.ForeignKeyField(
         "yetan_meetings.LedgerEntry", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
