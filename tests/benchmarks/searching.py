@@ -79,7 +79,7 @@ def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row
         for size in sizes:
             town = databases.town(size, small.search)
             minutes = 2 * size / made / 60
-            if not _built(town).exists() and minutes > PATIENCE:
+            if not _is_built(town) and minutes > PATIENCE:
                 rows.append(_row(databases, town, size, "index not built: it would take", minutes, "min"))
                 continue
             rows += asyncio.run(_asked(databases, town, size))
@@ -101,17 +101,27 @@ def _used(databases: Databases) -> float:
     return time.process_time() + (cluster_used(databases.server) if databases.server else 0.0)
 
 
-def _built(town: Town) -> Path:
-    """The mark of a kept index that was made by the engine as it stands."""
-    return town.folder / f"indexed-{town.search}-{digest(('search_index/**/*.py',))}"
+def _is_built(town: Town) -> bool:
+    """Whether the kept town's index was made by this engine as it stands. A city has one: engines that keep files take
+    each other's place."""
+    return _mark(town).exists() and _mark(town).read_text() == _maker(town)
+
+
+def _mark(town: Town) -> Path:
+    return town.folder / "indexed-by"
+
+
+def _maker(town: Town) -> str:
+    return f"{town.search} {digest(('search_index/**/*.py',))}"
 
 
 async def make_index(town: Town) -> None:
     """Have the kept town's index as its engine makes it now."""
-    if not _built(town).exists():
+    if not _is_built(town):
+        _mark(town).unlink(missing_ok=True)
         async with at_work(town, assemble(town.configuration)):
             await rebuild()
-        _built(town).touch()
+        _mark(town).write_text(_maker(town))
 
 
 async def _asked(databases: Databases, town: Town, size: int) -> list[Row]:
