@@ -125,8 +125,9 @@ def yetan_metrics() -> Sequence[Metric]:
 
 
 @hookspec
-def yetan_panels() -> Sequence[Panel]:
-    """Parts of core pages."""
+def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
+    """Parts of core pages and of those of kinds of record. `record_kinds` are all there are, by name, for what stands
+    on the pages of several; a function that needs none leaves it out."""
 
 
 @hookspec

@@ -154,7 +154,12 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         rules=calls.named("yetan_rules", Rule),
         documents=calls.named("yetan_documents", DocumentKind),
         metrics=calls.named("yetan_metrics", Metric),
-        panels=tuple(sorted(calls.listed("yetan_panels", Panel), key=lambda panel: panel.position)),
+        panels=tuple(
+            sorted(
+                calls.listed("yetan_panels", Panel, lambda plugin: {"record_kinds": record_kinds}),
+                key=lambda panel: panel.position,
+            )
+        ),
         notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
         notice_channels=calls.named("yetan_notice_channels", NoticeChannel),
         search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
@@ -232,8 +237,10 @@ class _Calls:
                 else:
                     self.problems.append(f"plugin {plugin.name!r}: {hook} gives {each!r}, which is no {kind.__name__}")
 
-    def listed(self, hook: str, kind: type[Any]) -> tuple[Any, ...]:
-        return tuple(each for _, each in self.by_plugin(hook, kind))
+    def listed(
+        self, hook: str, kind: type[Any], given: Callable[[Plugin], Mapping[str, Any]] = lambda plugin: {}
+    ) -> tuple[Any, ...]:
+        return tuple(each for _, each in self.by_plugin(hook, kind, given))
 
     def named(
         self, hook: str, kind: type[Any], given: Callable[[Plugin], Mapping[str, Any]] = lambda plugin: {}
