@@ -3,6 +3,7 @@
 What is not listed in `__all__` may change without notice. The listed names follow the version `API_VERSION`.
 """
 
+from yetan.access.roles import roles_holding
 from yetan.access.scope import granted_units, holds, may, require, visible
 from yetan.access.secrets import keyed_hash, new_token, same
 from yetan.access.throttle import attempt
@@ -82,8 +83,8 @@ from yetan.search import (
 )
 from yetan.statistics.service import Scoreboard, add_to_counters, month_of, scoreboard
 from yetan.units.models import Unit
-from yetan.units.service import ancestors_of, subtree_of
-from yetan.web.choices import units_within
+from yetan.units.service import ancestors_of, subtree_of, superior_of
+from yetan.web.choices import account_choices, units_within
 from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form, clean
 from yetan.web.panels import panels
@@ -163,6 +164,7 @@ __all__ = [
     "Visibility",
     "Vocabulary",
     "YetanError",
+    "account_choices",
     "accounts_in",
     "add_to_counters",
     "ancestors_of",
@@ -195,12 +197,14 @@ __all__ = [
     "report_issue",
     "require",
     "rings_in",
+    "roles_holding",
     "same",
     "scoreboard",
     "set_cookie",
     "set_due",
     "submit",
     "subtree_of",
+    "superior_of",
     "today",
     "transition_issue",
     "translate",

@@ -70,6 +70,8 @@ class RecordKind:
     #: Where it stands in the menus; with `menu` False it stands in none, and other pages of the plugin lead to it.
     position: int = 100
     menu: bool = True
+    #: Labels and names of further pages that the desk's list leads to.
+    beside: tuple[tuple[str, str], ...] = ()
     #: Several kinds may share a model: the columns that tell this one's rows from the others', with their values.
     only: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: The templates of one record's pages, which extend these.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,15 +13,21 @@ from tortoise.queryset import QuerySet
 
 from yetan.access.scope import holds, may, search_scopes, visible
 from yetan.act import Act
+from yetan.documents.pages import paper
+from yetan.documents.service import documents_of
 from yetan.errors import Conflict, Invalid, NotFound, Refused
+from yetan.files.service import BODY_LIMIT
 from yetan.i18n import translate as _
 from yetan.log import log
 from yetan.people.service import today
 from yetan.plugins.declarations import Page
+from yetan.publication.card_pages import Card, picture_of
 from yetan.publication.models import Publication
 from yetan.publication.service import WITHDRAW_FIELDS
-from yetan.records.kind import RecordKind
+from yetan.publication.views import photo_views
+from yetan.records.kind import Column, RecordKind
 from yetan.records.models import PublicRecord, UnitRecord
+from yetan.records.photos import PHOTO_FIELDS, add_photos, photos_of, remove_photo
 from yetan.records.service import UNIT_FIELD, alter, face_of, keep, publish, withdraw
 from yetan.search import PUBLIC_SCOPE, SearchQuery, SearchUnavailable
 from yetan.searching.service import ask
@@ -42,6 +48,7 @@ _LIST = (
     Field("before", "从哪一条接着看", "hidden", required=False, max_length=30),
 )
 _VERSION = Field("version", "版本", "hidden", max_length=9)
+_PHOTO = Field("photo", "照片", "hidden", max_length=9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class RecordRow:
     date: date
     unit_name: str
     public: bool | None = None
+    #: What stands in the kind's further columns.
+    columns: tuple[Any, ...] = ()
 
 
 class RecordPages:
@@ -62,6 +71,7 @@ class RecordPages:
         self.kind = kind
         self.public_list = f"records.{kind.name}"
         self.public_record = f"records.{kind.name}.record"
+        self.card = f"records.{kind.name}.card"
         self.list = f"desk.{kind.name}"
         self.record = f"desk.{kind.name}.record"
 
@@ -77,6 +87,37 @@ class RecordPages:
             Page(desk + "/export", self.export, f"{self.list}.export", permission=view, sensitive=True),
             Page(one, self.show_record, self.record, permission=view, model=kind.model, sensitive=self._has_persons),
             Page(one, self.submit_record, f"{self.list}.alter", ("POST",), permission=keeps, model=kind.model),
+            Page(
+                one + "/print/{document}",
+                self.show_document,
+                f"{self.list}.document",
+                permission=view,
+                model=kind.model,
+                sensitive=True,
+            ),
+            *(self._of_photos(one) if kind.photos else ()),
+        )
+
+    def _of_photos(self, one: str) -> tuple[Page, ...]:
+        keeps, model = self.kind.permission("keep"), self.kind.model
+        return (
+            Page(
+                one + "/photos",
+                self.submit_photos,
+                f"{self.list}.photos",
+                ("POST",),
+                permission=keeps,
+                model=model,
+                body_limit=BODY_LIMIT,
+            ),
+            Page(
+                one + "/photos/remove",
+                self.submit_photo_gone,
+                f"{self.list}.photos.remove",
+                ("POST",),
+                permission=keeps,
+                model=model,
+            ),
         )
 
     def in_public(self) -> tuple[Page, ...]:
@@ -86,6 +127,7 @@ class RecordPages:
         return (
             Page(path, self.show_public_list, self.public_list, public=True, budget="search"),
             Page(path + "/{id:int}", self.show_public_record, self.public_record, public=True),
+            Page(path + "/{id:int}/card.png", self.show_card, self.card, public=True, budget="overviews"),
             Page(
                 one + "/publish",
                 self.submit_publish,
@@ -102,6 +144,15 @@ class RecordPages:
                 permission=publishes,
                 model=model,
             ),
+        )
+
+    @property
+    def _choices(self) -> tuple[Field, ...]:
+        """What the desk's list and its Excel file can be narrowed by: the choices of the form."""
+        return tuple(
+            replace(field, required=False, hint="")
+            for field in self.kind.form
+            if field.kind == "choice" and field.choices
         )
 
     @property
@@ -135,39 +186,58 @@ class RecordPages:
         )
 
     async def show_public_record(self, request: Request) -> Response:
-        """One that is published. Raises `NotFound` for any other."""
-        row = await PublicRecord.get_or_none(kind=self.kind.name, record_id=request.path_params["id"])
-        if row is None:
-            raise NotFound
+        """One that is published."""
+        row = await self._published(request)
+        context = self.kind.public_context
         return request.render(
             self.kind.public_template,
             kind=self.kind,
             record=row,
             unit=await Unit.get(id=row.unit_id),
             pairs=_pairs(self.kind, row.face, without=self.kind.title),
+            photos=photo_views(request.templating.addresses.path, "public_photo", row.face.get("photos", ())),
             panels=await panels(request, self.kind.name, row),
+            **(await context(request.act, row) if context is not None else {}),
         )
+
+    async def show_card(self, request: Request) -> Response:
+        """The picture beside a shared link to a record."""
+        row = await self._published(request)
+        if self.kind.card is not None:
+            return await picture_of(await self.kind.card(request.act, row))
+        unit = await Unit.get(id=row.unit_id)
+        foot = _("{unit}，{day}", unit=unit.name, day=full_date(row.date))
+        return await picture_of(Card(_(self.kind.label), row.title, foot=foot))
+
+    async def _published(self, request: Request) -> PublicRecord:
+        """The published record of the path. Raises `NotFound` for any other."""
+        row = await PublicRecord.get_or_none(kind=self.kind.name, record_id=request.path_params["id"])
+        if row is None:
+            raise NotFound
+        return row
 
     # The desk
 
     async def show_list(self, request: Request) -> Response:
-        """The records of the actor's units, the latest first; with words, what has them."""
-        form = await request.form(_LIST)
+        """The records of the actor's units, the latest first; with words, what has them; narrowed by choices."""
+        form = await request.form((*_LIST, *self._choices))
         typed = form.clean()
+        chosen = {field.name: typed[field.name] for field in self._choices if typed[field.name]}
         scopes = search_scopes(request.act, self.kind.permission("view")) - {PUBLIC_SCOPE}
-        page = await self._page(
-            visible(self.kind.model, request.act).filter(**self.kind.only), "id", typed, self.kind.name, scopes
-        )
+        seen = visible(self.kind.model, request.act).filter(**self.kind.only, **chosen)
+        page = await self._page(seen, "id", typed, self.kind.name, scopes)
         shown = {row.id for row in page.rows}
         public = PublicRecord.filter(kind=self.kind.name, record_id__in=shown)
         published = {row["record_id"] for row in await public.values("record_id")}
         units = await _unit_names(page.rows)
+        columns = await self._columns(request.act, page.rows)
         path, actor = request.templating.addresses.path, request.act.actor
         return request.render(
             "desk/records.html",
             kind=self.kind,
-            form=form,
+            form=Form((_LIST[0], *self._choices), form.values),
             words=typed["q"],
+            narrowed=bool(chosen),
             rows=[
                 RecordRow(
                     getattr(row, self.kind.title),
@@ -175,13 +245,16 @@ class RecordPages:
                     getattr(row, self.kind.date),
                     units[row.unit_id],
                     row.id in published,
+                    tuple(values.get(row.id, "") for _column, values in columns),
                 )
                 for row in page.rows
             ],
-            more=path(self.list, before=page.more) if page.more else None,
+            columns=[column.label for column, _values in columns],
+            more=path(self.list, before=page.more, **chosen) if page.more else None,
             cut=page.cut,
             new=path(f"{self.list}.new") if holds(actor, self.kind.permission("keep")) else None,
-            export=path(f"{self.list}.export"),
+            export=path(f"{self.list}.export", **chosen),
+            beside=[(_(label), path(route)) for label, route in self.kind.beside],
         )
 
     async def show_new(self, request: Request) -> Response:
@@ -225,7 +298,7 @@ class RecordPages:
         form = await request.form((*self.kind.form, _VERSION))
         try:
             values = form.clean()
-            await alter(request.act, self.kind.name, row.id, values, _version(values.pop("version")))
+            await alter(request.act, self.kind.name, row.id, values, _number(values.pop("version")))
         except Invalid as error:
             form.refuse(error)
             return await self._draw(request, row, error.status, form=form)
@@ -241,7 +314,7 @@ class RecordPages:
         row = self._subject(request)
         form = await request.form((_VERSION,))
         try:
-            version = _version(form.clean()["version"])
+            version = _number(form.clean()["version"])
             await publish(request.act, self.kind.name, row.id, version)
         except (Conflict, Refused) as error:
             form.message = error.message
@@ -260,6 +333,32 @@ class RecordPages:
             return await self._draw(request, row, not_done.status, withdrawal=not_done.form)
         return request.redirect(self.record, id=row.id)
 
+    async def submit_photos(self, request: Request) -> Response:
+        """Add photos."""
+        row = self._subject(request)
+
+        async def go(values: dict[str, Any]) -> None:
+            await add_photos(request.act, self.kind.name, row.id, values["photos"], values["caption"])
+
+        not_done = await submit(request, PHOTO_FIELDS, go)
+        if not_done is not None:
+            if not_done.form.values.get("photos"):
+                not_done.form.errors.setdefault("photos", [_("照片要重新选一次。")])
+            return await self._draw(request, row, not_done.status, adding=not_done.form)
+        return request.redirect(self.record, id=row.id)
+
+    async def submit_photo_gone(self, request: Request) -> Response:
+        """Remove a photo."""
+        row = self._subject(request)
+        form = await request.form((_PHOTO,))
+        await remove_photo(request.act, self.kind.name, row.id, _number(form.clean()["photo"]))
+        return request.redirect(self.record, id=row.id)
+
+    async def show_document(self, request: Request) -> Response:
+        """A paper about a record, ready for the printer."""
+        row = self._subject(request)
+        return await paper(request, row, request.templating.addresses.path(self.record, id=row.id))
+
     def _subject(self, request: Request) -> UnitRecord:
         """The record of the path. Raises `NotFound` for one of another kind."""
         row: UnitRecord = request.subject
@@ -276,13 +375,15 @@ class RecordPages:
         form: Form | None = None,
         publishing: Form | None = None,
         withdrawal: Form | None = None,
+        adding: Form | None = None,
         conflict: bool = False,
     ) -> Response:
         kind, act = self.kind, request.act
         values = {field.name: _typed(getattr(row, field.name)) for field in kind.form}
         publication = await Publication.get_or_none(subject_kind=kind.name, subject_id=row.id)
         published = publication.approved if publication is not None and publication.state == "approved" else None
-        face = face_of(kind, row)
+        face = await face_of(kind, row)
+        photos = await photos_of(kind, row.id) if kind.photos else []
         path = request.templating.addresses.path
         return request.render(
             kind.template,
@@ -305,24 +406,52 @@ class RecordPages:
             public_page=path(self.public_record, id=row.id) if kind.public else None,
             actions={
                 name: path(f"{self.list}.{name}", id=row.id)
-                for name in ("alter", *(("publish", "withdraw") if kind.public else ()))
+                for name in (
+                    "alter",
+                    *(("publish", "withdraw") if kind.public else ()),
+                    *(("photos", "photos.remove") if kind.photos else ()),
+                )
             },
+            photos=list(
+                zip(
+                    (Form((_PHOTO,), {"photo": photo.id}) for photo in photos),
+                    photo_views(path, "photo", [photo.face for photo in photos]),
+                    strict=True,
+                )
+            ),
+            adding=adding or Form(PHOTO_FIELDS),
+            documents=[
+                (_(each.title), path(f"{self.list}.document", id=row.id, document=each.name))
+                for each in await documents_of(act, row)
+            ],
             panels=await panels(request, f"desk.{kind.name}", row),
         )
 
     async def export(self, request: Request) -> Response:
-        """The records of the actor's units as a spreadsheet. Who took it is recorded."""
+        """The records of the actor's units as a spreadsheet, narrowed as their list. Who took it is recorded."""
         kind = self.kind
-        seen = visible(kind.model, request.act).filter(**kind.only)
+        typed = (await request.form(self._choices)).clean()
+        chosen = {name: value for name, value in typed.items() if value}
+        seen = visible(kind.model, request.act).filter(**kind.only, **chosen)
         rows = await seen.order_by(kind.date, "id").limit(MOST_EXPORTED + 1)
         if len(rows) > MOST_EXPORTED:
             raise Refused("超过 {most} 条，一次导不完。请按单位分开，由各单位自己导出。", most=MOST_EXPORTED)
         units = await _unit_names(rows)
-        headings = [_("单位"), *(_(field.label) for field in kind.form)]
+        columns = await self._columns(request.act, rows)
+        headings = [_("单位"), *(_(field.label) for field in kind.form), *(_(each.label) for each, _values in columns)]
         cells: list[list[Cell]] = [
-            [units[row.unit_id], *(_cell(field, getattr(row, field.name)) for field in kind.form)] for row in rows
+            [
+                units[row.unit_id],
+                *(_cell(field, getattr(row, field.name)) for field in kind.form),
+                *(values.get(row.id) for _column, values in columns),
+            ]
+            for row in rows
         ]
         return await listed(request, kind.name, _(kind.label), headings, cells)
+
+    async def _columns(self, act: Act, rows: Sequence[Any]) -> list[tuple[Column, Mapping[int, Any]]]:
+        """The columns besides those of the form, with their values for these records."""
+        return [(each, await each.values(act, rows)) for each in self.kind.columns]
 
     async def _unit_choices(self, act: Act) -> dict[str, Any]:
         return {"unit": await units_within(act, self.kind.permission("keep"))}
@@ -391,8 +520,8 @@ async def _unit_names(rows: Sequence[Any]) -> dict[int, str]:
     return {unit.id: unit.name for unit in await units}
 
 
-def _version(text: str) -> int:
-    """The version a form was drawn with. Raises `BadRequest` for one no page of ours drew."""
+def _number(text: str) -> int:
+    """A hidden number of a form. Raises `BadRequest` for one no page of ours drew."""
     if not (text.isascii() and text.isdigit()):
         raise BadRequest("表单不完整，请刷新页面再提交。")
     return int(text)
