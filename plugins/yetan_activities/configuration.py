@@ -17,6 +17,10 @@ class ConfiguredKind:
     asks: tuple[str, ...] = ("venue", "host_name", "programme", "stated_residents", "summary")
     #: Whether people sign in by scanning the code.
     signs_in: bool = True
+    #: Whether matters are taken at it one by one, each decided before it closes (000-17), and whether what it resolves
+    #: has to be voted on.
+    agenda: bool = False
+    votes: bool = False
 
 
 @dataclass(frozen=True)

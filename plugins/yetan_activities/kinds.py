@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yetan.api import Act, ConfigurationError, Field, RecordKind, Sum, message_ids
+from yetan.api import Act, ConfigurationError, Field, NotFound, RecordKind, Sum, current, message_ids
 from yetan_activities.configuration import ActivitiesConfiguration
 from yetan_activities.models import Activity
 
@@ -60,6 +60,8 @@ class ActivityKind:
     `name` begins its addresses, permissions, events and figures, and is what issues raised there name as their origin.
     `asks` are the names in `OPTIONAL` of what its form asks for besides theme, date, time and place. `source` is the ID
     of the rule it serves. `monthly` is how often a month each unit that raises issues has to hold one, 0 for never.
+    `via` is the way by which issues raised at one come in, as the core names it. With `agenda` matters are taken at it
+    one by one and each is decided before it closes; with `votes` what it resolves has to be voted on (002-A2b).
     """
 
     name: str
@@ -69,6 +71,9 @@ class ActivityKind:
     counted_in: str = message_ids("场")
     asks: tuple[str, ...] = ("venue", "host_name", "programme", "stated_residents", "summary")
     signs_in: bool = True
+    via: str = "meeting"
+    agenda: bool = False
+    votes: bool = False
     monthly: int = 0
     keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
     readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})
@@ -83,7 +88,15 @@ def all_kinds(
 ) -> list[ActivityKind]:
     """The kinds of all plugins, and behind them those of yetan.toml. Raises `ConfigurationError` for a wrong name."""
     own = [
-        ActivityKind(name, each.label, counted_in=each.counted_in, asks=each.asks, signs_in=each.signs_in)
+        ActivityKind(
+            name,
+            each.label,
+            counted_in=each.counted_in,
+            asks=each.asks,
+            signs_in=each.signs_in,
+            agenda=each.agenda,
+            votes=each.votes,
+        )
         for name, each in configuration.kinds.items()
     ]
     kinds = [*offered.get("yetan_activities_kinds", ()), *own]
@@ -96,6 +109,16 @@ def all_kinds(
     if problems:
         raise ConfigurationError(problems)
     return kinds
+
+
+def kind_of(activity: Activity) -> ActivityKind:
+    """The kind of an activity of the running city. Raises `NotFound` where nothing declares it any more."""
+    city = current()
+    kinds = all_kinds(city.plugin_configurations["activities"], city.registry.offered)
+    found = next((kind for kind in kinds if kind.name == activity.kind), None)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def record_kind(kind: ActivityKind, configuration: ActivitiesConfiguration) -> RecordKind:

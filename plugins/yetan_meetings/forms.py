@@ -20,6 +20,7 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             "002-A1",
             "不定主题、不定任务，大家坐下来说。每个村（社区）每月至少一场。",
             asks=("venue", "host_name", "stated_residents", "summary", *_FUNDS),
+            agenda=True,
             monthly=1,
             position=10,
         ),
@@ -29,6 +30,8 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             "002-A2",
             "为一两件难事开的会：会前定议题、请人，会上逐项表决，会后写报告。",
             asks=("venue", "host_name", "programme", "stated_residents", "summary", *_FUNDS),
+            agenda=True,
+            votes=True,
             position=20,
         ),
         ActivityKind(
@@ -39,6 +42,7 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             counted_in="次",
             asks=("host_name", "summary"),
             signs_in=False,
+            via="visit",
             position=30,
         ),
         ActivityKind(
@@ -48,6 +52,8 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             "在居民说事点轮流值班，门常开、人常在。",
             counted_in="次",
             asks=("host_name", "stated_residents", "summary"),
+            via="reception",
+            agenda=True,
             position=40,
         ),
         ActivityKind(
@@ -57,6 +63,7 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             "在微信群里随时说，把说的记下来，变成台账和要办的事。",
             asks=("channel", "host_name", "summary"),
             signs_in=False,
+            via="online",
             position=50,
         ),
     )
