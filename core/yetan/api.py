@@ -58,10 +58,11 @@ from yetan.plugins.declarations import (
 )
 from yetan.plugins.registry import API_VERSION
 from yetan.privacy import Privacy
+from yetan.publication.masking import mask
 from yetan.records.kind import RecordKind, Sum
 from yetan.records.models import PublicRecord, UnitRecord
 from yetan.records.service import published
-from yetan.rules.service import value_of
+from yetan.rules.service import value_of, values_of
 from yetan.runtime import Runtime, current
 from yetan.search import (
     FACETS,
@@ -182,6 +183,7 @@ __all__ = [
     "keyed_hash",
     "listed",
     "load",
+    "mask",
     "may",
     "message_ids",
     "month_of",
@@ -211,5 +213,6 @@ __all__ = [
     "unit_scope",
     "units_within",
     "value_of",
+    "values_of",
     "visible",
 ]

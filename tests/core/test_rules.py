@@ -10,7 +10,7 @@ import pytest
 from yetan.errors import Forbidden, Invalid
 from yetan.plugins.declarations import Rule
 from yetan.rules.models import RuleDocument, RuleValue
-from yetan.rules.service import check_configured, check_value, issue_document, set_value, value_of
+from yetan.rules.service import check_configured, check_value, issue_document, set_value, value_of, values_of
 from yetan.testing import Town
 
 TODAY = date(2026, 5, 6)
@@ -46,6 +46,8 @@ def test_the_nearest_unit_wins_over_those_above_it_and_over_newer_ones(town: Tow
     decree(town, 20, "township", TODAY - timedelta(days=300))
     decree(town, 30, "county", TODAY)
     assert [says(town, unit) for unit in ("village", "township", "other", "department", "city")] == [20, 20, 30, 30, 45]
+    at_once = town.run(values_of(DAYS, list(town.units.values())))
+    assert at_once == {unit: says(town, code) for code, unit in town.units.items()}
 
 
 def test_in_one_unit_the_newest_value_that_has_come_into_force_counts(town: Town) -> None:

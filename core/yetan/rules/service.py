@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,7 +13,7 @@ from tortoise.transactions import in_transaction
 from yetan.access.scope import require
 from yetan.act import Act
 from yetan.db.change import change
-from yetan.db.statements import fetch
+from yetan.db.statements import fetch, marks
 from yetan.errors import Conflict, Invalid
 from yetan.events.service import emit
 from yetan.i18n import translate as _
@@ -42,10 +42,12 @@ CORE_RULES = (
     ),
 )
 
-_VALUE = """
-SELECT rule.value FROM yetan_unit_ancestor above JOIN yetan_rule_value rule ON rule.unit_id = above.ancestor_id
-WHERE above.unit_id = ? AND rule.rule = ? AND rule.effective_from <= ?
-ORDER BY above.depth, rule.effective_from DESC LIMIT 1"""
+#: What units above issued long ago comes first: of each unit the last row is what counts.
+_VALUES = """
+SELECT above.unit_id, rule.value FROM yetan_unit_ancestor above
+JOIN yetan_rule_value rule ON rule.unit_id = above.ancestor_id
+WHERE above.unit_id IN ({units}) AND rule.rule = ? AND rule.effective_from <= ?
+ORDER BY above.depth DESC, rule.effective_from"""
 
 
 def check_value(rule: Rule, value: Any) -> Any:
@@ -98,12 +100,20 @@ def in_words(rule: Rule, value: Any) -> str:
 
 async def value_of(name: str, unit_id: int, on: date | None = None) -> Any:
     """What the rule `name` says in a unit on a local day (today when None)."""
+    return (await values_of(name, [unit_id], on))[unit_id]
+
+
+async def values_of(name: str, units: Sequence[int], on: date | None = None) -> dict[int, Any]:
+    """What the rule `name` says in each of many units on a local day (today when None), asked at once."""
     runtime = current()
     rule = runtime.registry.rules[name]
     day = on or runtime.calendar.local_date(runtime.clock())
-    for row in await fetch(_VALUE, [unit_id, name, day]):
-        return RuleValue._meta.fields_map["value"].to_python_value(row["value"])
-    return check_value(rule, runtime.configuration.rules.get(name, rule.default))
+    first = check_value(rule, runtime.configuration.rules.get(name, rule.default))
+    said = dict.fromkeys(units, first)
+    read = RuleValue._meta.fields_map["value"].to_python_value
+    for row in await fetch(_VALUES.format(units=marks(len(units))), [*units, name, day]) if units else ():
+        said[row["unit_id"]] = read(row["value"])
+    return said
 
 
 @change(RuleValue)
