@@ -58,8 +58,9 @@ from yetan.plugins.declarations import (
 )
 from yetan.plugins.registry import API_VERSION
 from yetan.privacy import Privacy
+from yetan.publication.card_pages import Card
 from yetan.publication.masking import mask
-from yetan.records.kind import RecordKind, Sum
+from yetan.records.kind import Column, RecordKind, Sum
 from yetan.records.models import PublicRecord, UnitRecord
 from yetan.records.service import published
 from yetan.rules.service import value_of, values_of
@@ -104,7 +105,9 @@ __all__ = [
     "Act",
     "Actor",
     "BulkAction",
+    "Card",
     "Clock",
+    "Column",
     "ConfigurationError",
     "Conflict",
     "CounterKey",

@@ -18,7 +18,8 @@ from yetan.publication.card_pages import Card, drawn, lines_of
 from yetan.testing import Town
 from yetan.web.qr import qr_picture
 
-CARD = Card("居民夜谈会公开板", "26-1", "Three lamps", "Struck off", "Xiwei, 6 days", lit=True)
+SITE = "居民夜谈会公开板"
+CARD = Card("26-1", "Three lamps", "Struck off", "Xiwei, 6 days", lit=True)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def lamp_coloured(body: bytes) -> int:
 
 
 def test_only_what_was_struck_off_is_lit(font: Path) -> None:
-    lit, dark = drawn(CARD, font), drawn(replace(CARD, lit=False), font)
+    lit, dark = drawn(CARD, SITE, font), drawn(replace(CARD, lit=False), SITE, font)
     assert opened(lit).size == (1200, 630)
     assert lamp_coloured(lit) > 1000
     assert lamp_coloured(dark) < 100
@@ -81,8 +82,8 @@ def test_a_published_issue_has_a_card_and_its_page_names_it(
 
 
 def test_without_a_font_the_lamp_stands_by_itself() -> None:
-    assert lamp_coloured(drawn(CARD, None)) > 5 * lamp_coloured(drawn(replace(CARD, lit=False), None))
-    assert opened(drawn(CARD, None)).size == (1200, 630)
+    assert lamp_coloured(drawn(CARD, SITE, None)) > 5 * lamp_coloured(drawn(replace(CARD, lit=False), SITE, None))
+    assert opened(drawn(CARD, SITE, None)).size == (1200, 630)
 
 
 def test_the_font_is_the_city_s_or_the_machine_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tortoise import fields
 from tortoise.indexes import Index
@@ -41,3 +41,14 @@ class Attachment(Record):
         app = "yetan"
         table = "yetan_attachment"
         indexes = [Index(fields=("subject_kind", "subject_id"), name="yetan_attachment_subject")]
+
+    @property
+    def face(self) -> dict[str, Any]:
+        """What a page shows of it: "name" (of the file), "caption", "stage", "width" and "height" in pixels."""
+        return {
+            "name": self.stored_name,
+            "caption": self.caption,
+            "stage": self.stage,
+            "width": self.width,
+            "height": self.height,
+        }

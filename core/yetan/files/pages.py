@@ -37,6 +37,9 @@ async def photo(request: Request) -> Response:
 
 
 async def _may_see(request: Request, row: Attachment) -> bool:
+    kind = current().registry.record_kinds.get(row.subject_kind)
+    if kind is not None:
+        return bool(await visible(kind.model, request.act).filter(id=row.subject_id, **kind.only).exists())
     if row.subject_kind != "issue":
         return False
     issue = await visible(Issue, request.act).get_or_none(id=row.subject_id)

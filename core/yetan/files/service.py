@@ -122,6 +122,7 @@ async def attach(
     *,
     person_id: int | None = None,
     stage: Stage = "",
+    caption: str = "",
 ) -> list[Attachment]:
     """Write the rows of stored photos, in the transaction of the change. Nobody but staff and raisers sees them yet."""
     return [
@@ -133,6 +134,7 @@ async def attach(
             width=photo.width,
             height=photo.height,
             stage=stage,
+            caption=caption,
             person_id=person_id,
             created_at=act.now,
         )

@@ -75,16 +75,7 @@ def facts_of(issue: Issue) -> list[tuple[str, str | None]]:
 async def photos_of(issue: Issue) -> list[dict[str, Any]]:
     """The issue's photos, published or not, for `photo_views`."""
     rows = await Attachment.filter(subject_kind="issue", subject_id=issue.id).order_by("id")
-    return [
-        {
-            "name": row.stored_name,
-            "caption": row.caption or ("" if row.public else _("没有公开")),
-            "stage": row.stage,
-            "width": row.width,
-            "height": row.height,
-        }
-        for row in rows
-    ]
+    return [row.face | {"caption": row.caption or ("" if row.public else _("没有公开"))} for row in rows]
 
 
 async def links_of(act: Act, url: Url, issue: Issue) -> list[tuple[str, str, str | None]]:

@@ -21,6 +21,7 @@ from yetan.db.connection import is_postgres
 from yetan.db.statements import execute, fetch
 from yetan.errors import NotFound, Refused
 from yetan.events.models import Delivery, Due
+from yetan.files.models import Attachment
 from yetan.plugins.models import EnabledPlugin, PluginFailure, PluginTime, Quarantine
 from yetan.publication.models import Publication
 from yetan.records.models import PublicRecord
@@ -84,6 +85,8 @@ async def drop_tables(act: Act, plugin: str) -> Sequence[str]:
             await Due.filter(kind__in=declared.get("due_kinds", [])).delete()
             await PublicRecord.filter(kind__in=declared.get("record_kinds", [])).delete()
             await Publication.filter(subject_kind__in=declared.get("record_kinds", [])).delete()
+            # Their files go with the daily sweep.
+            await Attachment.filter(subject_kind__in=declared.get("record_kinds", [])).delete()
             await Counter.filter(metric__in=declared.get("metrics", [])).delete()
             await PluginFailure.filter(plugin=plugin).delete()
             await PluginTime.filter(plugin=plugin).delete()

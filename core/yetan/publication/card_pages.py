@@ -38,18 +38,20 @@ _BAND, _INK, _INK_2, _LAMP, _ON_LAMP = "#13223f", "#f7f4ec", "#b8c4da", "#f4b33f
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is written on a card. `lit`: the lamp is on, which is said of what was struck off alone."""
+    """What is written on a card, ready to be read: a line above the title, below it the state in a frame and a line.
 
-    site: str
+    `lit`: the lamp is on, which is said of what was struck off alone.
+    """
+
     head: str
     title: str
-    state: str
-    foot: str
-    lit: bool
+    state: str = ""
+    foot: str = ""
+    lit: bool = False
 
 
-def drawn(card: Card, font: Path | None) -> bytes:
-    """The card as PNG; without a font, the lamp alone."""
+def drawn(card: Card, site: str, font: Path | None) -> bytes:
+    """The card of a page of `site` as PNG; without a font, the lamp alone."""
     from PIL import Image, ImageDraw  # most processes never draw one
 
     image = Image.new("RGB", (WIDTH, HEIGHT), _BAND)
@@ -58,20 +60,20 @@ def drawn(card: Card, font: Path | None) -> bytes:
     if font is None:
         _lamp(draw, WIDTH // 2 - 160, HEIGHT // 2 - 150, card.lit, 5)
     else:
-        _write(draw, card, str(font))
+        _write(draw, card, site, str(font))
     kept = io.BytesIO()
     image.quantize(64).save(kept, "PNG", optimize=True)
     return kept.getvalue()
 
 
-def _write(draw: ImageDraw.ImageDraw, card: Card, font: str) -> None:
+def _write(draw: ImageDraw.ImageDraw, card: Card, site: str, font: str) -> None:
     from PIL import ImageFont
 
     def write(text: str, size: int, left: int, top: int, colour: str) -> None:
         draw.text((left, top), text, colour, font=ImageFont.truetype(font, size))
 
     _lamp(draw, _EDGE, 64, card.lit, 1)
-    write(card.site, 36, _EDGE + 84, 76, _INK_2)
+    write(site, 36, _EDGE + 84, 76, _INK_2)
     write(card.head, 36, _EDGE, 176, _INK_2)
     for place, line in enumerate(lines_of(card.title, ImageFont.truetype(font, 64), WIDTH - 2 * _EDGE)):
         write(line, 64, _EDGE, 232 + 88 * place, _INK)
@@ -112,9 +114,8 @@ def _lamp(draw: ImageDraw.ImageDraw, left: int, top: int, lit: bool, scale: int)
 async def board_card(request: Request) -> Response:
     """The card of the site itself."""
     city = current().configuration.city
-    return await _card(
-        Card(_(city.site_name), city.name, _("灯下说的事，办到哪了"), "", _("一件一盏灯，居民同意了才亮"), True)
-    )
+    told = Card(city.name, _("灯下说的事，办到哪了"), foot=_("一件一盏灯，居民同意了才亮"), lit=True)
+    return await picture_of(told)
 
 
 async def issue_card(request: Request) -> Response:
@@ -126,13 +127,14 @@ async def issue_card(request: Request) -> Response:
     state = state_of(row.state)
     taken = days_between(row.raised_at, row.struck_off_at) if row.struck_off_at else None
     foot = _("{unit}，{count}天", unit=row.unit_name, count=taken) if taken is not None else row.unit_name
-    site = _(current().configuration.city.site_name)
-    return await _card(Card(site, row.number, row.title, _(state.label), foot, state.category == "closed_good"))
+    return await picture_of(Card(row.number, row.title, _(state.label), foot, state.category == "closed_good"))
 
 
-async def _card(card: Card) -> Response:
-    font = font_file(current().configuration.city.card_font)
-    return Response(await to_thread.run_sync(drawn, card, font), media_type="image/png")
+async def picture_of(card: Card) -> Response:
+    """The answer of a page that is a card."""
+    city = current().configuration.city
+    drawing = to_thread.run_sync(drawn, card, _(city.site_name), font_file(city.card_font))
+    return Response(await drawing, media_type="image/png")
 
 
 async def address_code(request: Request) -> Response:

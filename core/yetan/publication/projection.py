@@ -201,15 +201,7 @@ async def _timelines(
 async def _photos(ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     photos: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in await Attachment.filter(subject_kind="issue", subject_id__in=ids, public=True).order_by("id"):
-        photos[row.subject_id].append(
-            {
-                "name": row.stored_name,
-                "caption": row.caption,
-                "stage": row.stage,
-                "width": row.width,
-                "height": row.height,
-            }
-        )
+        photos[row.subject_id].append(row.face)
     return photos
 
 

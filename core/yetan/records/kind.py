@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
 from tortoise.queryset import QuerySet
@@ -14,6 +14,9 @@ from yetan.act import Act
 from yetan.i18n import message_ids
 from yetan.records.models import UnitRecord
 from yetan.web.forms import Field
+
+if TYPE_CHECKING:
+    from yetan.publication.card_pages import Card
 
 #: What each kind of form field may be kept in.
 _COLUMNS: dict[str, tuple[type[Any], ...]] = {
@@ -42,6 +45,17 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column that the desk's list and Excel file have besides the form's: something worked out for the records shown.
+
+    `values` is given the act and the records, and answers with a text or number by the record's id.
+    """
+
+    label: str
+    values: Callable[[Act, Sequence[Any]], Awaitable[Mapping[int, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordKind:
     """A kind of record that officials of a unit keep and publish, as in a weekend's free clinic.
 
@@ -62,6 +76,7 @@ class RecordKind:
     title: str = "title"
     date: str = "date"
     sums: tuple[Sum, ...] = ()
+    columns: tuple[Column, ...] = ()
     keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
     readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})
     publishers: frozenset[str] = frozenset({"village_official", "township_clerk", "publisher"})
@@ -77,6 +92,13 @@ class RecordKind:
     #: The templates of one record's pages, which extend these.
     template: str = "desk/record.html"
     public_template: str = "public/record.html"
+    #: What `public_template` is given besides, and what its card says: worked out for the row of `published`. A card
+    #: has the record's title and unit unless this says otherwise.
+    public_context: Callable[[Act, Any], Awaitable[Mapping[str, Any]]] | None = None
+    card: Callable[[Act, Any], Awaitable[Card]] | None = None
+    #: Whether photos belong to a record: added on the desk with a caption that says who took them, before the public
+    #: once the record is published with them.
+    photos: bool = False
     #: Further pages about its records that have a place for panels: those that its plugin draws itself (`panels`).
     places: tuple[str, ...] = ()
     #: Looks at what is written before it is kept: given the act, the record as it stands (None for a new one) and the
@@ -118,6 +140,8 @@ def check_kind(kind: RecordKind) -> Iterator[str]:
         yield f"{where}: {kind.model.__name__} must be a UnitRecord"
         return
     columns = kind.model._meta.fields_map
+    if kind.photos and "photos" in columns:
+        yield f"{where}: photos are no column of {kind.model.__name__}; name it otherwise"
     for name in sorted(set(kind.only) - set(columns)):
         yield f"{where}: only names {name!r}, which is no column of {kind.model.__name__}"
     for field in kind.form:

@@ -206,8 +206,7 @@ class RecordPages:
         if self.kind.card is not None:
             return await picture_of(await self.kind.card(request.act, row))
         unit = await Unit.get(id=row.unit_id)
-        foot = _("{unit}，{day}", unit=unit.name, day=full_date(row.date))
-        return await picture_of(Card(_(self.kind.label), row.title, foot=foot))
+        return await picture_of(Card(_(self.kind.label), row.title, foot=unit.name))
 
     async def _published(self, request: Request) -> PublicRecord:
         """The published record of the path. Raises `NotFound` for any other."""

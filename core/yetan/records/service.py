@@ -14,6 +14,7 @@ from yetan.act import Act
 from yetan.db.change import change
 from yetan.errors import Conflict, Invalid, NotFound, Refused
 from yetan.events.service import emit
+from yetan.files.models import Attachment
 from yetan.publication.masking import mask
 from yetan.publication.models import Publication
 from yetan.publication.service import WITHDRAW_FIELDS
@@ -122,15 +123,25 @@ async def alter(act: Act, name: str, record_id: int, values: Mapping[str, object
     return await alter(act, name, record_id, values, version)
 
 
-def face_of(kind: RecordKind, row: UnitRecord) -> dict[str, Any]:
-    """What the public would read of a record now: its public columns, with personal numbers masked."""
+async def face_of(kind: RecordKind, row: UnitRecord) -> dict[str, Any]:
+    """What the public would read of a record now: its public columns and "photos", with personal numbers masked."""
     face: dict[str, Any] = {}
     for field in kind.shown:
         value = getattr(row, field.name)
         if isinstance(value, date):
             value = value.isoformat()
         face[field.name] = mask(value).text if isinstance(value, str) and field.kind != "choice" else value
+    if kind.photos:
+        photos = Attachment.filter(subject_kind=kind.name, subject_id=row.id).order_by("id")
+        face["photos"] = [photo.face | {"caption": mask(photo.caption).text} for photo in await photos]
     return face
+
+
+async def _show_photos(kind: RecordKind, record_id: int, face: Mapping[str, Any]) -> None:
+    """Let residents see the photos of `face`, and no other of the record."""
+    own = Attachment.filter(subject_kind=kind.name, subject_id=record_id)
+    await own.update(public=False)
+    await own.filter(stored_name__in=[photo["name"] for photo in face.get("photos", ())]).update(public=True)
 
 
 @change(Publication, action="{name}.publish")
@@ -142,11 +153,13 @@ async def publish(act: Act, name: str, record_id: int, version: int) -> Publicat
     kind = kind_named(name)
     row = await record_of(act, kind, record_id)
     await require(act, kind.permission("publish"), [row.unit_id])
+    # Whoever changes it meanwhile waits: what is published is what was read.
+    row = await kind.model.filter(id=row.id).select_for_update().get()
     if row.version != version:
         raise Conflict("这一条刚刚有人改过，请看过现在的内容再公开。")
     if await value_of("publication.second_reader", row.unit_id) and row.updated_by_id == act.actor.account_id:
         raise Refused("本地规定公开前要另一个人审核，您写的请另一位同事来公开。")
-    face = face_of(kind, row)
+    face = await face_of(kind, row)
     new = {"draft": face, "prepared_at": row.updated_at, "prepared_by_id": row.updated_by_id, "state": "prepared"}
     publication, _ = await Publication.get_or_create(new, subject_kind=name, subject_id=row.id)
     await Publication.filter(id=publication.id).update(
@@ -158,6 +171,7 @@ async def publish(act: Act, name: str, record_id: int, version: int) -> Publicat
         withdrawn_reason="",
         version=publication.version + 1,
     )
+    await _show_photos(kind, row.id, face)
     await emit(act, f"{name}.published", (name, row.id), audience="public")
     await project(kind, [row.id])
     return await Publication.get(id=publication.id)
@@ -178,6 +192,7 @@ async def withdraw(act: Act, name: str, record_id: int, reason: str) -> Publicat
     )
     if touched != 1:
         raise Refused("这一条现在没有公开，不用撤下。")
+    await _show_photos(kind, row.id, {})
     await emit(act, f"{name}.withdrawn", (name, row.id))
     await project(kind, [row.id])
     return await Publication.get(subject_kind=name, subject_id=row.id)
