@@ -20,6 +20,7 @@ from yetan.api import (
     Issue,
     Metric,
     NavigationItem,
+    NoticeKind,
     Page,
     Panel,
     Permission,
@@ -287,6 +288,13 @@ def test_a_menu_item_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) 
     ]
 
 
+def test_a_notice_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) -> None:
+    kinds = [NoticeKind("bells.rung", "响了", route="bells"), NoticeKind("bells.cast", "铸好了", route="desk")]
+    assert problems_of(make("bells", yetan_notice_kinds=kinds)) == [
+        "plugin 'bells': notice 'bells.rung' leads to the page 'bells', which nobody declares",
+    ]
+
+
 def test_what_would_never_be_drawn_or_called_is_refused(make: Callable[..., Plugin]) -> None:
     def hears(name: str, *events: str) -> Subscription:
         return Subscription(f"bells.{name}", events, nobody)
@@ -304,7 +312,7 @@ def test_what_would_never_be_drawn_or_called_is_refused(make: Callable[..., Plug
         ],
     )
     assert problems_of(plugin) == [
-        "plugin 'bells': panel 'bells.lost': the page 'desk.isue' has no place for panels; board, desk.issue, hall, "
+        "plugin 'bells': panel 'bells.lost': the page 'desk.isue' has no place for panels; board, desk, desk.issue, hall, "
         "issue have",
         "plugin 'bells': panel 'bells.bare': there is no template 'bells/bare.html'; it belongs into the folder "
         "templates/ of the package",

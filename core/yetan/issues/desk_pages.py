@@ -47,6 +47,7 @@ from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.downloads import listed
 from yetan.web.forms import Field
+from yetan.web.panels import panels
 from yetan.web.request import Request
 
 AFTER = Field("after", "从哪一件接着看", "number", required=False, minimum=0)
@@ -115,6 +116,7 @@ async def _queue(request: Request, shown: Queue) -> Response:
         first=values["after"] is None,
         more=more,
         unread=await unread(request.act),
+        panels=await panels(request, "desk", None) if shown.name == "mine" else (),
         keys=await listens_to_keys(request.act),
         may_export=holds(request.act.actor, "issue.export"),
         bulk=_bulk(request),

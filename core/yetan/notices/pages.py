@@ -77,11 +77,24 @@ def _href(request: Request, notice: Notice, issues: dict[int, Issue]) -> str | N
     """Officials go to the desk, raisers to their own page."""
     issue = issues.get(notice.subject_id) if notice.subject_kind == "issue" else None
     if issue is None:
-        return None
+        return _elsewhere(request, notice)
     path = request.templating.addresses.path
     if holds(request.act.actor, "issue.view") and notice.kind != "issue.yours_moved":
         return path("desk.issue", id=issue.id)
     return path("own_issue", number=issue.number)
+
+
+def _elsewhere(request: Request, notice: Notice) -> str | None:
+    """Where the notice's kind says it leads, or the record it is about; None where the reader may not go there."""
+    registry = request.templating.registry
+    kind = registry.notice_kinds.get(notice.kind)
+    record = f"desk.{notice.subject_kind}.record" if notice.subject_kind in registry.record_kinds else ""
+    wanted = kind.route if kind is not None and kind.route else record
+    page = next((each for each in registry.pages if each.name == wanted), None)
+    if page is None or not holds(request.act.actor, page.permission):
+        return None
+    given = {"id": notice.subject_id} if "{id:int}" in page.path else {}
+    return request.templating.addresses.path(wanted, **given)
 
 
 PAGES: tuple[Page, ...] = (

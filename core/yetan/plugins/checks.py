@@ -94,6 +94,14 @@ def check_navigation(registry: Registry) -> Iterator[str]:
             yield f"{where} asks for the permission {item.permission!r}, which nobody declares"
 
 
+def check_notice_kinds(registry: Registry) -> Iterator[str]:
+    """A line in an inbox leads somewhere."""
+    pages = {page.name for page in registry.pages}
+    for kind in registry.notice_kinds.values():
+        if kind.route and kind.route not in pages:
+            yield f"{_by(registry, kind)}notice {kind.name!r} leads to the page {kind.route!r}, which nobody declares"
+
+
 def check_parts(registry: Registry) -> Iterator[str]:
     """Panels and papers ask for permissions there are, about models somebody may see."""
     places = {*PANEL_PAGES, *(page for kind in registry.record_kinds.values() for page in kind.panel_pages)}

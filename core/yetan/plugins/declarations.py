@@ -303,7 +303,7 @@ class Metric:
 
 
 #: The pages of the core that have a place for panels; each kind of record has more.
-PANEL_PAGES = frozenset({"board", "issue", "hall", "desk.issue"})
+PANEL_PAGES = frozenset({"board", "issue", "hall", "desk", "desk.issue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +311,9 @@ class Panel:
     """A part of a page that a plugin fills. Loaders run together, under a deadline; None leaves the panel out.
 
     The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "hall" (the
-    unit, or None for the whole city), "desk.issue" (the `Issue`). Of each kind of record: "desk." and its name (given
-    the record), its name alone for the page residents see (given the row of `published`), and the `places` its plugin
-    declares. The template has the loader's context and the `subject`.
+    unit, or None for the whole city), "desk" (what waits for an official, given None), "desk.issue" (the `Issue`). Of
+    each kind of record: "desk." and its name (given the record), its name alone for the page residents see (given the
+    row of `published`), and the `places` its plugin declares. The template has the loader's context and the `subject`.
     """
 
     name: str
@@ -326,10 +326,15 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class NoticeKind:
-    """A line in an inbox. `text` is a message id with {named} places filled from the notice's data."""
+    """A line in an inbox. `text` is a message id with {named} places filled from the notice's data.
+
+    It leads to the page named `route`, which is given the id of its subject where its path asks for one; without a
+    route, one about an issue or a record leads there.
+    """
 
     name: str
     text: str
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -427,6 +427,7 @@ def check_registry(registry: Registry) -> list[str]:
         check_bulk_actions,
         check_models,
         check_navigation,
+        check_notice_kinds,
         check_pages,
         check_parts,
         check_subscriptions,
@@ -435,6 +436,7 @@ def check_registry(registry: Registry) -> list[str]:
     return [
         *check_pages(registry),
         *check_navigation(registry),
+        *check_notice_kinds(registry),
         *check_bulk_actions(registry),
         *check_parts(registry),
         *check_subscriptions(registry),
