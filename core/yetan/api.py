@@ -28,6 +28,7 @@ from yetan.faults import reached
 from yetan.hookspecs import hookimpl, hookspec
 from yetan.i18n import message_ids, translate
 from yetan.issues.models import Issue
+from yetan.issues.queues import units_below
 from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue, transition_issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
@@ -214,6 +215,7 @@ __all__ = [
     "transition_issue",
     "translate",
     "unit_scope",
+    "units_below",
     "units_within",
     "value_of",
     "values_of",
