@@ -27,6 +27,8 @@ from yetan.events.service import emit, set_due
 from yetan.faults import reached
 from yetan.hookspecs import hookimpl, hookspec
 from yetan.i18n import message_ids, translate
+from yetan.issues.following import slip_code
+from yetan.issues.lifecycle import state_of
 from yetan.issues.models import Issue
 from yetan.issues.queues import units_below
 from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue, transition_issue
@@ -87,7 +89,7 @@ from yetan.search import (
 from yetan.statistics.service import Scoreboard, add_to_counters, month_of, scoreboard
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of, superior_of
-from yetan.web.choices import account_choices, units_within
+from yetan.web.choices import account_choices, account_choices_in, choices_for, units_within
 from yetan.web.downloads import listed
 from yetan.web.forms import Field, Form, clean
 from yetan.web.panels import panels
@@ -170,11 +172,13 @@ __all__ = [
     "Vocabulary",
     "YetanError",
     "account_choices",
+    "account_choices_in",
     "accounts_in",
     "add_to_counters",
     "ancestors_of",
     "attempt",
     "change",
+    "choices_for",
     "clean",
     "cookie_name",
     "current",
@@ -208,6 +212,8 @@ __all__ = [
     "scoreboard",
     "set_cookie",
     "set_due",
+    "slip_code",
+    "state_of",
     "submit",
     "subtree_of",
     "superior_of",

@@ -59,9 +59,12 @@ async def units_within(act: Act, permission: str) -> Choices:
 async def account_choices(act: Act, near: int | None) -> Choices:
     """Active accounts as (id, "name title"), those with a post in the unit `near` first, then those above it."""
     if near is None:
-        units = [row["id"] for row in await Unit.filter(active=True).values("id")]
-    else:
-        units = list((await ancestors_of([near]))[near])
+        return await account_choices_in(act, [row["id"] for row in await Unit.filter(active=True).values("id")])
+    return await account_choices_in(act, (await ancestors_of([near]))[near])
+
+
+async def account_choices_in(act: Act, units: Sequence[int]) -> Choices:
+    """As `account_choices`, those with a post in one of `units`, in the order of these."""
     rank = {unit: place for place, unit in enumerate(units)}
     accounts = await accounts_in(units, today(act))
     posts = {
