@@ -1,6 +1,31 @@
 """What other plugins may use of the night activities: they name "activities" in `depends_on` and import this alone."""
 
+from yetan_activities.evening import close_activity, held, held_open, hosted, open_activity
+from yetan_activities.guards import ActivityGuard, StillOpen
 from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of
-from yetan_activities.models import RESIDENTS, ROLES, Activity, Attendance, Reflection
+from yetan_activities.models import RESIDENTS, ROLES, WAYS, Activity, Attendance, Reflection
+from yetan_activities.signing_in import Seat, expect, mark_present, seat_of, sign_in
 
-__all__ = ["OPTIONAL", "RESIDENTS", "ROLES", "Activity", "ActivityKind", "Attendance", "Reflection", "kind_of"]
+__all__ = [
+    "OPTIONAL",
+    "RESIDENTS",
+    "ROLES",
+    "WAYS",
+    "Activity",
+    "ActivityGuard",
+    "ActivityKind",
+    "Attendance",
+    "Reflection",
+    "Seat",
+    "StillOpen",
+    "close_activity",
+    "expect",
+    "held",
+    "held_open",
+    "hosted",
+    "kind_of",
+    "mark_present",
+    "open_activity",
+    "seat_of",
+    "sign_in",
+]

@@ -1,4 +1,4 @@
-"""The hook that this plugin offers to others."""
+"""The hooks that this plugin offers to others."""
 
 # mypy: disable-error-code="empty-body"
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yetan.api import hookspec
+from yetan_activities.guards import ActivityGuard
 from yetan_activities.kinds import ActivityKind
 
 
@@ -14,3 +15,8 @@ from yetan_activities.kinds import ActivityKind
 def yetan_activities_kinds() -> Sequence[ActivityKind]:
     """Kinds of night activities. Each becomes a kind of record with planning and record pages, sign-in by QR code,
     calendar, public page, search, figures, Excel and print."""
+
+
+@hookspec
+def yetan_activities_guards() -> Sequence[ActivityGuard]:
+    """What has to be settled before an activity may be closed, each with a reason that the host can act on."""
