@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from yetan.api import hookimpl
+from yetan.api import Page, Panel, RecordKind, hookimpl
 from yetan_activities.api import ActivityKind
+from yetan_meetings import ledger
 from yetan_meetings.forms import FORMS
 
 
 @hookimpl
 def yetan_activities_kinds() -> Sequence[ActivityKind]:
     return FORMS
+
+
+@hookimpl
+def yetan_record_kinds() -> Sequence[RecordKind]:
+    return (ledger.KIND,)
+
+
+@hookimpl
+def yetan_pages() -> Sequence[Page]:
+    return (*ledger.PAGES,)
+
+
+@hookimpl
+def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
+    return (*ledger.PANELS, *ledger.entry_panels(record_kinds))
