@@ -62,7 +62,9 @@ from yetan.plugins.declarations import (
 from yetan.plugins.registry import API_VERSION
 from yetan.privacy import Privacy
 from yetan.publication.card_pages import Card
+from yetan.publication.listing import unit_choices, unit_coded
 from yetan.publication.masking import mask
+from yetan.publication.views import issues_from
 from yetan.records.kind import Column, RecordKind, Sum
 from yetan.records.models import PublicRecord, UnitRecord
 from yetan.records.service import published
@@ -188,6 +190,7 @@ __all__ = [
     "holds",
     "hookimpl",
     "hookspec",
+    "issues_from",
     "keyed_hash",
     "listed",
     "load",
@@ -220,6 +223,8 @@ __all__ = [
     "today",
     "transition_issue",
     "translate",
+    "unit_choices",
+    "unit_coded",
     "unit_scope",
     "units_below",
     "units_within",

@@ -258,7 +258,7 @@ class Migration(migrations.Migration):
                 ('face', fields.JSONField(default=dict, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
                 ('counted', fields.JSONField(default=list, encoder=functools.partial(dumps, separators=(',', ':')), decoder=loads)),
             ],
-            options={'table': 'yetan_public_record', 'app': 'yetan', 'unique_together': (('kind', 'record_id'),), 'indexes': [Index(fields=['kind', 'date', 'record_id'], name='yetan_public_record_walk')], 'pk_attr': 'id'},
+            options={'table': 'yetan_public_record', 'app': 'yetan', 'unique_together': (('kind', 'record_id'),), 'indexes': [Index(fields=['kind', 'date', 'record_id'], name='yetan_public_record_walk'), Index(fields=['unit_id', 'date', 'record_id'], name='yetan_public_record_unit')], 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

@@ -303,17 +303,18 @@ class Metric:
 
 
 #: The pages of the core that have a place for panels; each kind of record has more.
-PANEL_PAGES = frozenset({"board", "issue", "hall", "desk", "desk.issue"})
+PANEL_PAGES = frozenset({"board", "issue", "unit", "hall", "desk", "desk.issue"})
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     """A part of a page that a plugin fills. Loaders run together, under a deadline; None leaves the panel out.
 
-    The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "hall" (the
-    unit, or None for the whole city), "desk" (what waits for an official, given None), "desk.issue" (the `Issue`). Of
-    each kind of record: "desk." and its name (given the record), its name alone for the page residents see (given the
-    row of `published`), and the `places` its plugin declares. The template has the loader's context and the `subject`.
+    The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "unit" (the
+    `Unit`), "hall" (the unit, or None for the whole city), "desk" (what waits for an official, given None),
+    "desk.issue" (the `Issue`). Of each kind of record: "desk." and its name (given the record), its name alone for the
+    page residents see (given the row of `published`), and the `places` its plugin declares. The template has the
+    loader's context and the `subject`.
     """
 
     name: str

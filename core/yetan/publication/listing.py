@@ -18,7 +18,7 @@ from yetan.issues.service import ISSUE_KINDS
 from yetan.runtime import current
 from yetan.units.models import Unit
 from yetan.units.service import ancestors_of
-from yetan.web.forms import Field, clean
+from yetan.web.forms import Choices, Field, clean
 
 #: Groups of states a list may be narrowed to, beside the single states.
 STATE_GROUPS = message_ids(
@@ -116,6 +116,10 @@ _OF_ISSUES = "FROM yetan_public_issue issue"
 _OF_SCOPES = "FROM yetan_public_issue_scope scope JOIN yetan_public_issue issue ON issue.issue_id = scope.issue_id"
 #: That a published issue belongs to a unit or to one below it.
 WITHIN = "EXISTS (SELECT 1 FROM yetan_public_issue_scope scope WHERE scope.issue_id = issue.issue_id AND unit_id = ?)"
+_FROM_ORIGIN = (
+    "FROM yetan_issue raised JOIN yetan_public_issue issue ON issue.issue_id = raised.id "
+    "WHERE raised.origin_kind = ? AND raised.origin_id = ? ORDER BY issue.raised_at, issue.issue_id"
+)
 #: More rows are not counted to find out of what there are fewer.
 _MANY = 5000
 
@@ -187,6 +191,22 @@ async def unit_coded(code: str) -> Unit | None:
     return await Unit.get_or_none(code=code)
 
 
+@remembered
+async def unit_choices(unit: int | None) -> Choices:
+    """The units a public list can be narrowed to, one step at a time, by code: where `unit` is given it and those above
+    it, then those right below, without departments."""
+    kinds = current().configuration.unit_kinds
+    city = await city_unit()
+    if city is None:
+        return ()
+    line = (await ancestors_of([unit]))[unit][::-1] if unit is not None else (city.id,)
+    units = {each.id: each for each in await Unit.filter(id__in=line)}
+    below = await Unit.filter(parent_id=line[-1], active=True).order_by("position", "id")
+    above = [units[each] for each in line if each in units and each != city.id]
+    offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
+    return tuple((each.code, each.name) for each in offered)
+
+
 async def published_row(number: str) -> Any | None:
     """The stored row of the published issue of a number, in its usual form, or None."""
     found = await read("SELECT * FROM yetan_public_issue WHERE number = ?", [number]) if len(number) <= 20 else ()
@@ -241,6 +261,11 @@ async def _counted(rest: str, values: tuple[Any, ...]) -> int:
     statement = f"SELECT count(*) AS count FROM (SELECT 1 AS one FROM {rest} LIMIT ?) AS few"  # noqa: S608 - our own
     (row,) = await read(statement, [*values, _MANY])
     return int(row["count"])
+
+
+async def listed_from(origin: tuple[str, int]) -> list[ListedIssue]:
+    """The published issues that were raised at an occasion, a row of `origin`'s kind and id, in the order they were."""
+    return await listed(_FROM_ORIGIN, origin)
 
 
 async def listed(rest: str, values: Sequence[Any]) -> list[ListedIssue]:

@@ -34,6 +34,7 @@ from yetan.publication.listing import (
     list_issues,
     position_in,
     published_row,
+    unit_choices,
 )
 from yetan.publication.models import PublicIssue
 from yetan.publication.views import (
@@ -55,8 +56,6 @@ from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.popular import count, popular
 from yetan.searching.service import SORT_FIELD, Filters, filters_of, search_board, sort_in, suggestions
 from yetan.statistics.service import values
-from yetan.units.models import Unit
-from yetan.units.service import ancestors_of
 from yetan.web.forms import BoundField, Choices, Field, Form
 from yetan.web.panels import panels
 from yetan.web.request import Request
@@ -218,7 +217,7 @@ async def _choices(filters: ListFilters, now: datetime, fields: Sequence[Field])
 @remembered
 async def _offered(unit: int | None, category: int | None, present: int, dated: bool) -> Mapping[str, Choices]:
     return {
-        "unit": await _unit_choices(unit),
+        "unit": await unit_choices(unit),
         "category": await _category_choices(category),
         "state": (*(STATE_GROUPS if dated else ()), *((e.name, e.label) for e in current().registry.states.values())),
         "year": tuple((str(year), str(year)) for year in range(present, (await _first_year() or present) - 1, -1)),
@@ -231,19 +230,6 @@ async def _category_choices(chosen: int | None) -> Choices:
     top = await Category.filter(level=1).order_by("position", "id")
     below = await Category.filter(id=chosen, level__gt=1) if chosen is not None else []
     return (*((str(each.id), each.name) for each in top), *((str(each.id), each.path) for each in below))
-
-
-async def _unit_choices(unit: int | None) -> Choices:
-    kinds = current().configuration.unit_kinds
-    city = await city_unit()
-    if city is None:
-        return ()
-    line = (await ancestors_of([unit]))[unit][::-1] if unit is not None else (city.id,)
-    units = {each.id: each for each in await Unit.filter(id__in=line)}
-    below = await Unit.filter(parent_id=line[-1], active=True).order_by("position", "id")
-    above = [units[each] for each in line if each in units and each != city.id]
-    offered = [*above, *(each for each in below if not (each.kind in kinds and kinds[each.kind].department))]
-    return tuple((each.code, each.name) for each in offered)
 
 
 async def _first_year() -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -16,11 +16,14 @@ from yetan.issues.lifecycle import HANDLING, LISTED, RETURNED, state_of
 from yetan.issues.timeline import Entry
 from yetan.plugins.declarations import State
 from yetan.publication.board import Lamps, Month
-from yetan.publication.listing import ListedIssue
+from yetan.publication.listing import ListedIssue, listed_from
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
 from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED
+
+if TYPE_CHECKING:
+    from yetan.web.request import Request
 
 #: The key of the street, shorter than the filter's words.
 _LAMPS = message_ids(
@@ -159,6 +162,15 @@ def row_views(
 ) -> list[PublishedRow]:
     """Published issues as a list draws them; `found` has title and snippet with marks, by issue id."""
     return [PublishedRow(row, now, href, (found or {}).get(row.issue_id)) for row in rows]
+
+
+async def issues_from(request: Request, origin: tuple[str, int]) -> list[PublishedRow]:
+    """The published issues that were raised at an occasion, as the macro `issue_list` draws them, the first one first.
+
+    `origin` is what `report_issue` was given: a kind and the id of a row.
+    """
+    url = request.templating.addresses.path
+    return row_views(await listed_from(origin), request.act.now, lambda row: url("issue", number=row.number))
 
 
 def marked(runs: Runs) -> Markup:

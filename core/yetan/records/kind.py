@@ -17,6 +17,7 @@ from yetan.web.forms import Field
 
 if TYPE_CHECKING:
     from yetan.publication.card_pages import Card
+    from yetan.web.request import Request
 
 #: What each kind of form field may be kept in.
 _COLUMNS: dict[str, tuple[type[Any], ...]] = {
@@ -92,9 +93,10 @@ class RecordKind:
     #: The templates of one record's pages, which extend these.
     template: str = "desk/record.html"
     public_template: str = "public/record.html"
-    #: What `public_template` is given besides, and what its card says: worked out for the row of `published`. A card
+    #: What `public_template` is given besides, and what its card says: worked out for the row of `published`, the one
+    #: with the request, the other with its act. A card
     #: has the record's title and unit unless this says otherwise.
-    public_context: Callable[[Act, Any], Awaitable[Mapping[str, Any]]] | None = None
+    public_context: Callable[[Request, Any], Awaitable[Mapping[str, Any]]] | None = None
     card: Callable[[Act, Any], Awaitable[Card]] | None = None
     #: Whether photos belong to a record: added on the desk with a caption that says who took them, before the public
     #: once the record is published with them.

@@ -65,4 +65,7 @@ class PublicRecord(Record):
         app = "yetan"
         table = "yetan_public_record"
         unique_together = (("kind", "record_id"),)
-        indexes = [Index(fields=("kind", "date", "record_id"), name="yetan_public_record_walk")]
+        indexes = [
+            Index(fields=("kind", "date", "record_id"), name="yetan_public_record_walk"),
+            Index(fields=("unit_id", "date", "record_id"), name="yetan_public_record_unit"),
+        ]

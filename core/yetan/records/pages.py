@@ -197,7 +197,7 @@ class RecordPages:
             pairs=_pairs(self.kind, row.face, without=self.kind.title),
             photos=photo_views(request.templating.addresses.path, "public_photo", row.face.get("photos", ())),
             panels=await panels(request, self.kind.name, row),
-            **(await context(request.act, row) if context is not None else {}),
+            **(await context(request, row) if context is not None else {}),
         )
 
     async def show_card(self, request: Request) -> Response:

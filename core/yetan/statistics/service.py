@@ -125,7 +125,8 @@ def _counted(figures: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Scoreboard:
-    """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest took."""
+    """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest took,
+    from the day it was raised to the day it was struck off."""
 
     raised: int
     resolved: int
@@ -147,5 +148,6 @@ async def scoreboard(filters: Mapping[str, Any], now: datetime) -> Scoreboard:
     lit = [row for row in issues if state_of(row["state"]).category == "closed_good"]
     going = [row for row in issues if state_of(row["state"]).category == "open"]
     late = [row for row in going if row["deadline"] is not None and row["deadline"] < now]
-    days = [(row["struck_off_at"] - row["raised_at"]).days for row in lit]
+    local_date = current().calendar.local_date
+    days = [(local_date(row["struck_off_at"]) - local_date(row["raised_at"])).days for row in lit]
     return Scoreboard(len(issues), len(done), len(lit), len(going) - len(late), len(late), max(days, default=None))

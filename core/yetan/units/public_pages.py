@@ -16,6 +16,7 @@ from yetan.publication.views import figure_views, row_views
 from yetan.runtime import current
 from yetan.statistics.service import by_unit, values
 from yetan.units.models import Unit, UnitMerger, UnitName
+from yetan.web.panels import panels
 from yetan.web.request import Request
 
 #: How many of a unit's latest issues its page shows.
@@ -59,6 +60,7 @@ async def unit(request: Request) -> Response:
     page = await list_issues(ListFilters(unit=row), limit=LATEST, now=now)
     items = row_views(page.rows, now, lambda issue: url("issue", number=issue.number))
     kinds = current().configuration.unit_kinds
+    drawn = tuple(await panels(request, "unit", row))
 
     def context() -> dict[str, Any]:
         return {
@@ -77,6 +79,7 @@ async def unit(request: Request) -> Response:
             "labels": _labels(),
             "metrics": _metrics(request),
             "items": items,
+            "panels": drawn,
         }
 
     content = (
@@ -86,6 +89,7 @@ async def unit(request: Request) -> Response:
         _said(into) if into else None,
         tuple((each.unit.name, each.on) for each in absorbed),
         tuple(each.content for each in items),
+        drawn,
     )
     return request.render_kept("public/unit.html", content, context)
 
