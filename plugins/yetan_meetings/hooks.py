@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from yetan.api import Page, Panel, RecordKind, hookimpl
 from yetan_activities.api import ActivityKind
-from yetan_meetings import ledger
+from yetan_meetings import interviews, ledger
 from yetan_meetings.forms import FORMS
 
 
@@ -22,9 +22,9 @@ def yetan_record_kinds() -> Sequence[RecordKind]:
 
 @hookimpl
 def yetan_pages() -> Sequence[Page]:
-    return (*ledger.PAGES,)
+    return (*ledger.PAGES, *interviews.PAGES)
 
 
 @hookimpl
 def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
-    return (*ledger.PANELS, *ledger.entry_panels(record_kinds))
+    return (*ledger.PANELS, *ledger.entry_panels(record_kinds), *interviews.PANELS)

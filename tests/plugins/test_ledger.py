@@ -11,7 +11,7 @@ from tests.databases import database_kind as database_kind
 
 from yetan.errors import Refused
 from yetan.issues.models import Issue
-from yetan.people.models import Person
+from yetan.people.models import Household, Person
 from yetan.testing import Town
 from yetan_meetings.ledger import make_issue
 from yetan_meetings.models import LedgerEntry
@@ -86,7 +86,7 @@ def test_two_who_press_at_once_make_one_issue(town: Town) -> None:
         except Refused as error:
             return error
 
-    async def both() -> list[object]:
+    async def both() -> tuple[object, object]:
         answers = await asyncio.gather(press("village"), press("deputy"))
         assert await Issue.all().count() == 1
         return answers
@@ -119,3 +119,59 @@ def test_the_ledger_is_narrowed_by_source_and_printed_by_month(town: Town) -> No
     assert "想学用手机" in clerk.get(f"/desk/ledger?unit={unit}&month=2026-04").text
     assert "水渠堵了" not in town.browser("elsewhere").get("/desk/ledger").text
     assert town.browser().get("/desk/ledger").status_code in (303, 403)
+
+
+SAID_AT_HOME = {
+    "who": "何大爷",
+    "basic": "老两口，儿子在外打工。",
+    "difficulties": "屋后的路灯不亮，晚上不敢出门。",
+    "suggestions": "没有",
+}
+
+
+def evening(town: Town, kind: str = "household_interview") -> int:
+    """An activity of the village, tonight; its id."""
+    answer = town.browser("village").submit(
+        f"/desk/records/{kind}/new",
+        {"unit": str(town.units["village"]), "title": "进门坐坐", "date": "2026-05-06", "place": "溪尾村"},
+    )
+    assert answer.status_code == 303, answer.text
+    return int(answer.headers["location"].rpartition("/")[2])
+
+
+def test_a_household_is_planned_visited_and_its_trouble_is_an_issue_of_the_evening_at_once(town: Town) -> None:
+    activity, village = evening(town), town.browser("village")
+    page = f"/desk/activities/{activity}/visits"
+    home, elsewhere = (town.run(_household(town, unit)) for unit in ("village", "sibling"))
+    assert village.submit(f"{page}/plan", {"planned": str(home)}).status_code == 303
+    assert village.submit(f"{page}/plan", {"planned": str(elsewhere)}).status_code == 422
+    assert "桥头路 3 号" in village.get(page).text
+
+    half = village.submit(page, {"household": str(home), **SAID_AT_HOME, "suggestions": ""})
+    assert half.status_code == 422
+    assert SAID_AT_HOME["difficulties"] in half.text
+    key = {"_key": "a-key-of-this-phone"}
+    said = {"household": str(home), **SAID_AT_HOME, "need": "1", **key}
+    assert [village.submit(page, said).status_code for _again in range(2)] == [303, 303]
+    (entry,) = town.run(_entries())
+    issue = made(town, entry)
+    assert (entry.title, entry.household_id, entry.source) == (SAID_AT_HOME["difficulties"], home, "visit")
+    assert (issue.via, issue.origin_kind, issue.origin_id) == ("visit", "household_interview", activity)
+    assert issue.number in village.get(page).text
+    sheet = village.get(f"/desk/records/household_interview/{activity}").text
+    assert issue.number in sheet
+    assert town.browser("clerk").get(page).status_code == 200
+
+
+def test_a_visit_of_another_form_of_evening_is_none(town: Town) -> None:
+    talk = evening(town, "open_talk")
+    assert town.browser("village").get(f"/desk/activities/{talk}/visits").status_code == 404
+
+
+async def _household(town: Town, unit: str) -> int:
+    act = await town.act()
+    return (await Household.create(unit_id=town.units[unit], address="桥头路 3 号", created_at=act.now)).id
+
+
+async def _entries() -> list[LedgerEntry]:
+    return await LedgerEntry.all().order_by("id")
