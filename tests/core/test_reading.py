@@ -121,6 +121,19 @@ async def _idle() -> None:
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_one_reading_has_one_processor(database_url: str) -> None:
+    """Whoever asks for a dear page takes no more of the server than one process of it."""
+
+    async def go() -> None:
+        settings = await read(
+            "SELECT current_setting('max_parallel_workers_per_gather') AS helpers, current_setting('jit') AS jit"
+        )
+        assert [tuple(row.values()) for row in settings] == [("0", "off")]
+
+    run(database_url, go)
+
+
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_reader_of_the_embedded_database_cannot_write_and_leaves_nothing_open(
     database_url: str, tmp_path: Path

@@ -96,6 +96,11 @@ def _connection(url: str, *, foreign_keys: bool, patience: Patience) -> Any:
     raise ConfigurationError([f"database.url: {scheme!r} is not supported; use sqlite:// or postgresql://"])
 
 
+#: A statement of ours reads a page's worth: helpers of its own, or compiling it, cost more than they save, and let one
+#: dear address take every core.
+_ONE_CORE = {"max_parallel_workers_per_gather": "0", "jit": "off"}
+
+
 def _limits(patience: Patience) -> dict[str, Any]:
     """What asyncpg is told of `patience`: the server gives up first; the client, should the server not answer."""
     limits = {
@@ -107,7 +112,7 @@ def _limits(patience: Patience) -> dict[str, Any]:
         "timeout": patience.connection,
         "command_timeout": patience.statement + 0.5 if patience.statement else None,
         "application_name": "yetan",
-        "server_settings": {name: str(_milliseconds(seconds)) for name, seconds in limits.items()},
+        "server_settings": _ONE_CORE | {name: str(_milliseconds(seconds)) for name, seconds in limits.items()},
     }
 
 
