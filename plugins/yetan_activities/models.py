@@ -67,6 +67,11 @@ class Activity(UnitRecord):
         table = "yetan_activities_activity"
         indexes = [Index(fields=("kind", "unit_id", "date"), name="yetan_activities_cadence")]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is going on: opened, and not closed yet."""
+        return self.opened_at is not None and self.closed_at is None
+
 
 class Attendance(Record):
     """Somebody at an activity, or expected there. Signing in again with the same name and house is the same row."""

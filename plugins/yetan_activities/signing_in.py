@@ -147,11 +147,6 @@ class Seat:
     activity: Activity
     attendances: tuple[Attendance, ...]
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the activity is going on."""
-        return self.activity.opened_at is not None and self.activity.closed_at is None
-
     def attendance(self, attendance_id: int) -> Attendance:
         """The one of that id. Raises `Refused` where this phone has not signed in for it."""
         for each in self.attendances:
