@@ -51,6 +51,7 @@ TABLES = {
     "units": File("units.csv", "编码,名称,类型,上级编码\nnew,新桥村,village,township\n".encode()),
     "issues": File("ledger.csv", "编号,标题,留言时间,内容\n7,井盖松动,2025-03-04,井盖松动，夜里响。\n".encode()),
     "accounts": File("accounts.csv", "登录名,姓名,单位,角色\nnew01,白露,石桥镇,leader\n".encode()),
+    "households": File("households.csv", "单位,地址,成员\n石桥镇,桥头路 9 号,林鹿鸣 13900005678\n".encode()),
     "synonyms": File("synonyms.csv", "意思相同的词\n垃圾站 垃圾点\n".encode()),
     "categories": File("categories.csv", "一级分类,二级分类,三级分类\n城乡建设,市政设施,井盖\n".encode()),
 }
@@ -93,6 +94,7 @@ class Scene:
         self._follow()
         self.units_table = self._upload("administrator.top", "/admin/units/import", "units")
         self.accounts_table = self._upload("administrator.top", "/admin/accounts/import", "accounts")
+        self.households_table = self._upload("village_official.own", "/desk/households/import", "households")
         self.synonyms_table = self._upload("administrator.top", "/admin/synonyms/import", "synonyms")
         self.ledger = self._upload("township_clerk.own", "/admin/import", "issues", unit=self.unit)
         self.bulk_run = self._assign_several()
@@ -352,6 +354,8 @@ PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "admin.units.confirm.upload": lambda scene: {"": scene.units_table},
     "admin.accounts.import.look.upload": lambda scene: {"": scene.accounts_table},
     "admin.accounts.import.confirm.upload": lambda scene: {"": scene.accounts_table},
+    "desk.households.import.look.upload": lambda scene: {"": scene.households_table},
+    "desk.households.import.confirm.upload": lambda scene: {"": scene.households_table},
     "admin.synonyms.import.look.upload": lambda scene: {"": scene.synonyms_table},
     "admin.synonyms.import.confirm.upload": lambda scene: {"": scene.synonyms_table},
     "upload": lambda scene: {"": scene.ledger},
@@ -469,6 +473,7 @@ ASKS: Mapping[str, Ask] = {
     "admin.person.erase": Ask(lambda s: {"confirm": s.person.name}),
     "desk.household.new.submit": Ask(lambda s: {"unit": s.unit, "address": "桥头路 5 号"}, over_unit=True),
     "desk.household.member": Ask(lambda s: {"name": "新住户"}),
+    "desk.household.official": Ask(lambda s: {"official": s.town.accounts["village_official.own"].id}),
     "desk.household.leave": Ask(lambda s: {"person": s.person.id}),
     # The city
     "admin.rule.submit": Ask(lambda s: {"unit": s.unit, "value": "20", "effective_from": s.day()}, over_unit=True),
@@ -484,6 +489,8 @@ ASKS: Mapping[str, Ask] = {
     ),
     "admin.accounts.import.submit": Ask(lambda s: {"file": TABLES["accounts"]}),
     "admin.accounts.import.confirm": Ask(),
+    "desk.households.import.submit": Ask(lambda s: {"file": TABLES["households"]}),
+    "desk.households.import.confirm": Ask(),
     "admin.synonyms.import.submit": Ask(lambda s: {"file": TABLES["synonyms"]}),
     "admin.synonyms.import.confirm": Ask(),
     "admin.categories.submit": Ask(lambda s: {"file": TABLES["categories"]}),

@@ -16,7 +16,7 @@ from yetan.people.service import appoint, create_account, today
 from yetan.runtime import current
 from yetan.spreadsheets import Column, Columns, RowReader, Table, read_moment
 from yetan.units.models import Unit
-from yetan.web.choices import units_within
+from yetan.web.choices import units_within, words_for_units
 from yetan.web.table_imports import Reading, refused_row
 
 MANAGE = "account.manage"
@@ -48,7 +48,8 @@ class AccountRow:
 async def read_accounts(act: Act, table: Table) -> Reading:
     """The posts of the table. Accounts that exist already stay as they are: their rows add nothing."""
     found = COLUMNS.require(table, ("username",), ("name",), ("unit",), ("role",))
-    units = await _units(act)
+    within = {int(unit) for unit, _label in await units_within(act, MANAGE)}
+    units = words_for_units(await Unit.filter(id__in=within))
     roles = {word: name for name, label in role_labels().items() for word in (name, label, _(label))}
     taken = {row["username"] for row in await Account.all().values("username")}
     names: dict[str, str] = {}
@@ -82,15 +83,6 @@ async def read_accounts(act: Act, table: Table) -> Reading:
         problems=problems,
         known=known,
     )
-
-
-async def _units(act: Act) -> dict[str, int]:
-    """What the units within reach may be called: their codes, and their names where no other bears them."""
-    within = {int(unit) for unit, _label in await units_within(act, MANAGE)}
-    units = await Unit.filter(id__in=within)
-    names = [unit.name for unit in units]
-    coded = {unit.code: unit.id for unit in units if unit.code}
-    return coded | {unit.name: unit.id for unit in units if names.count(unit.name) == 1}
 
 
 def _since(act: Act, reader: RowReader) -> date:

@@ -7,16 +7,46 @@ from typing import Any
 from starlette.responses import Response
 
 from yetan.access.scope import granted_units, visible
+from yetan.i18n import translate as _
+from yetan.people.households_table import COLUMNS, add_households, read_households, rows_of_households
 from yetan.people.models import Household, HouseholdMember
-from yetan.people.service import HOUSEHOLD_FIELDS, MEMBER_FIELDS, add_household, add_member, remove_member
+from yetan.people.service import (
+    HOUSEHOLD_FIELDS,
+    MEMBER_FIELDS,
+    OFFICIAL_FIELDS,
+    add_household,
+    add_member,
+    official_of,
+    remove_member,
+    set_official,
+)
 from yetan.plugins.declarations import Page
 from yetan.units.models import Unit
-from yetan.web.choices import unit_choices
+from yetan.web.choices import choices_for, unit_choices
+from yetan.web.downloads import listed
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 from yetan.web.submitting import submit
+from yetan.web.table_imports import TableImport
 
 MANAGE = "household.manage"
+IMPORT = TableImport(
+    name="desk.households.import",
+    path="/desk/households/import",
+    back="desk.households",
+    kind="households",
+    permission=MANAGE,
+    title="导入住户",
+    hint="列名：村（社区）、门牌地址、住的人、联户干部。",
+    lead=(
+        "一户一行。住的人写姓名，空一格写电话，几个人用顿号隔开，例如：李桂香 13800005678、李小满。"
+        "先看一遍会新增哪些，确认以后才写入；有一行不对，就一行也不写。已经有的住户不动。"
+    ),
+    columns=COLUMNS,
+    read=read_households,
+    load=add_households,
+    sensitive=True,
+)
 PAGE_SIZE = 50
 SEARCH_FIELDS = (Field("q", "门牌地址", required=False, max_length=60),)
 AFTER = Field("after", "从哪一户接着看", "number", required=False, minimum=0)
@@ -39,6 +69,12 @@ async def households(request: Request) -> Response:
     return request.render(
         "admin/households.html", form=Form(SEARCH_FIELDS, form.values), households=rows[:PAGE_SIZE], more=more
     )
+
+
+async def export(request: Request) -> Response:
+    """The households of one's units with names and phones, as they can be brought in again."""
+    headings = (_("村（社区）"), _("门牌地址"), _("住的人"), _("联户干部"))
+    return await listed(request, "households", _("住户"), headings, await rows_of_households(request.act))
 
 
 async def new_household(request: Request) -> Response:
@@ -74,8 +110,12 @@ async def household(request: Request) -> Response:
     return await _household(request, Form(MEMBER_FIELDS))
 
 
-async def _household(request: Request, form: Form, status: int = 200) -> Response:
+async def _household(request: Request, form: Form, status: int = 200, *, official_form: Form | None = None) -> Response:
     row: Household = request.subject
+    official = await official_of(request.act, row.id)
+    if official_form is None:
+        chosen = {"official": official.id if official else None}
+        official_form = Form(OFFICIAL_FIELDS, chosen, choices=await _officials(request))
     members = await HouseholdMember.filter(household_id=row.id).select_related("person").order_by("id")
     return request.render(
         "admin/household.html",
@@ -84,7 +124,13 @@ async def _household(request: Request, form: Form, status: int = 200) -> Respons
         household=row,
         unit=await Unit.get(id=row.unit_id),
         persons=[member.person for member in members],
+        official=official,
+        official_form=official_form,
     )
+
+
+async def _officials(request: Request) -> dict[str, Choices]:
+    return await choices_for(request.act, OFFICIAL_FIELDS, near=request.subject.unit_id)
 
 
 async def submit_member(request: Request) -> Response:
@@ -102,9 +148,24 @@ async def submit_leaving(request: Request) -> Response:
     return request.redirect("desk.household", id=request.subject.id)
 
 
+async def submit_official(request: Request) -> Response:
+    """Say who keeps in touch with them."""
+    not_done = await submit(
+        request,
+        OFFICIAL_FIELDS,
+        lambda values: set_official(request.act, request.subject.id, values["official"]),
+        choices=await _officials(request),
+    )
+    if not_done is not None:
+        return await _household(request, Form(MEMBER_FIELDS), not_done.status, official_form=not_done.form)
+    return request.redirect("desk.household", id=request.subject.id)
+
+
 _HOUSEHOLD = "/desk/households/{id:int}"
 PAGES: tuple[Page, ...] = (
     Page("/desk/households", households, "desk.households", permission=MANAGE, sensitive=True),
+    Page("/desk/households/export", export, "desk.households.export", permission=MANAGE, sensitive=True),
+    *IMPORT.pages(),
     Page("/desk/households/new", new_household, "desk.household.new", permission=MANAGE),
     Page(
         "/desk/households/new",
@@ -126,6 +187,14 @@ PAGES: tuple[Page, ...] = (
         f"{_HOUSEHOLD}/leave",
         submit_leaving,
         "desk.household.leave",
+        methods=("POST",),
+        permission=MANAGE,
+        model=Household,
+    ),
+    Page(
+        f"{_HOUSEHOLD}/official",
+        submit_official,
+        "desk.household.official",
         methods=("POST",),
         permission=MANAGE,
         model=Household,

@@ -30,7 +30,8 @@ from yetan.web.forms import Field, clean
 CONSENT_VERSION = "2026-1"
 #: The event of a post changing hands, and what falls due on the day it does.
 HANDED_OVER, TAKE_OVER = "post.handed_over", "post.take_over"
-LINK_KINDS = message_ids((("sponsor", "挂包"), ("area", "包片"), ("household", "联户")))
+HOUSEHOLD_LINK = "household"
+LINK_KINDS = message_ids((("sponsor", "挂包"), ("area", "包片"), (HOUSEHOLD_LINK, "联户")))
 
 #: The posts that count on a day, as `valid_on` says it.
 _HELD = "since <= ? AND (until IS NULL OR until >= ?)"
@@ -66,6 +67,7 @@ MEMBER_FIELDS = (
     Field("name", "姓名", max_length=60),
     Field("phone", "电话", "phone", required=False),
 )
+OFFICIAL_FIELDS = (Field("official", "联户干部", "account", required=False, hint="经常联系这一户的人。"),)
 LINK_FIELDS = (
     Field("kind", "联系方式", "choice", choices=LINK_KINDS),
     Field("unit", "联系的村（社区）", "unit"),
@@ -391,6 +393,30 @@ async def remove_member(act: Act, household_id: int, person_id: int) -> Househol
     await require(act, "household.manage", [household.unit_id])
     await HouseholdMember.filter(household_id=household_id, person_id=person_id).delete()
     return household
+
+
+@change(Household)
+async def set_official(act: Act, household_id: int, account_id: int | None) -> Household:
+    """Say which official keeps in touch with a household from today on (联户), in place of who did; or nobody."""
+    household = await Household.get(id=household_id)
+    await require(act, "household.manage", [household.unit_id])
+    day = today(act)
+    running = Link.filter(valid_on(day), kind=HOUSEHOLD_LINK, household_id=household_id)
+    if account_id is None or not await running.filter(account_id=account_id).exists():
+        # A link of this very day never counted for anybody.
+        await running.filter(since=day).delete()
+        await running.update(until=day - timedelta(days=1))
+        if account_id is not None:
+            link = await Link.create(account_id=account_id, kind=HOUSEHOLD_LINK, household_id=household_id, since=day)
+            await emit(act, "link.added", ("link", link.id), data={"unit_id": household.unit_id})
+    return household
+
+
+async def official_of(act: Act, household_id: int) -> Account | None:
+    """Who keeps in touch with a household today, with their person."""
+    links = Link.filter(valid_on(today(act)), kind=HOUSEHOLD_LINK, household_id=household_id)
+    link = await links.select_related("account__person").order_by("-id").first()
+    return link.account if link is not None else None
 
 
 async def _move_in(household: Household, person_id: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from yetan.access.scope import granted_units
 from yetan.act import Act
@@ -54,6 +54,13 @@ async def units_within(act: Act, permission: str) -> Choices:
     below = UnitAncestor.filter(ancestor_id__in=granted_units(act.actor, permission))
     within = {str(row["unit_id"]) for row in await below.values("unit_id")}
     return [(unit, label) for unit, label in offered if unit in within]
+
+
+def words_for_units(units: Sequence[Unit]) -> Mapping[str, int]:
+    """What `units` may be called in a table, and which is meant: codes, and names where no other of them bears it."""
+    names = [unit.name for unit in units]
+    coded = {unit.code: unit.id for unit in units if unit.code}
+    return coded | {unit.name: unit.id for unit in units if names.count(unit.name) == 1}
 
 
 async def account_choices(act: Act, near: int | None) -> Choices:

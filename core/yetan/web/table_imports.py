@@ -47,7 +47,7 @@ class TableImport:
     """A table that can be brought in. `name` is that of its pages, `back` of the list it adds to, `kind` its uploads'.
 
     `read(act, table)` says what it would do; `load(act, values)` does it in one change. `title`, `hint` (which columns)
-    and `lead` are message ids.
+    and `lead` are message ids. With `sensitive`, the look says something of people, and that it was taken is recorded.
     """
 
     name: str
@@ -61,6 +61,7 @@ class TableImport:
     columns: Columns
     read: Callable[[Act, Table], Awaitable[Reading]]
     load: Callable[[Act, Sequence[Any]], Awaitable[Any]]
+    sensitive: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -81,7 +82,7 @@ class TableImport:
                 permission=permission,
                 body_limit=UPLOAD_LIMIT,
             ),
-            Page(look, partial(_look, self), f"{name}.look", permission=permission),
+            Page(look, partial(_look, self), f"{name}.look", permission=permission, sensitive=self.sensitive),
             Page(look, partial(_confirm, self), f"{name}.confirm", methods=("POST",), permission=permission),
         )
 
@@ -120,6 +121,7 @@ async def _look(table: TableImport, request: Request) -> Response:
 
 async def _looked(table: TableImport, request: Request, kept: Upload, message: str = "", status: int = 200) -> Response:
     reading = await table.read(request.act, await kept.read())
+    request.looked_at = f"{table.kind}: {len(reading.rows)}"
     return request.render(
         "admin/table_look.html",
         status,
