@@ -1,5 +1,6 @@
 """What other plugins may use of the night activities: they name "activities" in `depends_on` and import this alone."""
 
+from yetan_activities.attendance import Presence, presence_at
 from yetan_activities.evening import close_activity, held, held_open, hosted, open_activity
 from yetan_activities.guards import ActivityGuard, StillOpen
 from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of
@@ -15,6 +16,7 @@ __all__ = [
     "ActivityGuard",
     "ActivityKind",
     "Attendance",
+    "Presence",
     "Reflection",
     "Seat",
     "StillOpen",
@@ -26,6 +28,7 @@ __all__ = [
     "kind_of",
     "mark_present",
     "open_activity",
+    "presence_at",
     "seat_of",
     "sign_in",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from tortoise.functions import Count
 
 from yetan.api import Act, EventType, NotFound, Refused, change, current, emit
 from yetan_activities.evening import held, hosted
-from yetan_activities.models import RESIDENTS, Activity, Attendance
+from yetan_activities.models import RESIDENTS, ROLES, Activity, Attendance
 from yetan_activities.signing_in import expect, mark_present, sign_in
 
 #: Somebody was put down as present by mistake.
@@ -42,16 +41,16 @@ class Presence:
 async def presence_at(activities: Sequence[int]) -> dict[int, Presence]:
     """The figures of each activity."""
     rows = Attendance.filter(activity_id__in=list(activities)).annotate(count=Count("id"))
-    there: dict[int, Counter[str]] = {each: Counter() for each in activities}
-    for row in (
-        await rows.filter(present_at__isnull=False)
-        .group_by("activity_id", "role")
-        .values("activity_id", "role", "count")
-    ):
-        there[row["activity_id"]][row["role"]] = row["count"]
+    present = rows.filter(present_at__isnull=False).group_by("activity_id", "role")
+    found = {
+        (row["activity_id"], row["role"]): row["count"] for row in await present.values("activity_id", "role", "count")
+    }
     awaited = rows.filter(present_at=None).group_by("activity_id").values("activity_id", "count")
     missing = {row["activity_id"]: row["count"] for row in await awaited}
-    return {each: Presence(there[each], missing.get(each, 0)) for each in activities}
+    return {
+        each: Presence({role: found[each, role] for role, _ in ROLES if (each, role) in found}, missing.get(each, 0))
+        for each in activities
+    }
 
 
 def way_now(act: Act, activity: Activity) -> str:

@@ -65,7 +65,7 @@ async def held_open(activity_id: int) -> Activity:
     return activity
 
 
-@change(Activity)
+@change(Activity, action="activities.open")
 async def open_activity(act: Act, activity_id: int) -> Activity:
     """Begin it, now: it may be earlier than planned. Twice is once.
 
@@ -93,7 +93,7 @@ async def open_activity(act: Act, activity_id: int) -> Activity:
     return activity
 
 
-@change(Activity)
+@change(Activity, action="activities.close")
 async def close_activity(act: Act, activity_id: int) -> Activity:
     """End it, once; whoever keeps its kind may, also who did not open it. Twice is once.
 

@@ -93,7 +93,7 @@ async def _evening(
 async def code(request: Request) -> Response:
     """The code alone, as large as the screen: for a projector, or to hold up. It renews itself."""
     activity = await hosted(request.act, request.subject.id)
-    if not activity.is_open:
+    if not (activity.is_open and kind_of(activity).signs_in):
         return request.redirect("activities.evening", id=activity.id)
     answer = request.render(
         "activities/code.html",
