@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yetan.api import Page, Panel, RecordKind, hookimpl
+from yetan.api import (
+    NavigationItem,
+    Page,
+    Panel,
+    Permission,
+    RecordKind,
+    Visibility,
+    hookimpl,
+)
 from yetan_activities.api import ActivityKind
-from yetan_meetings import interviews, ledger
+from yetan_meetings import interviews, ledger, messages, reception
 from yetan_meetings.forms import FORMS
 
 
@@ -22,9 +30,37 @@ def yetan_record_kinds() -> Sequence[RecordKind]:
 
 @hookimpl
 def yetan_pages() -> Sequence[Page]:
-    return (*ledger.PAGES, *interviews.PAGES)
+    return (
+        *ledger.PAGES,
+        *interviews.PAGES,
+        *reception.PAGES,
+        *messages.PAGES,
+    )
 
 
 @hookimpl
 def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
-    return (*ledger.PANELS, *ledger.entry_panels(record_kinds), *interviews.PANELS)
+    return (
+        *ledger.PANELS,
+        *ledger.entry_panels(record_kinds),
+        *interviews.PANELS,
+        *messages.PANELS,
+    )
+
+
+@hookimpl
+def yetan_permissions() -> Sequence[Permission]:
+    return (*reception.PERMISSIONS,)
+
+
+@hookimpl
+def yetan_visibility() -> Sequence[Visibility]:
+    return (
+        *reception.VISIBILITY,
+        *messages.VISIBILITY,
+    )
+
+
+@hookimpl
+def yetan_navigation() -> Sequence[NavigationItem]:
+    return (*reception.NAVIGATION,)
