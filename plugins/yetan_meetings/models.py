@@ -39,9 +39,9 @@ class AgendaItem(Record):
         "yetan_activities.Attendance", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
     raised_by_id: int | None
-    #: "waiting", "discussing"; then for good "settled", "issue", "resolved" or "noted".
+    #: "waiting", "discussing"; then for good "settled", "issue", "resolved", "noted" or "dropped".
     state = fields.CharField(max_length=10, default="waiting")
-    #: What was done on the spot, what was resolved, or why it is only noted.
+    #: What was done on the spot, resolved or answered, or why it was dropped.
     outcome = fields.TextField(default="")
     issue: fields.ForeignKeyNullableRelation[Issue] = fields.ForeignKeyField(
         "yetan.Issue", related_name=False, on_delete=fields.RESTRICT, null=True, db_index=True

@@ -1,0 +1,402 @@
+"""The agenda on the host's pages: beforehand, during the evening, as the record; and in public what was resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+from tortoise.expressions import Subquery
+
+from yetan.api import (
+    Act,
+    Conflict,
+    Field,
+    Form,
+    Invalid,
+    Issue,
+    NotFound,
+    Page,
+    Panel,
+    PublicRecord,
+    RecordKind,
+    Refused,
+    Request,
+    Visibility,
+    YetanError,
+    mask,
+    may,
+    message_ids,
+    state_of,
+    submit,
+    translate,
+    visible,
+)
+from yetan_activities.api import Activity, hosted, kind_of
+from yetan_meetings.agenda import (
+    HOST_FIELDS,
+    KINDS,
+    STATES,
+    TOPIC,
+    UNDECIDED,
+    alter_item,
+    called,
+    items_of,
+    raise_item,
+    raiser_choices,
+    take_item,
+)
+from yetan_meetings.decisions import (
+    CORRECTION,
+    DECISIONS,
+    ITEM_PATH,
+    choices_of,
+    correct_item,
+    decide,
+    decisions_for,
+    form_of,
+    may_be_corrected,
+)
+from yetan_meetings.models import AgendaItem
+from yetan_meetings.voting import HANDS_FIELDS, Tally, close_vote, number_present, open_vote, tallies
+
+_VERSION = Field("version", "", "hidden", max_length=9)
+#: Which decision has its form open, and the button that lists the accounts of the unit chosen in it.
+_DECISION = Field(
+    "decision", message_ids("怎么定"), "choice", required=False, choices=tuple((each, each) for each in DECISIONS)
+)
+_CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item as pages draw it; its words as they were said."""
+
+    id: int
+    position: int
+    title: str
+    text: str
+    kind: str
+    state: str
+    state_label: str
+    raised_by: str
+    outcome: str
+    vote_state: str
+    tally: Tally | None
+    issue: Issue | None
+    issue_state: str
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it still has to be decided."""
+        return self.state in UNDECIDED
+
+
+async def views_of(items: Sequence[AgendaItem]) -> list[ItemView]:
+    """Items that were read with `items_of`, ready to be drawn."""
+    counted = await tallies(items)
+    kinds = dict(KINDS)
+    return [
+        ItemView(
+            id=item.id,
+            position=item.position,
+            title=item.title,
+            text=item.text,
+            kind=translate(kinds[item.kind]),
+            state=item.state,
+            state_label=translate(STATES[item.state]),
+            raised_by=called(item.raised_by) if item.raised_by is not None else "",
+            outcome=item.outcome,
+            vote_state=item.vote_state,
+            tally=counted.get(item.id),
+            issue=item.issue,
+            issue_state=translate(state_of(item.issue.state).label) if item.issue is not None else "",
+        )
+        for item in items
+    ]
+
+
+# The agenda
+
+
+async def agenda(request: Request) -> Response:
+    """All items, and the form for a further one."""
+    return await _draw_agenda(request, _with_agenda(request))
+
+
+async def submit_item(request: Request) -> Response:
+    """Put something on the agenda."""
+    activity = _with_agenda(request)
+    choices = await raiser_choices(activity.id)
+    not_done = await submit(
+        request, HOST_FIELDS, lambda values: raise_item(request.act, activity.id, values), choices=choices
+    )
+    if not_done is not None:
+        return await _draw_agenda(request, activity, not_done.form, not_done.status)
+    return _back(request, activity)
+
+
+def _with_agenda(request: Request) -> Activity:
+    activity: Activity = request.subject
+    if not kind_of(activity).agenda:
+        raise NotFound
+    return activity
+
+
+async def _draw_agenda(request: Request, activity: Activity, form: Form | None = None, status: int = 200) -> Response:
+    return request.render(
+        "meetings/agenda.html", status, activity=activity, **await _agenda_context(request.act, activity, form)
+    )
+
+
+async def _agenda_context(act: Act, activity: Activity, form: Form | None = None) -> dict[str, Any]:
+    """What the list of items is drawn from; `form` is the one for a further item, None where none may be added."""
+    runs = activity.closed_at is None and await may(act, f"{activity.kind}.keep", [activity.unit_id])
+    if form is None and runs:
+        form = Form(HOST_FIELDS, choices=await raiser_choices(activity.id))
+    return {"items": await views_of(await items_of(activity.id)), "form": form, "runs": runs}
+
+
+def _back(request: Request, activity: Activity) -> Response:
+    """To the host's page during the evening, else to the agenda."""
+    return request.redirect("activities.evening" if activity.is_open else "meetings.agenda", id=activity.id)
+
+
+# One item
+
+
+async def item(request: Request) -> Response:
+    """One item: what was said, the vote, and the ways to decide it."""
+    chosen = (await request.form((_DECISION,))).clean()["decision"]
+    return await _draw_item(request, request.subject, decision=chosen)
+
+
+async def submit_alter(request: Request) -> Response:
+    """Write it otherwise."""
+    row: AgendaItem = request.subject
+
+    async def go(values: dict[str, Any]) -> None:
+        await alter_item(request.act, row.id, values, _version(values.pop("version")))
+
+    not_done = await submit(request, (*HOST_FIELDS, _VERSION), go, choices=await raiser_choices(row.activity_id))
+    if not_done is not None:
+        return await _draw_item(request, row, not_done.status, altering=not_done.form)
+    return request.redirect("meetings.item", id=row.id)
+
+
+async def submit_take(request: Request) -> Response:
+    """Discuss it now."""
+    return await _press(request, take_item)
+
+
+async def submit_vote(request: Request) -> Response:
+    """Put it to the vote."""
+    return await _press(request, open_vote)
+
+
+async def _press(request: Request, service: Any) -> Response:
+    """Do what is one button, and show the item; also where it was refused, with the reason."""
+    row: AgendaItem = request.subject
+    try:
+        await service(request.act, row.id)
+    except (Refused, Conflict) as error:
+        return await _draw_item(request, row, error.status, message=error.message)
+    return request.redirect("meetings.item", id=row.id)
+
+
+async def submit_count(request: Request) -> Response:
+    """End the vote, with the hands that were counted."""
+    row: AgendaItem = request.subject
+    not_done = await submit(request, HANDS_FIELDS, lambda values: close_vote(request.act, row.id, values))
+    if not_done is not None:
+        return await _draw_item(request, row, not_done.status, counting=not_done.form)
+    return request.redirect("meetings.item", id=row.id)
+
+
+async def submit_decision(request: Request) -> Response:
+    """Decide it, and go on with the evening; or list the accounts of the unit just chosen."""
+    row: AgendaItem = request.subject
+    name = request.path_params["decision"]
+    if name not in DECISIONS:
+        raise NotFound
+    fields = form_of(row, DECISIONS[name])
+    values = await request.values((*fields, _VERSION, _CHOOSE))
+    version, choose = _version(values.pop("version")), values.pop("choose")
+    if choose:
+        return await _draw_item(request, row, decision=name, values=values)
+    try:
+        await decide(request.act, row.id, name, values, version)
+    except (Invalid, Refused, Conflict) as error:
+        return await _draw_item(request, row, error.status, decision=name, values=values, error=error)
+    return _back(request, await Activity.get(id=row.activity_id))
+
+
+async def submit_correction(request: Request) -> Response:
+    """Correct its words."""
+    row: AgendaItem = request.subject
+
+    async def go(values: dict[str, Any]) -> None:
+        await correct_item(request.act, row.id, values, _version(values.pop("version")))
+
+    not_done = await submit(request, (CORRECTION, _VERSION), go)
+    if not_done is not None:
+        return await _draw_item(request, row, not_done.status, correcting=not_done.form)
+    return request.redirect("meetings.item", id=row.id)
+
+
+def _version(typed: object) -> int:
+    if not isinstance(typed, str) or not typed.isascii() or not typed.isdigit():
+        raise Refused("表单不完整，请刷新页面再提交。")
+    return int(typed)
+
+
+async def _draw_item(
+    request: Request,
+    row: AgendaItem,
+    status: int = 200,
+    *,
+    decision: str = "",
+    values: Mapping[str, object] | None = None,
+    error: YetanError | None = None,
+    message: str = "",
+    altering: Form | None = None,
+    counting: Form | None = None,
+    correcting: Form | None = None,
+) -> Response:
+    """The item as it stands now, with whichever form is open."""
+    act = request.act
+    row = await AgendaItem.get(id=row.id).select_related("activity", "raised_by", "issue")
+    (view,) = await views_of([row])
+    activity = row.activity
+    runs = await may(act, f"{activity.kind}.keep", [activity.unit_id])
+    undecided = runs and view.undecided
+    chosen = DECISIONS.get(decision) if undecided and row.kind in DECISIONS[decision or "issue"].kinds else None
+    typed = {
+        "title": row.title,
+        "text": row.text,
+        "kind": row.kind,
+        "raised_by": row.raised_by_id,
+        "version": row.version,
+    }
+    hands = {each.name: getattr(row, each.name) for each in HANDS_FIELDS} if row.vote_state == "closed" else {}
+    return request.render(
+        "meetings/item.html",
+        status,
+        item=view,
+        activity=activity,
+        runs=runs,
+        under_way=activity.is_open,
+        present=await number_present(activity),
+        message=message,
+        decisions=decisions_for(row) if undecided and row.vote_state != "open" else [],
+        decision=chosen,
+        deciding=await _deciding_form(act, row, chosen.name, values, error) if chosen is not None else None,
+        must_vote=kind_of(activity).votes and row.vote_state != "closed",
+        counting=counting or (Form(HANDS_FIELDS, hands) if undecided and row.vote_state else None),
+        altering=altering
+        or (
+            Form((*HOST_FIELDS, _VERSION), typed, choices=await raiser_choices(activity.id))
+            if undecided and not row.vote_state
+            else None
+        ),
+        correcting=correcting
+        or (Form((CORRECTION, _VERSION), {"version": row.version}) if runs and may_be_corrected(row) else None),
+    )
+
+
+async def _deciding_form(
+    act: Act, row: AgendaItem, decision: str, values: Mapping[str, object] | None, error: YetanError | None
+) -> Form:
+    """The form of a decision, with owners of the unit chosen in it. What a resident raised is begun as theirs alone,
+    anything else as everybody's."""
+    fields = form_of(row, DECISIONS[decision])
+    started: Mapping[str, object] = {"collective": None if row.raised_by_id else "1"} if values is None else values
+    unit = str(started.get("unit") or "")
+    unit_id = int(unit) if unit.isascii() and unit.isdigit() and len(unit) < 10 else None
+    choices = await choices_of(act, row.activity, fields, unit_id)
+    form = Form((*fields, _VERSION), {**started, "version": row.version}, choices=choices)
+    if isinstance(error, Invalid):
+        form.refuse(error)
+    elif error is not None:
+        form.message = error.message
+    return form
+
+
+# Panels
+
+
+async def evening_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None:
+    """On the host's page: what is discussed, what waits, what is decided, and the form for what somebody raises."""
+    if not kind_of(activity).agenda:
+        return None
+    await hosted(act, activity.id)
+    return await _agenda_context(act, activity)
+
+
+async def record_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None:
+    """On the record: the items and what became of them."""
+    if not kind_of(activity).agenda:
+        return None
+    return await _agenda_context(act, activity)
+
+
+async def public_panel(act: Act, row: PublicRecord) -> Mapping[str, Any] | None:
+    """On the public page: the topics of a meeting to come, and what was resolved, as the host wrote it, masked."""
+    activity = await Activity.get_or_none(id=row.record_id)
+    if activity is None or not kind_of(activity).agenda:
+        return None
+    coming = activity.closed_at is None
+    items = await items_of(activity.id)
+    shown = [item for item in items if (item.kind == TOPIC if coming else item.state == "resolved")]
+    if not shown:
+        return None
+    counted = await tallies(shown)
+    said = [(mask(each.title).text, "" if coming else mask(each.outcome).text, counted.get(each.id)) for each in shown]
+    return {"coming": coming, "items": said}
+
+
+def panels_of(record_kinds: Mapping[str, RecordKind]) -> Iterator[Panel]:
+    """The parts on the pages of every kind of activity; those without an agenda leave them out."""
+    for kind in record_kinds.values():
+        for page, template, load in (
+            (f"evening.{kind.name}", "meetings/evening_agenda.html", evening_panel),
+            (f"desk.{kind.name}", "meetings/record_agenda.html", record_panel),
+            (kind.name, "meetings/resolutions.html", public_panel),
+        ):
+            if kind.model is Activity and page in kind.panel_pages:
+                yield Panel(f"meetings.agenda.{page}", page, template, load, position=10)
+
+
+async def _units(row: AgendaItem) -> Mapping[str, int]:
+    return {"responsible": (await Activity.get(id=row.activity_id)).unit_id}
+
+
+VISIBILITY = Visibility(
+    AgendaItem,
+    lambda act: AgendaItem.filter(activity_id__in=Subquery(visible(Activity, act).values("id"))),
+    _units,
+)
+_AGENDA, _ITEM = "/desk/activities/{id:int}/agenda", ITEM_PATH.format(id="{id:int}")
+#: Who may run the meeting is asked by the services: it is a right of the activity's own kind.
+_ANYBODY = "signed_in"
+PAGES = (
+    Page(_AGENDA, agenda, "meetings.agenda", permission=_ANYBODY, model=Activity, sensitive=True),
+    Page(_AGENDA, submit_item, "meetings.agenda.raise", ("POST",), permission=_ANYBODY, model=Activity),
+    Page(_ITEM, item, "meetings.item", permission=_ANYBODY, model=AgendaItem, sensitive=True),
+    Page(f"{_ITEM}/alter", submit_alter, "meetings.item.alter", ("POST",), permission=_ANYBODY, model=AgendaItem),
+    Page(f"{_ITEM}/take", submit_take, "meetings.item.take", ("POST",), permission=_ANYBODY, model=AgendaItem),
+    Page(f"{_ITEM}/vote", submit_vote, "meetings.item.vote", ("POST",), permission=_ANYBODY, model=AgendaItem),
+    Page(f"{_ITEM}/count", submit_count, "meetings.item.count", ("POST",), permission=_ANYBODY, model=AgendaItem),
+    Page(
+        f"{_ITEM}/decide/{{decision}}",
+        submit_decision,
+        "meetings.item.decide",
+        ("POST",),
+        permission=_ANYBODY,
+        model=AgendaItem,
+    ),
+    Page(
+        f"{_ITEM}/correct", submit_correction, "meetings.item.correct", ("POST",), permission=_ANYBODY, model=AgendaItem
+    ),
+)
