@@ -5,8 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yetan.api import DueKind, EventType, NoticeKind, Page, Panel, RecordKind, hookimpl
-from yetan_activities import attendance, evening, evening_pages, signing_in, signing_in_pages
+from yetan.api import (
+    DocumentKind,
+    DueKind,
+    EventType,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Panel,
+    Permission,
+    RecordKind,
+    hookimpl,
+)
+from yetan_activities import (
+    attendance,
+    calendar_feeds,
+    evening,
+    evening_pages,
+    invitation,
+    overview,
+    reflection_pages,
+    reflections,
+    signing_in,
+    signing_in_pages,
+)
 from yetan_activities.configuration import ActivitiesConfiguration
 from yetan_activities.kinds import all_kinds, record_kind
 from yetan_activities.models import Activity
@@ -20,19 +42,45 @@ def yetan_record_kinds(
 
 
 @hookimpl
+def yetan_permissions() -> Sequence[Permission]:
+    return (*overview.PERMISSIONS, *reflections.PERMISSIONS)
+
+
+@hookimpl
+def yetan_navigation() -> Sequence[NavigationItem]:
+    return overview.NAVIGATION
+
+
+@hookimpl
+def yetan_documents() -> Sequence[DocumentKind]:
+    return invitation.DOCUMENTS
+
+
+@hookimpl
 def yetan_pages() -> Sequence[Page]:
-    return (*evening_pages.PAGES, *signing_in_pages.PAGES)
+    return (
+        *evening_pages.PAGES,
+        *signing_in_pages.PAGES,
+        *overview.PAGES,
+        *calendar_feeds.PAGES,
+        *reflection_pages.PAGES,
+    )
 
 
 @hookimpl
 def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
     kinds = [kind for kind in record_kinds.values() if kind.model is Activity]
-    return (*evening_pages.panels_of(kinds),)
+    return (
+        *evening_pages.panels_of(kinds),
+        *reflection_pages.panels_of(kinds),
+        *reflection_pages.PANELS,
+        *overview.PANELS,
+    )
 
 
 @hookimpl
 def yetan_event_types() -> Sequence[EventType]:
-    return (*evening.EVENTS, *signing_in.EVENTS, *attendance.EVENTS)
+    return (*evening.EVENTS, *signing_in.EVENTS, *attendance.EVENTS, *reflections.EVENTS)
 
 
 @hookimpl

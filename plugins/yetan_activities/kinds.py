@@ -9,6 +9,7 @@ from typing import Any
 from yetan.api import Act, ConfigurationError, Field, NotFound, RecordKind, Sum, current, message_ids
 from yetan_activities.configuration import ActivitiesConfiguration
 from yetan_activities.models import Activity
+from yetan_activities.scoreboard import COLUMNS, card_of, public_context
 
 #: Every activity has these.
 COMMON: tuple[Field, ...] = message_ids(
@@ -111,11 +112,16 @@ def all_kinds(
     return kinds
 
 
-def kind_of(activity: Activity) -> ActivityKind:
-    """The kind of an activity of the running city. Raises `NotFound` where nothing declares it any more."""
+def kinds_of_city() -> list[ActivityKind]:
+    """The kinds of the running city, in the order of their positions."""
     city = current()
     kinds = all_kinds(city.plugin_configurations["activities"], city.registry.offered)
-    found = next((kind for kind in kinds if kind.name == activity.kind), None)
+    return sorted(kinds, key=lambda kind: kind.position)
+
+
+def kind_of(activity: Activity) -> ActivityKind:
+    """The kind of an activity of the running city. Raises `NotFound` where nothing declares it any more."""
+    found = next((kind for kind in kinds_of_city() if kind.name == activity.kind), None)
     if found is None:
         raise NotFound
     return found
@@ -144,6 +150,10 @@ def record_kind(kind: ActivityKind, configuration: ActivitiesConfiguration) -> R
         only={"kind": kind.name},
         template="activities/activity.html",
         public_template="activities/public_activity.html",
+        public_context=public_context,
+        card=card_of,
+        columns=COLUMNS,
+        photos=True,
         places=(f"evening.{kind.name}", f"seat.{kind.name}"),
         check=kind.check,
     )

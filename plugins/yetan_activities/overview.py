@@ -1,0 +1,291 @@
+"""Night activities of a unit and all below it: what comes, what was; on a page, on units' pages, at the desk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from starlette.responses import Response
+from tortoise.expressions import Q
+from tortoise.queryset import QuerySet
+
+from yetan.api import (
+    Act,
+    Field,
+    Form,
+    Invalid,
+    Issue,
+    NavigationItem,
+    Page,
+    Panel,
+    Permission,
+    PublicRecord,
+    Request,
+    Unit,
+    clean,
+    holds,
+    message_ids,
+    subtree_of,
+    today,
+    unit_choices,
+    unit_coded,
+    visible,
+)
+from yetan.api import translate as _
+from yetan_activities.kinds import ActivityKind, kinds_of_city
+from yetan_activities.models import Activity
+from yetan_activities.reflections import waiting_for
+
+VIEW = "activities.view"
+#: How many of what comes are shown, how many of what was on one page, and on a unit's page.
+_COMING, _PAST, _ON_UNIT = 50, 20, 3
+_FIRST_YEAR, _LAST_YEAR = 1990, 2200
+
+FILTER_FIELDS: tuple[Field, ...] = message_ids(
+    (
+        Field("unit", "单位", "choice", required=False, max_length=40),
+        Field("kind", "哪一种", "choice", required=False, max_length=30),
+        Field("year", "年", "number", required=False, minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
+        Field("month", "月", "number", required=False, minimum=1, maximum=12),
+    )
+)
+NARROWED_BY = tuple(field.name for field in FILTER_FIELDS)
+_BEFORE = Field("before", "从哪一场接着看", "hidden", required=False, max_length=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of activities is narrowed to; `unit` takes in everything below it."""
+
+    unit: Unit | None = None
+    kind: str = ""
+    year: int | None = None
+    month: int | None = None
+
+    @property
+    def span(self) -> tuple[date, date] | None:
+        """The first and the last day of the year or month; None without a year."""
+        if self.year is None:
+            return None
+        first = date(self.year, self.month or 1, 1)
+        following = date(self.year + (self.month in (None, 12)), 1 if self.month in (None, 12) else self.month + 1, 1)
+        return first, following - timedelta(days=1)
+
+
+async def filters_from(values: Mapping[str, object]) -> Filters:
+    """The filters of what was typed for FILTER_FIELDS. Raises `Invalid` naming the field."""
+    code = str(values.get("unit") or "").strip()
+    unit = await unit_coded(code) if 0 < len(code) <= 40 else None
+    cleaned = clean(FILTER_FIELDS, values, {"unit": [(unit.code, unit.name)] if unit else [], "kind": kind_choices()})
+    if cleaned["month"] is not None and cleaned["year"] is None:
+        raise Invalid.field("year", "选了月份，也要选年份。")
+    return Filters(unit, cleaned["kind"], cleaned["year"], cleaned["month"])
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """The kinds of activities, in their order."""
+    return [(kind.name, kind.label) for kind in kinds_of_city()]
+
+
+async def published_activities(filters: Filters) -> QuerySet[PublicRecord]:
+    """The published activities that match."""
+    rows = PublicRecord.filter(kind__in=[filters.kind] if filters.kind else [name for name, _label in kind_choices()])
+    if filters.unit is not None and filters.unit.parent_id is not None:
+        rows = rows.filter(unit_id__in=await subtree_of(filters.unit.id))
+    if filters.span is not None:
+        first, last = filters.span
+        rows = rows.filter(date__gte=first, date__lte=last)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An activity in a list. `kind` is the name of its kind; `raised` and `struck_off` count problems."""
+
+    id: int
+    kind: str
+    label: str
+    title: str
+    date: date
+    starts_at: str
+    place: str
+    unit_name: str
+    raised: int
+    struck_off: int
+
+
+async def listed_of(rows: Sequence[PublicRecord]) -> list[Listed]:
+    """Published activities as lists and feeds draw them, with what came of each."""
+    units = {unit.id: unit.name for unit in await Unit.filter(id__in={row.unit_id for row in rows})}
+    labels = dict(kind_choices())
+    counted = await _counted(rows)
+    return [
+        Listed(
+            row.record_id,
+            row.kind,
+            labels[row.kind],
+            row.title,
+            row.date,
+            row.face.get("starts_at") or "",
+            row.face.get("place") or "",
+            units[row.unit_id],
+            *counted.get((row.kind, row.record_id), (0, 0)),
+        )
+        for row in rows
+    ]
+
+
+async def _counted(rows: Sequence[PublicRecord]) -> dict[tuple[str, int], tuple[int, int]]:
+    """By activity: how many problems were raised there, and how many of them are struck off."""
+    found = Issue.filter(
+        origin_kind__in=list({row.kind for row in rows}), origin_id__in=[row.record_id for row in rows], kind="problem"
+    )
+    counted: dict[tuple[str, int], tuple[int, int]] = {}
+    for kind, activity, struck_off_at in await found.values_list("origin_kind", "origin_id", "struck_off_at"):
+        raised, lit = counted.get((kind, activity), (0, 0))
+        counted[kind, activity] = raised + 1, lit + (struck_off_at is not None)
+    return counted
+
+
+# The public page
+
+
+async def overview(request: Request) -> Response:
+    """What comes next and what was, narrowed by the form's fields."""
+    typed = await request.values((*FILTER_FIELDS, _BEFORE))
+    wrong: Invalid | None = None
+    try:
+        filters = await filters_from(typed)
+    except Invalid as error:
+        wrong, filters = error, Filters()
+    form = Form(FILTER_FIELDS, typed, choices=await _choices(filters, request.act))
+    if wrong is not None:
+        form.refuse(wrong)
+    day = today(request.act)
+    rows = await published_activities(filters)
+    before = _position(str(typed["before"] or ""))
+    coming: list[PublicRecord] = []
+    if before is None and wrong is None:
+        coming = await rows.filter(date__gte=day).order_by("date", "kind", "record_id").limit(_COMING)
+    past = await _past(rows, day, before) if wrong is None else []
+    more = f"{past[_PAST - 1].date}_{past[_PAST - 1].id}" if len(past) > _PAST else None
+    kept = {field.name: typed[field.name] for field in FILTER_FIELDS}
+    narrowed = {name: kept[name] for name in ("unit", "kind")} if wrong is None else {}
+    path = request.templating.addresses.path
+    return request.render(
+        "activities/overview.html",
+        422 if wrong is not None else 200,
+        form=form,
+        title=_title(filters),
+        unit=filters.unit,
+        coming=sorted(await listed_of(coming), key=lambda row: (row.date, row.starts_at)),
+        past=await listed_of(past[:_PAST]),
+        more=path("activities.overview", **kept, before=more) if more else None,
+        first=before is None,
+        narrowed=any(kept.values()),
+        kinds=kinds_of_city(),
+        calendar=path("activities.calendar", **narrowed),
+        feed=path("activities.feed", **narrowed),
+    )
+
+
+async def _past(rows: QuerySet[PublicRecord], day: date, before: tuple[date, int] | None) -> list[PublicRecord]:
+    rows = rows.filter(date__lt=day)
+    if before is not None:
+        on, last = before
+        rows = rows.filter(date__lte=on).filter(Q(date__lt=on) | Q(id__lt=last))
+    return await rows.order_by("-date", "-id").limit(_PAST + 1)
+
+
+def _position(text: str) -> tuple[date, int] | None:
+    """The date and id that the list goes on after; None, the beginning, for anything else."""
+    on, _underscore, last = text.partition("_")
+    try:
+        return (date.fromisoformat(on), int(last)) if last.isascii() and last.isdigit() and len(last) < 10 else None
+    except ValueError:
+        return None
+
+
+async def _choices(filters: Filters, act: Act) -> Mapping[str, Any]:
+    first = await PublicRecord.filter(kind__in=[name for name, _label in kind_choices()]).order_by("date").first()
+    this_year = today(act).year
+    years = range(this_year + 1, (min(first.date.year, this_year) if first else this_year) - 1, -1)
+    return {
+        "unit": await unit_choices(filters.unit.id if filters.unit is not None else None),
+        "kind": [(name, _(label)) for name, label in kind_choices()],
+        "year": [(str(year), str(year)) for year in years],
+        "month": [(str(month), str(month)) for month in range(1, 13)],
+    }
+
+
+def _title(filters: Filters) -> str:
+    """What the list shows, in words."""
+    label = _(dict(kind_choices())[filters.kind]) if filters.kind else _("夜谈活动")
+    return _("{what}：{parts}", what=label, parts=filters.unit.name) if filters.unit is not None else label
+
+
+async def on_unit(act: Act, unit: Unit) -> Mapping[str, Any] | None:
+    """What comes next and what was last, on the page of a unit that residents see."""
+    rows = await published_activities(Filters(unit))
+    day = today(act)
+    coming = await rows.filter(date__gte=day).order_by("date", "kind", "record_id").limit(_ON_UNIT)
+    past = await rows.filter(date__lt=day).order_by("-date", "-id").limit(_ON_UNIT)
+    return {"coming": await listed_of(coming), "past": await listed_of(past)} if coming or past else None
+
+
+# The desk
+
+
+@dataclass(frozen=True, slots=True)
+class KindOnDesk:
+    """A kind with what the actor may do: see the list, plan one."""
+
+    kind: ActivityKind
+    plans: bool
+
+
+async def desk(request: Request) -> Response:
+    """What comes next in the actor's units, what was last, and the way to each kind."""
+    act, day = request.act, today(request.act)
+    rows = visible(Activity, act).select_related("unit")
+    return request.render(
+        "activities/desk.html",
+        kinds=[
+            KindOnDesk(kind, holds(act.actor, f"{kind.name}.keep"))
+            for kind in kinds_of_city()
+            if holds(act.actor, f"{kind.name}.view")
+        ],
+        labels=dict(kind_choices()),
+        coming=await rows.filter(date__gte=day).order_by("date", "starts_at", "id").limit(_COMING),
+        past=await rows.filter(date__lt=day).order_by("-date", "-id").limit(_PAST),
+        waiting=await waiting_for(act).count(),
+    )
+
+
+PERMISSIONS = (
+    Permission(
+        VIEW,
+        "查看各种夜谈活动",
+        frozenset(
+            {
+                "village_official",
+                "township_clerk",
+                "department_official",
+                "leader",
+                "publisher",
+                "supervisor",
+            }
+        ),
+    ),
+)
+NAVIGATION = (
+    NavigationItem("public", "夜谈活动", "activities.overview", position=30),
+    NavigationItem("desk", "夜谈活动", "activities.desk", VIEW, position=30),
+)
+PANELS = (Panel("activities.unit", "unit", "activities/unit_panel.html", on_unit, position=20),)
+PAGES = (
+    Page("/activities", overview, "activities.overview", public=True, budget="overviews", narrowed_by=NARROWED_BY),
+    Page("/desk/activities", desk, "activities.desk", permission=VIEW),
+)
