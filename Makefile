@@ -28,7 +28,7 @@ demo: install ## A city with data at http://127.0.0.1:8000 (PORT=, CITY=, LEDGER
 	@$(BIN)/yetan demo --config "deployments/$(CITY)/yetan.toml" --port "$(PORT)" $(if $(LEDGER),--ledger "$(LEDGER)")
 
 test: install ## The whole test suite.
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 previous: install ## The last version's core tests on the schema of this one (TESTS=tests/core).
 	@tag=$$(git describe --tags --abbrev=0 HEAD^ 2>/dev/null) \
