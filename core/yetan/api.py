@@ -34,7 +34,7 @@ from yetan.issues.queues import units_below
 from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue, transition_issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
-from yetan.people.service import accounts_in, find_or_add_person, posts_on, today
+from yetan.people.service import LINK_KINDS, accounts_in, find_or_add_person, posts_on, today
 from yetan.plugins.declarations import (
     BulkAction,
     CounterKey,
@@ -103,6 +103,7 @@ __all__ = [
     "ANONYMOUS",
     "API_VERSION",
     "FACETS",
+    "LINK_KINDS",
     "PUBLIC_SCOPE",
     "REPORT_FIELDS",
     "SYSTEM",

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from yetan.api import EventType, NavigationItem, Page, Panel, Permission, RecordKind, Visibility, hookimpl
+from yetan.api import (
+    EventType,
+    Job,
+    NavigationItem,
+    NoticeKind,
+    Page,
+    Panel,
+    Permission,
+    RecordKind,
+    Rule,
+    Visibility,
+    hookimpl,
+)
 from yetan_activities.api import ActivityGuard, ActivityKind
-from yetan_meetings import agenda, agenda_pages, decisions, interviews, ledger, messages, reception, seat_pages, voting
+from yetan_meetings import (
+    agenda,
+    agenda_pages,
+    cadence,
+    decisions,
+    interviews,
+    leaders,
+    ledger,
+    messages,
+    reception,
+    seat_pages,
+    township,
+    voting,
+)
 from yetan_meetings.forms import FORMS
 
 
@@ -17,7 +42,7 @@ def yetan_activities_kinds() -> Sequence[ActivityKind]:
 
 @hookimpl
 def yetan_record_kinds() -> Sequence[RecordKind]:
-    return (ledger.KIND,)
+    return (ledger.KIND, township.KIND)
 
 
 @hookimpl
@@ -25,10 +50,13 @@ def yetan_pages() -> Sequence[Page]:
     return (
         *ledger.PAGES,
         *interviews.PAGES,
+        *cadence.PAGES,
+        *leaders.PAGES,
+        *township.PAGES,
         *reception.PAGES,
-        *messages.PAGES,
         *agenda_pages.PAGES,
         *seat_pages.PAGES,
+        *messages.PAGES,
     )
 
 
@@ -38,37 +66,61 @@ def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
         *ledger.PANELS,
         *ledger.entry_panels(record_kinds),
         *interviews.PANELS,
-        *messages.PANELS,
+        *cadence.PANELS,
         *agenda_pages.panels_of(record_kinds),
         *seat_pages.panels_of(record_kinds),
+        *messages.PANELS,
     )
 
 
 @hookimpl
 def yetan_permissions() -> Sequence[Permission]:
-    return (*reception.PERMISSIONS,)
+    return (
+        *cadence.PERMISSIONS,
+        *township.PERMISSIONS,
+        *reception.PERMISSIONS,
+    )
+
+
+@hookimpl
+def yetan_rules() -> Sequence[Rule]:
+    return (*cadence.RULES,)
+
+
+@hookimpl
+def yetan_event_types() -> Sequence[EventType]:
+    return (
+        *cadence.EVENTS,
+        *agenda.EVENTS,
+        *voting.EVENTS,
+        *decisions.EVENTS,
+    )
+
+
+@hookimpl
+def yetan_notice_kinds() -> Sequence[NoticeKind]:
+    return (*cadence.NOTICES,)
+
+
+@hookimpl
+def yetan_jobs() -> Sequence[Job]:
+    return (*cadence.JOBS,)
+
+
+@hookimpl
+def yetan_navigation() -> Sequence[NavigationItem]:
+    return (
+        *cadence.NAVIGATION,
+        *reception.NAVIGATION,
+    )
 
 
 @hookimpl
 def yetan_visibility() -> Sequence[Visibility]:
     return (
         *reception.VISIBILITY,
-        *messages.VISIBILITY,
         agenda_pages.VISIBILITY,
-    )
-
-
-@hookimpl
-def yetan_navigation() -> Sequence[NavigationItem]:
-    return (*reception.NAVIGATION,)
-
-
-@hookimpl
-def yetan_event_types() -> Sequence[EventType]:
-    return (
-        *agenda.EVENTS,
-        *voting.EVENTS,
-        *decisions.EVENTS,
+        *messages.VISIBILITY,
     )
 
 
