@@ -313,7 +313,7 @@ def test_what_would_never_be_drawn_or_called_is_refused(make: Callable[..., Plug
     )
     assert problems_of(plugin) == [
         "plugin 'bells': panel 'bells.lost': the page 'desk.isue' has no place for panels; board, desk, desk.issue, "
-        "hall, issue have",
+        "hall, issue, unit have",
         "plugin 'bells': panel 'bells.bare': there is no template 'bells/bare.html'; it belongs into the folder "
         "templates/ of the package",
         "plugin 'bells': subscription 'bells.wrong': nobody declares 'issue.reportet'; did you mean 'issue.reported'?",
