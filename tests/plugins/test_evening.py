@@ -20,8 +20,9 @@ from yetan.api import Refused
 from yetan.events.models import Event
 from yetan.runtime import current
 from yetan.testing import Town
+from yetan_activities import signing_in
 from yetan_activities.api import ActivityGuard, close_activity, held_open, open_activity
-from yetan_activities.attendance import presence_at, put_down
+from yetan_activities.attendance import presence_at
 from yetan_activities.models import Activity, Attendance
 
 talk = talk
@@ -158,7 +159,7 @@ def test_nothing_is_raised_beside_the_closing(town: Town, talk: Activity) -> Non
         act = await town.act("village")
         closing = asyncio.create_task(close_activity(act, talk.id))
         await looking.wait()
-        late = put_down(act, talk.id, {"name": "小林", "role": "resident"})
+        late = signing_in.sign_in(act, talk.id, {"name": "小林", "role": "resident"}, way="host")
         return tuple(await asyncio.gather(closing, late, return_exceptions=True))  # type: ignore[return-value]
 
     with guarded(look):
