@@ -5,7 +5,7 @@ What the leaders owe is a rule of its own; here stands what is known of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -87,6 +87,10 @@ class View:
     role: str
     form: Form
 
+    def attended(self) -> QuerySet[Attendance]:
+        """Who came."""
+        return _attended(self.units, self.since, self.until, self.role)
+
 
 async def _view(request: Request) -> View:
     tree = await load_tree()
@@ -100,14 +104,14 @@ async def _view(request: Request) -> View:
     return View(tree, tuple(unit.id for unit in tree.below(above)), since, until, typed["role"], form)
 
 
-def _attended(view: View) -> QuerySet[Attendance]:
-    """Who came for the government to the talks that are looked at."""
+def _attended(units: Collection[int], since: date, until: date, role: str = "") -> QuerySet[Attendance]:
+    """Who came for the government to the talks in these units."""
     return Attendance.filter(
-        role__in=[view.role] if view.role else list(OFFICIAL_ROLES),
+        role__in=[role] if role else list(OFFICIAL_ROLES),
         present_at__isnull=False,
-        activity__unit_id__in=list(view.units),
-        activity__date__gte=view.since,
-        activity__date__lte=view.until,
+        activity__unit_id__in=list(units),
+        activity__date__gte=since,
+        activity__date__lte=until,
     )
 
 
@@ -150,22 +154,20 @@ def _reason(row: Attendance) -> str:
     return translate("那天和这里没有挂包联系")
 
 
-async def coverage(view: View) -> list[Coverage]:
-    """How far the leaders of each level have got, the highest level first."""
+async def coverage_of(tree: Tree, units: Collection[int], since: date, until: date) -> list[Coverage]:
+    """How far the leaders of each level in these units have got in a period, the highest level first."""
     leaders: dict[str, set[int]] = {}
     held = "role = ? AND since <= ? AND (until IS NULL OR until >= ?) ORDER BY id"
-    for post in await load(Post, held, [_LEADER, view.until, view.since]):
-        if post.unit_id in view.units:
-            leaders.setdefault(view.tree.units[post.unit_id].kind, set()).add(post.account_id)
+    for post in await load(Post, held, [_LEADER, until, since]):
+        if post.unit_id in units:
+            leaders.setdefault(tree.units[post.unit_id].kind, set()).add(post.account_id)
     columns = ("account_id", "unit_id", "activity_id", "activity__kind", "activity__unit_id")
-    came = await _attended(view).filter(account_id__isnull=False, unit_id__isnull=False).values(*columns)
+    came = await _attended(units, since, until).filter(account_id__isnull=False, unit_id__isnull=False).values(*columns)
     issues = await _issues({(row["activity__kind"], row["activity_id"]) for row in came})
     kinds = current().configuration.unit_kinds
     found = []
     for kind in (kind for kind in kinds if kind in leaders):
-        rows = [
-            row for row in came if row["account_id"] in leaders[kind] and view.tree.units[row["unit_id"]].kind == kind
-        ]
+        rows = [row for row in came if row["account_id"] in leaders[kind] and tree.units[row["unit_id"]].kind == kind]
         raised = [
             issue
             for occasion in {(row["activity__kind"], row["activity_id"]) for row in rows}
@@ -210,13 +212,13 @@ async def page(request: Request) -> Response:
     """How far each level's leaders have got, and who was where."""
     view = await _view(request)
     skip = (await request.form((_SKIP,))).clean()["skip"] or 0
-    rows = await _presences(view, _attended(view).offset(skip).limit(_SHOWN + 1))
+    rows = await _presences(view, view.attended().offset(skip).limit(_SHOWN + 1))
     kept = {name: str(value) for name, value in view.form.values.items() if value}
     path = request.templating.addresses.path
     return request.render(
         "meetings/leaders.html",
         form=view.form,
-        coverage=await coverage(view),
+        coverage=await coverage_of(view.tree, view.units, view.since, view.until),
         rows=rows[:_SHOWN],
         roles=dict(ROLES),
         links=dict(LINK_KINDS),
@@ -246,7 +248,7 @@ async def export(request: Request) -> Response:
             translate(links[row.link.kind]) if row.link else "",
             row.reason,
         ]
-        for row in await _presences(view, _attended(view).limit(_MOST_EXPORTED))
+        for row in await _presences(view, view.attended().limit(_MOST_EXPORTED))
     ]
     return await listed(request, "attendances", translate("领导参加夜谈"), headings, cells)
 
