@@ -8,15 +8,16 @@ from typing import Any
 from yetan.api import Act, DocumentKind, Unit, current, published
 from yetan_activities.models import Activity
 from yetan_activities.overview import VIEW
+from yetan_activities.scoreboard import face_of
 
 
 async def _load(act: Act, activity: Activity) -> Mapping[str, Any]:
     """What residents may read of it: the published words, as long as there are any."""
     row = await published(activity.kind).get_or_none(record_id=activity.id)
-    face = row.face if row is not None else {}
     return {
         "activity": activity,
-        "face": face,
+        "face": face_of(row),
+        "published": row is not None,
         "label": current().registry.record_kinds[activity.kind].label,
         "unit": await Unit.get(id=activity.unit_id),
     }

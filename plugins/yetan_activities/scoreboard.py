@@ -63,12 +63,19 @@ async def result_of(kind: str, activity_id: int, act: Act) -> Result:
     )
 
 
+def face_of(row: PublicRecord | None) -> Mapping[str, Any]:
+    """What is published of an activity, by column; None for what its kind does not ask for, or without a row."""
+    public = (name for name, tag in Activity.privacy.tags().items() if tag == "public")
+    return {**dict.fromkeys(public), **(row.face if row is not None else {})}
+
+
 async def public_context(request: Request, row: PublicRecord) -> Mapping[str, Any]:
     """What its public page says besides the record."""
     activity = await Activity.get(id=row.record_id)
     result = await result_of(row.kind, row.record_id, request.act)
     issues = await issues_from(request, (row.kind, row.record_id))
-    plan = planned(row.date, row.face.get("starts_at") or "", row.face.get("ends_at") or "")
+    face = face_of(row)
+    plan = planned(row.date, face["starts_at"], face["ends_at"])
     present = await Attendance.filter(activity_id=activity.id, present_at__isnull=False).order_by("present_at", "id")
     calendar = current().calendar
     over = activity.closed_at is not None or (
@@ -76,7 +83,7 @@ async def public_context(request: Request, row: PublicRecord) -> Mapping[str, An
     )
     return {
         "activity": activity,
-        "face": row.face,
+        "face": face,
         "plan": plan,
         "opened_at": _local(activity.opened_at),
         "closed_at": _local(activity.closed_at),
