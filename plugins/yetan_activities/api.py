@@ -3,7 +3,7 @@
 from yetan_activities.attendance import Presence, presence_at
 from yetan_activities.evening import close_activity, held, held_open, hosted, open_activity
 from yetan_activities.guards import ActivityGuard, StillOpen
-from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of
+from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of, kinds_of_city
 from yetan_activities.models import RESIDENTS, ROLES, WAYS, Activity, Attendance, Reflection
 from yetan_activities.signing_in import Seat, expect, mark_present, seat_of, sign_in
 
@@ -26,6 +26,7 @@ __all__ = [
     "held_open",
     "hosted",
     "kind_of",
+    "kinds_of_city",
     "mark_present",
     "open_activity",
     "presence_at",
