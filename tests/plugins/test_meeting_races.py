@@ -168,6 +168,6 @@ def test_matters_raised_at_once_each_have_their_place(town: Town) -> None:
         said = [{"title": f"第{number}件", "kind": "problem"} for number in range(len(people))]
         acts = [await town.act() for _ in people]
         await asyncio.gather(*(speak(act, who, what) for act, who, what in zip(acts, people, said, strict=True)))
-        assert await AgendaItem.all().order_by("position").values_list("position", flat=True) == [1, 2, 3, 4]
+        assert [item.position for item in await AgendaItem.all().order_by("position")] == [1, 2, 3, 4]
 
     town.do(go)
