@@ -27,6 +27,7 @@ from yetan_meetings import (
     leaders,
     ledger,
     messages,
+    online_talk,
     reception,
     seat_pages,
     township,
@@ -57,6 +58,7 @@ def yetan_pages() -> Sequence[Page]:
         *agenda_pages.PAGES,
         *seat_pages.PAGES,
         *messages.PAGES,
+        *online_talk.PAGES,
     )
 
 
@@ -70,6 +72,7 @@ def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
         *agenda_pages.panels_of(record_kinds),
         *seat_pages.panels_of(record_kinds),
         *messages.PANELS,
+        *online_talk.PANELS,
     )
 
 

@@ -97,7 +97,7 @@ async def write_visit(act: Act, activity_id: int, values: Mapping[str, Any]) -> 
         activity_id=activity.id,
         household_id=household.id if household is not None else None,
     )
-    await issue_needed(act, entry, typed, None)
+    await issue_needed(act, entry, typed)
     return entry
 
 

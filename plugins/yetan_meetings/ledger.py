@@ -146,11 +146,16 @@ async def write_entry(
     return entry
 
 
-async def issue_needed(act: Act, entry: LedgerEntry, values: Mapping[str, Any], raiser: RaiserInput | None) -> None:
-    """Where `NEED_FIELDS` say so, make an issue of an entry that was just written: of a problem if there is one."""
+async def issue_needed(
+    act: Act, entry: LedgerEntry, values: Mapping[str, Any], raisers: Sequence[RaiserInput] = ()
+) -> None:
+    """Where `NEED_FIELDS` say so, make an issue of an entry that was just written: of a problem if there is one.
+
+    `raisers` are given where they are known better than by the entry's name and phone.
+    """
     if values["need"]:
         kind = "problem" if entry.difficulties or not entry.suggestions else "suggestion"
-        await _make_issue(act, entry, {"kind": kind, "collective": values["collective"]}, raiser)
+        await _make_issue(act, entry, {"kind": kind, "collective": values["collective"]}, raisers)
 
 
 @change(Issue, action="condition.issue")
@@ -158,18 +163,20 @@ async def make_issue(act: Act, entry_id: int, values: Mapping[str, Any]) -> Issu
     """Make an issue of an entry, `values` being ISSUE_FIELDS. Raises `Refused` for one that is made of it already."""
     entry = await visible(LedgerEntry, act).get(id=entry_id)
     await require(act, KEEP, [entry.unit_id])
-    return await _make_issue(act, entry, values, None)
+    return await _make_issue(act, entry, values)
 
 
-async def _make_issue(act: Act, entry: LedgerEntry, values: Mapping[str, Any], raiser: RaiserInput | None) -> Issue:
+async def _make_issue(
+    act: Act, entry: LedgerEntry, values: Mapping[str, Any], raisers: Sequence[RaiserInput] = ()
+) -> Issue:
     """The issue counts for the evening the entry is of, if it is of one; whoever said it is its raiser."""
     said = "\n".join(filter(None, (entry.difficulties, entry.suggestions))) or entry.basic
-    told_by = raiser or (RaiserInput(entry.who, entry.phone) if entry.who or entry.phone else None)
+    told_by = [RaiserInput(entry.who, entry.phone)] if entry.who or entry.phone else []
     activity = await Activity.get(id=entry.activity_id) if entry.activity_id is not None else None
     issue = await report_issue(
         act,
         {**values, "title": entry.title, "text": said, "unit": entry.unit_id},
-        [told_by] if told_by is not None else [],
+        raisers or told_by,
         via=_VIAS.get(entry.source, "reception"),
         origin=(activity.kind, activity.id) if activity is not None else (CONDITION, entry.id),
     )

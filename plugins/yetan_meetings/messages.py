@@ -113,8 +113,9 @@ async def sort_message(act: Act, message_id: int, values: Mapping[str, Any]) -> 
     typed = clean(SORT_FIELDS, values)
     said = {**typed, "date": current().calendar.local_date(message.at), "source": message.way}
     entry = await write_entry(act, message.point.unit_id, said)
-    raiser = RaiserInput(person_id=message.person_id) if message.person_id is not None else None
-    await issue_needed(act, entry, typed, raiser)
+    await issue_needed(
+        act, entry, typed, [RaiserInput(person_id=message.person_id)] if message.person_id is not None else ()
+    )
     return await _settle(act, message, entry_id=entry.id)
 
 
