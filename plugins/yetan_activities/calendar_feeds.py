@@ -50,7 +50,7 @@ async def _asked(request: Request) -> _Asked:
 
 async def calendar(request: Request) -> Response:
     """The calendar: what comes, and what was within a year."""
-    from icalendar import Calendar  # most processes never write one
+    from icalendar import Calendar, vDuration  # most processes never write one
 
     asked = await _asked(request)
     since = today(request.act) - _BACK
@@ -65,10 +65,10 @@ async def calendar(request: Request) -> Response:
     written.add("x-wr-calname", asked.name)
     written.add("x-wr-timezone", str(current().configuration.city.zone))
     written.add("refresh-interval", _AGAIN, parameters={"VALUE": "DURATION"})
-    written.add("x-published-ttl", _AGAIN)
+    written.add("x-published-ttl", vDuration(_AGAIN))
     for row, listed in zip(found, await listed_of(found), strict=True):
         written.add_component(_event(request, row, kept[row.record_id], listed))
-    written.add_missing_timezones()
+    written.add_missing_timezones(first_date=since)
     return Response(written.to_ical(), media_type="text/calendar")
 
 
@@ -84,8 +84,9 @@ def _event(request: Request, row: PublicRecord, activity: Activity, listed: List
     address = _address(request, listed)
     event = Event()
     event.add("uid", f"{row.kind}-{row.record_id}@{_host()}")
-    event.add("dtstamp", activity.updated_at)
-    event.add("last-modified", activity.updated_at)
+    changed = max(at for at in (activity.updated_at, activity.opened_at, activity.closed_at) if at is not None)
+    event.add("dtstamp", changed)
+    event.add("last-modified", changed)
     event.add("sequence", activity.version)
     event.add("summary", _("{kind}：{title}", kind=_(listed.label), title=row.title))
     event.add("dtstart", start if start is not None else row.date)

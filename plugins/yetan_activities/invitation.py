@@ -18,6 +18,7 @@ async def _load(act: Act, activity: Activity) -> Mapping[str, Any]:
         "activity": activity,
         "face": face_of(row),
         "published": row is not None,
+        "on": row.date if row is not None else activity.date,
         "label": current().registry.record_kinds[activity.kind].label,
         "unit": await Unit.get(id=activity.unit_id),
     }
