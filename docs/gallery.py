@@ -77,7 +77,8 @@ def environment(folders: Sequence[Path] = (TEMPLATES,)) -> Environment:
     environment.filters["full_date"] = lambda day: f"{day.year}年{day.month}月{day.day}日"
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.globals["this_year"] = lambda: NOW.year
-    environment.globals["csrf_field"] = environment.globals["key_field"] = lambda: ""
+    for name in ("csrf_field", "key_field", "typed_form"):
+        environment.globals[name] = lambda: ""
     environment.globals["languages"] = tuple((language_tag(locale), name) for locale, name in LOCALES.items())
     environment.globals["url"] = lambda name, **values: "#"
     environment.globals["static"] = lambda name: name

@@ -37,6 +37,12 @@ class Invalid(YetanError):  # noqa: N818 - read as "the input is invalid"
         error.fields[name] = [error.message]
         return error
 
+    def about(self, name: str) -> Invalid:
+        """The same as something wrong with the field `name`, where it names none: a file that cannot be taken."""
+        if self.message and not self.fields:
+            self.fields[name] = [self.message]
+        return self
+
 
 class Forbidden(YetanError):  # noqa: N818
     """The actor may see the thing but not do this to it."""

@@ -157,3 +157,17 @@ def test_a_form_counts_only_from_our_own_pages(scene: Scene) -> None:
                 answer = site.ask(visitor, path, {**sending.body, "_token": token})
                 assert answer.status == 403, f"{path} without the session's token"
         assert site.rows(without=_NOTED) == before
+
+
+def test_changing_the_look_in_a_form_sends_nothing(scene: Scene) -> None:
+    """The switches of the look send the form they are drawn for: it comes back as it was, and nothing was done."""
+    kept = set()
+    for sending in sendings(scene):
+        site, name = scene.site, sending.question.name
+        before = site.rows(without=_NOTED)
+        answer = site.ask(sending.visitor, sending.question.path, {**sending.body, "_look": "light=night"})
+        if 'form="typed" name="_look"' in answer.text:
+            kept.add(name)
+            assert answer.status == 200, f"{name} refuses what was not sent"
+            assert site.rows(without=_NOTED) == before, f"{name} does what it was only asked to draw"
+    assert kept >= {"raise.submit", "desk.transition[list]", "desk.bulk.submit[assign]", "desk.publication.approve"}

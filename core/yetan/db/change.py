@@ -19,6 +19,7 @@ from yetan.db.statements import fetch
 from yetan.errors import Refused, YetanError
 from yetan.events.wakeup import telling_once
 from yetan.faults import reached
+from yetan.only_asked import refuse_if_only_asked
 from yetan.runtime import current
 
 P = ParamSpec("P")
@@ -37,7 +38,8 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
 
     Rows, event, deliveries and the audit record stand together or not at all (C62). `action` is what the record calls
     it, "issues.assign" unless given; it may name parameters that hold codes, as in "issue.{name}". A change that calls
-    another is one deed: the outer one has the key and the record. In safe mode nothing is changed (F22).
+    another is one deed: the outer one has the key and the record. In safe mode nothing is changed (F22), nor while a
+    form is only asked for again.
     """
 
     def decorate(service: Service[P, M]) -> Service[P, M]:
@@ -48,6 +50,7 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
         @made_again
         @functools.wraps(service)
         async def run(act: Act, /, *args: P.args, **kwargs: P.kwargs) -> M:
+            refuse_if_only_asked()
             if current().configuration.left_out:
                 raise SafeMode
             if _within.get():

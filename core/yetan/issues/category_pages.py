@@ -70,7 +70,7 @@ async def submit_list(request: Request) -> Response:
         kept.discard()
         await load_categories(parse_categories(table))
     except Invalid as error:
-        form.refuse(error if error.fields else Invalid.field("file", error.message))
+        form.refuse(error.about("file"))
         return await _categories(request, form, error.status)
     return request.redirect("admin.categories")
 

@@ -20,10 +20,10 @@ async def filters(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Keep the search whose form was sent along, and go on with it."""
     form = await search_form(request)
-    form.clean()
     query = typed_in(form)
     named = await request.form(NAME_FIELDS)
     try:
+        form.clean()
         await save_filter(request.act, named.values, query)
     except (Invalid, Refused) as error:
         if isinstance(error, Invalid):

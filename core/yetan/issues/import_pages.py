@@ -108,7 +108,7 @@ async def submit_upload(request: Request) -> Response:
     except Invalid as error:
         if kept is not None:
             kept.discard()
-        form.refuse(error if error.fields else Invalid.field("file", error.message))
+        form.refuse(error.about("file"))
         return _upload(request, form, error.status)
     return request.redirect("admin.import.preview", upload=kept.token)
 

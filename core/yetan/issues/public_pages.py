@@ -100,8 +100,7 @@ async def submit_raise(request: Request) -> Response:
         issue = await raise_issue(request.act, form.clean() | {"photos": None}, photos)
     except (Invalid, TooMany, Refused) as error:
         _refuse(form, error)
-        if photos:
-            form.errors.setdefault("photos", [_("照片要重新选一次。")])
+        form.ask_files_again()
         return _answer(request, error, "public/raise.html", form=form)
     raiser = await Raiser.filter(issue_id=issue.id).order_by("id").first()
     assert raiser is not None

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from yetan.errors import Invalid, Refused
 from yetan.files.service import BODY_LIMIT
-from yetan.i18n import translate as _
 from yetan.issues.queues import units_below
 from yetan.issues.registering import MOST_RAISERS, REGISTER_FIELDS, raiser_fields, raisers_in, register_issue
 from yetan.plugins.declarations import NavigationItem, Page
@@ -36,7 +35,9 @@ async def submit_register(request: Request) -> Response:
     values = await request.values(fields)
     if asked["more"]:
         room = min(room + MORE_ROOM, MOST_RAISERS)
-        return _draw(request, _photos_again(await _form(request, values, room)), room)
+        form = await _form(request, values, room)
+        form.ask_files_again()
+        return _draw(request, form, room)
     form = await _form(request, values, room)
     photos: list[Any] = list(values.get("photos") or [])  # type: ignore[call-overload]
     try:
@@ -47,7 +48,8 @@ async def submit_register(request: Request) -> Response:
             form.refuse(error)
         else:
             form.message = error.message
-        return _draw(request, _photos_again(form), room, error.status)
+            form.ask_files_again()
+        return _draw(request, form, room, error.status)
     return request.redirect("desk.issue", id=issue.id)
 
 
@@ -66,12 +68,6 @@ async def _form(request: Request, values: dict[str, object], room: int) -> Form:
     if len(choices["unit"]) == 1:
         values.setdefault("unit", choices["unit"][0][0])
     return Form((*REGISTER_FIELDS, *raiser_fields(room)), values, choices=choices)
-
-
-def _photos_again(form: Form) -> Form:
-    if form.values.get("photos"):
-        form.errors.setdefault("photos", [_("照片要重新选一次。")])
-    return form
 
 
 def _draw(request: Request, form: Form, room: int, status: int = 200) -> Response:

@@ -64,10 +64,7 @@ async def rows_of_households(act: Act) -> list[list[Cell]]:
     running = Link.filter(valid_on(today(act)), kind=HOUSEHOLD_LINK, household_id__isnull=False)
     links = await running.select_related("account__person").order_by("id")
     officials = {link.household_id: link.account.person.name for link in links}
-    return [
-        [each.unit.name, each.address, _told(_members(each)), officials.get(each.id, "")]
-        for each in households
-    ]
+    return [[each.unit.name, each.address, _told(_members(each)), officials.get(each.id, "")] for each in households]
 
 
 def _members(household: Household) -> list[Member]:

@@ -219,7 +219,7 @@ async def submit_upload(request: Request) -> Response:
     except Invalid as error:
         if kept is not None:
             kept.discard()
-        form.refuse(error if error.fields else Invalid.field("file", error.message))
+        form.refuse(error.about("file"))
         return request.render("admin/units_upload.html", status=error.status, form=form)
     return request.redirect("admin.units.preview", upload=kept.token)
 

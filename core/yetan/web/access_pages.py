@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import Response
 
@@ -26,7 +27,7 @@ from yetan.runtime import current
 from yetan.web.endpoint import NEXT_LENGTH
 from yetan.web.forms import Field, Form
 from yetan.web.origin import local_path, referring_path
-from yetan.web.request import Request, delete_cookie, set_cookie
+from yetan.web.request import LOOK, LOOK_KEPT, Request, delete_cookie, set_cookie
 from yetan.web.steps import form_of, still_asked
 
 #: Where to go afterwards; only ever used through `local_path`.
@@ -55,7 +56,7 @@ PASSWORD_FIELDS = (
 )
 #: What may be chosen; `Display` passes over what nobody offers.
 DISPLAY_FIELDS = tuple(
-    Field(name, name, required=False) for name in ("elder", "light", "skin", "size", "locale", "next")
+    Field(name, name, required=False) for name in ("elder", "light", "skin", "size", "locale", "next", LOOK)
 )
 
 
@@ -105,10 +106,13 @@ async def display(request: Request) -> Response:
     chosen = await request.values(DISPLAY_FIELDS)
     choices = {name: str(value) for name, value in chosen.items() if value}
     back = local_path(choices.get("next", "")) or referring_path(request.headers)
+    if look := choices.get(LOOK):
+        # Pressed in a form that narrows a page: what was typed there goes back to it.
+        choices = dict(parse_qsl(look))
+        typed = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != LOOK])
+        back = local_path(f"{back.partition('?')[0]}?{typed}"[:NEXT_LENGTH])
     response = request.redirect_to(back or request.templating.addresses.path("board"))
-    offered = current().configuration.city.locales
-    looks = request.display.with_choices(choices, request.templating.look.skins, offered)
-    set_cookie(response, "display", looks.cookie(), max_age=365 * 24 * 3600)
+    set_cookie(response, "display", request.display_with(choices).cookie(), max_age=LOOK_KEPT)
     return response
 
 

@@ -24,6 +24,7 @@ from yetan.audit.service import Occasion, occasion, record
 from yetan.db.failures import database_is_lost
 from yetan.errors import Forbidden, NotFound, YetanError
 from yetan.i18n import use_locale
+from yetan.only_asked import OnlyAsked, only_asking
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import Page
 from yetan.runtime import current
@@ -31,7 +32,7 @@ from yetan.web.admission import Admission, Full, while_there
 from yetan.web.caching import Asked, KeptPage, PageCache, no_body
 from yetan.web.errors import answer_to, error_response
 from yetan.web.origin import SAFE_METHODS, is_same_origin, referring_path
-from yetan.web.request import BadRequest, Request, cookie_name, single
+from yetan.web.request import LOOK_KEPT, BadRequest, Request, cookie_name, set_cookie, single
 
 Site = Literal["all", "public", "desk"]
 
@@ -209,8 +210,24 @@ class PageEndpoint:
             await self._check_body(request)
         if page.model is not None and "id" in request.path_params:
             await self._load(request)
-        response = await page.endpoint(request)
+        if unsafe and await request.change_look():
+            response = await self._drawn_again(request)
+        else:
+            response = await page.endpoint(request)
         self._set_caching(request, response, unsafe)
+        return response
+
+    async def _drawn_again(self, request: Request) -> Response:
+        """The form as it was typed, in the look its reader has just chosen; where the page has no form, itself anew."""
+        try:
+            with only_asking() as asking:
+                response = await self.page.endpoint(request)
+        except OnlyAsked:
+            response = request.redirect_to(
+                referring_path(request.headers) or request.templating.addresses.path("board")
+            )
+        request.only_asks = request.only_asks or asking.told
+        set_cookie(response, "display", request.display.cookie(), max_age=LOOK_KEPT)
         return response
 
     async def _check_length(self, request: Request) -> None:

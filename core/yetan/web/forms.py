@@ -13,7 +13,8 @@ from datetime import date
 from typing import Any, Literal
 
 from yetan.errors import Invalid
-from yetan.i18n import translate
+from yetan.i18n import message_ids, translate
+from yetan.only_asked import refuse_if_only_asked
 
 FieldKind = Literal[
     "text",
@@ -39,6 +40,8 @@ Choices = Sequence[tuple[str, str]]
 _PHONE = re.compile(r"^(1[3-9]\d{9}|0\d{2,3}-?\d{7,8})$")
 _DATE = re.compile(r"^(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?$")
 _TIME = re.compile(r"^(\d{1,2})[:点](\d{2})分?$")
+#: Kinds no form can give back, and what is said then.
+_CHOSEN_AGAIN = message_ids({"photos": "照片要重新选一次。", "file": "文件要重新选一次。"})
 #: Kinds whose value is the id of a row, chosen from a list the page loads.
 _ID_KINDS = frozenset({"unit", "account", "person", "category"})
 
@@ -165,6 +168,7 @@ def clean(
     fields: Sequence[Field], values: Mapping[str, object], choices: Mapping[str, Choices] | None = None
 ) -> dict[str, Any]:
     """The typed values of all `fields`. Raises one `Invalid` with everything that is wrong."""
+    refuse_if_only_asked()
     cleaned: dict[str, Any] = {}
     wrong: dict[str, list[str]] = {}
     for field in fields:
@@ -269,6 +273,13 @@ class Form:
         self.message = error.message
         for name, texts in error.fields.items():
             self.errors[name] = list(texts)
+        self.ask_files_again()
+
+    def ask_files_again(self) -> None:
+        """Say of photos and files that were chosen that they have to be once more: no form can give them back."""
+        for field in self.fields:
+            if field.kind in _CHOSEN_AGAIN and self.values.get(field.name):
+                self.errors.setdefault(field.name, [translate(_CHOSEN_AGAIN[field.kind])])
 
     @property
     def content(self) -> Hashable:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from starlette import requests
 from starlette.datastructures import FormData, UploadFile
@@ -16,7 +18,7 @@ from yetan.access.secrets import new_token
 from yetan.access.sessions import form_token
 from yetan.act import ANONYMOUS, Act
 from yetan.errors import YetanError
-from yetan.i18n import translate
+from yetan.i18n import translate, use_locale
 from yetan.runtime import current
 from yetan.web.bodies import DrawnPage
 from yetan.web.display import Display, read_display
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 #: Caps on forms, far above any of ours (F31). A text is capped by the page's body limit alone: one too long for its
 #: field is then the field's to refuse, which gives it back.
 MAXIMUM_FILES, MAXIMUM_FIELDS, MAXIMUM_PART = 30, 300, sys.maxsize
+
+#: What a switch of the look is sent as along with a form, "light=night"; and for how many seconds a look is kept.
+LOOK = "_look"
+LOOK_KEPT = 365 * 24 * 3600
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UPLOADS = frozenset({"photos", "file"})
@@ -47,7 +53,8 @@ class Request(requests.Request):
     by the core, or None. `session` is the signed-in browser's, where the page looks at it. `looked_at` says at what
     somebody looked on a page declared `sensitive`: codes, ids and numbers, never a name. `key_drawn` says that the page
     holds a key or token that is meant for one browser alone. `only_asks` says that what was sent is answered with a
-    form's next question, so that nothing was to be done yet.
+    form's next question, so that nothing was to be done yet. `look_changed` says that it was sent to be drawn again in
+    another look.
     """
 
     #: In place of Starlette's own, which is a cookie's content.
@@ -65,6 +72,10 @@ class Request(requests.Request):
         self.looked_at = ""
         self.key_drawn = False
         self.only_asks = False
+        self.look_changed = False
+        #: Whether the page that is being drawn has a form of which the switches of the look take what was typed; None
+        #: while no page is drawn but a part of one.
+        self.has_typed_form: bool | None = None
         #: What every template is given; see `yetan.web.templating`.
         self.frame: Frame | None = None
 
@@ -106,6 +117,21 @@ class Request(requests.Request):
         if key and (not isinstance(key, str) or not _KEY.fullmatch(key)):
             raise BadRequest("表单不完整，请刷新页面再提交。")
         return str(key or "")
+
+    async def change_look(self) -> bool:
+        """Take over the look that a switch in the form sent asks for. False where none was pressed."""
+        look = single(LOOK, (await self.sent()).getlist(LOOK))
+        if not isinstance(look, str) or not look:
+            return False
+        self.display = self.display_with(dict(parse_qsl(look[:200])))
+        self.act = replace(self.act, locale=self.display.locale_name)
+        use_locale(self.act.locale)
+        self.look_changed = True
+        return True
+
+    def display_with(self, choices: Mapping[str, str]) -> Display:
+        """The reader's display with what `choices` says, as far as the city offers it."""
+        return self.display.with_choices(choices, self.templating.look.skins, current().configuration.city.locales)
 
     async def values(  # type: ignore[override]  # Starlette's is a mapping of the scope, which nobody asks
         self, fields: Sequence[Field]

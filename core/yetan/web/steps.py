@@ -77,8 +77,7 @@ class Questions(Form):
         self.all_asked = all_asked
         if wanted is not None or at is None:
             self.at = wanted or 0
-            if any(self.values.get(field.name) for field in self.pages[-1] if field.kind == "photos"):
-                self.errors["photos"] = [_("照片要重新选一次。")]
+            self.ask_files_again()
         elif at == self.last:
             self.at, self.asking = at, False
         else:
@@ -134,15 +133,18 @@ async def form_of(
 ) -> Form:
     """A form of `fields` with what was sent, or with `values`: whole, or in elder mode one question a page.
 
-    Those named in `together` are one question. While `still_asked` says so of it, it is to be drawn, not sent.
+    Those named in `together` are one question. While `still_asked` says so of it, it is to be drawn, not sent. Whoever
+    changes the look meanwhile gets the same answers in the other form.
     """
     typed = await request.values(fields) if values is None else values
     sent = await request.values((_STEP, _TO, _ALL)) if request.method not in SAFE_METHODS else {}
-    if sent.get("_step") is None if sent else not request.display.elder:
+    whole = not request.display.elder if request.look_changed or not sent else sent["_step"] is None
+    if whole:
         return Form(fields, typed, choices=choices)
     form = Questions(fields, typed, choices=choices, together=together)
     if sent:
-        form.go_on(str(sent["_step"]), str(sent["_to"] or ""), bool(_ALL.clean(sent["_all"])))
+        step, to = str(sent["_step"]), str(sent["_to"] or "")
+        form.go_on(step, step if request.look_changed else to, bool(_ALL.clean(sent["_all"])))
         request.only_asks = form.asking
     return form
 

@@ -107,7 +107,7 @@ async def _submit(table: TableImport, request: Request) -> Response:
     except Invalid as error:
         if kept is not None:
             kept.discard()
-        form.refuse(error if error.fields else Invalid.field("file", error.message))
+        form.refuse(error.about("file"))
         return _drawn(table, request, form, error.status)
     return request.redirect(f"{table.name}.look", upload=kept.token)
 

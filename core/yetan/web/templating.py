@@ -151,18 +151,22 @@ class Templating:
 
         Where a plugin's or theme's template fails that lies over another one, the page is drawn with that one (F28).
         """
+        request.has_typed_form = False
         try:
             return self.fragment(name, request, context)
         except Exception as error:
             conduct = self._conduct_behind(error)
             if conduct is None:
                 raise
+            request.has_typed_form = False
             try:
                 drawn = self._draw(self._frame(request, self._paused() | {conduct.plugin}), name, request, context)
             except Exception:
                 raise error from None
             conduct.failed(f"template {name}", error)
             return drawn
+        finally:
+            request.has_typed_form = None
 
     def render_kept(
         self, name: str, request: Request, content: Hashable, context: Callable[[], Mapping[str, Any]]
@@ -249,6 +253,8 @@ class Templating:
             theme=self.look,
             csrf_field=_csrf_field,
             key_field=_key_field,
+            typed_form=_typed_form,
+            form_to_keep=_form_to_keep,
             this_year=self._this_year,
             languages=tuple((language_tag(each), LOCALES[each]) for each in self.configuration.city.locales),
         )
@@ -297,6 +303,22 @@ def _csrf_field() -> Markup:
 
 def _key_field() -> Markup:
     return _hidden("_key", _drawn_for.get().new_key())
+
+
+def _typed_form() -> Markup:
+    """The id of a form whose entries are kept while the look is changed: that of the first one on a page."""
+    request = _drawn_for.get()
+    if request.has_typed_form is not False:
+        return Markup()
+    request.has_typed_form = True
+    return Markup(' id="typed"')
+
+
+def _form_to_keep(content: str) -> str:
+    """The id of the form that the switches of the look take along: of the page's own, else of what narrows its list."""
+    if _drawn_for.get().has_typed_form:
+        return "typed"
+    return "narrowing" if 'id="narrowing"' in content else ""
 
 
 def _hidden(name: str, value: str) -> Markup:
