@@ -30,6 +30,8 @@ from yetan_meetings import (
     online_talk,
     reception,
     seat_pages,
+    topic_pages,
+    topics,
     township,
     voting,
 )
@@ -54,6 +56,7 @@ def yetan_pages() -> Sequence[Page]:
         *cadence.PAGES,
         *leaders.PAGES,
         *township.PAGES,
+        *topic_pages.PAGES,
         *reception.PAGES,
         *agenda_pages.PAGES,
         *seat_pages.PAGES,
@@ -69,6 +72,8 @@ def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
         *ledger.entry_panels(record_kinds),
         *interviews.PANELS,
         *cadence.PANELS,
+        *topic_pages.PANELS,
+        *topic_pages.panels_of(record_kinds),
         *agenda_pages.panels_of(record_kinds),
         *seat_pages.panels_of(record_kinds),
         *messages.PANELS,
@@ -81,6 +86,7 @@ def yetan_permissions() -> Sequence[Permission]:
     return (
         *cadence.PERMISSIONS,
         *township.PERMISSIONS,
+        *topics.PERMISSIONS,
         *reception.PERMISSIONS,
     )
 
@@ -94,6 +100,7 @@ def yetan_rules() -> Sequence[Rule]:
 def yetan_event_types() -> Sequence[EventType]:
     return (
         *cadence.EVENTS,
+        *topics.EVENTS,
         *agenda.EVENTS,
         *voting.EVENTS,
         *decisions.EVENTS,
@@ -122,6 +129,7 @@ def yetan_navigation() -> Sequence[NavigationItem]:
 def yetan_visibility() -> Sequence[Visibility]:
     return (
         *reception.VISIBILITY,
+        *topics.VISIBILITY,
         agenda_pages.VISIBILITY,
         *messages.VISIBILITY,
     )
