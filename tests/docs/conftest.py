@@ -13,7 +13,7 @@ from yetan.db.connection import CORE_APPLICATION, Application
 from yetan.plugins import discovery
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-EXAMPLE_PLUGINS = ("clinics", "haircuts", "how_to")
+EXAMPLE_PLUGINS = ("clinics", "haircuts", "how_to", "activities", "meetings", "films")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import secrets
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from openpyxl import load_workbook
+from PIL import Image
 from tests.databases import ONE_DATABASE
 
 from yetan.act import SYSTEM, Act
@@ -56,6 +58,23 @@ def kept(town: Town, by: str = "village", **other: Any) -> Any:
 
 def publish(town: Town, row: Any, by: str = "clerk", version: int = 1) -> Any:
     return town.browser(by).submit(f"{DESK}/{row.id}/publish", {"version": version, "_key": secrets.token_hex(16)})
+
+
+def test_photos_of_one_are_seen_with_it(town: Town) -> None:
+    row = kept(town)
+    sent = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(sent, "PNG")
+    photos = {"photos": ("a.png", sent.getvalue(), "image/png")}
+    official, resident = town.browser("village"), town.browser()
+    given = {"caption": "樟树下。摄影：陈小满", "_key": secrets.token_hex(16)}
+    assert official.submit(f"{DESK}/{row.id}/photos", given, files=photos).status_code == 303
+    (source,) = re.findall(r'src="(/files/[^"]+)"', official.get(f"{DESK}/{row.id}").text)
+    assert [who.get(source).status_code for who in (official, resident)] == [200, 404]
+    publish(town, row, version=2)
+    page = resident.get(f"{LIST}/{row.id}").text
+    assert "摄影：陈小满" in page
+    (shown,) = re.findall(r'src="(/photos/[^"]+)"', page)
+    assert resident.get(shown).status_code == 200
 
 
 def test_it_takes_at_most_fifty_lines_of_python() -> None:
