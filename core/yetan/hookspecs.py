@@ -65,8 +65,11 @@ def yetan_record_kinds(plugin_configuration: Any, offered: Mapping[str, tuple[An
 
 
 @hookspec
-def yetan_visibility() -> Sequence[Visibility]:
-    """Which rows of a model who may see. A model that a page loads must have one."""
+def yetan_visibility(record_kinds: Mapping[str, RecordKind]) -> Sequence[Visibility]:
+    """Which rows of a model who may see. A model that a page loads must have one; that of a kind of record has.
+
+    `record_kinds` are all there are, by name, for a model that kinds share if there are any; a function that needs none
+    leaves it out."""
 
 
 @hookspec

@@ -129,5 +129,5 @@ async def tell_left_open(act: Act, activity_id: int) -> None:
 
 
 EVENTS = (EventType(OPENED, "开始"), EventType(CLOSED, "结束"), EventType(LEFT_OPEN, "还没有结束"))
-NOTICES = (NoticeKind(LEFT_OPEN, "《{title}》开了一夜，还没有结束。散场了就点一下结束。"),)
+NOTICES = (NoticeKind(LEFT_OPEN, "《{title}》开了一夜，还没有结束。散场了就点一下结束。", "activities.evening"),)
 DUES = (DueKind(LEFT_OPEN, tell_left_open),)

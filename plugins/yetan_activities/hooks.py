@@ -15,6 +15,7 @@ from yetan.api import (
     Panel,
     Permission,
     RecordKind,
+    Visibility,
     hookimpl,
 )
 from yetan_activities import (
@@ -44,6 +45,18 @@ def yetan_record_kinds(
 @hookimpl
 def yetan_permissions() -> Sequence[Permission]:
     return (*overview.PERMISSIONS, *reflections.PERMISSIONS)
+
+
+@hookimpl
+def yetan_visibility(record_kinds: Mapping[str, RecordKind]) -> Sequence[Visibility]:
+    """In a city that has no kind of activity yet, nobody sees any: each kind brings who sees those of its own."""
+    if any(kind.model is Activity for kind in record_kinds.values()):
+        return ()
+    return (Visibility(Activity, lambda act: Activity.filter(id=None), _no_units),)
+
+
+async def _no_units(activity: Activity) -> Mapping[str, int]:
+    return {}
 
 
 @hookimpl

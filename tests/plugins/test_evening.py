@@ -185,7 +185,7 @@ def test_who_forgot_to_end_it_is_told_the_next_morning(town: Town, talk: Activit
     town.run_worker()
     inbox = town.browser("village").get("/desk/notices")
     assert "《创新社区治理》开了一夜，还没有结束" in inbox.text
-    assert f'href="/desk/records/open_talk/{talk.id}"' in inbox.text
+    assert f'href="/desk/activities/{talk.id}/evening"' in inbox.text
     assert "还没有结束" not in town.browser("deputy").get("/desk/notices").text
     assert town.reload(talk).closed_at is None
 

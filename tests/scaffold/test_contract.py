@@ -9,6 +9,14 @@ class TestSupervision(PluginContract):
     plugin = "supervision"
 
 
+class TestActivities(PluginContract):
+    plugin = "activities"
+
+
+class TestMeetings(PluginContract):
+    plugin = "meetings"
+
+
 class TestWhoosh(PluginContract):
     plugin = "whoosh"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,6 @@ from yetan.notices.service import inbox, mark_read, unread
 from yetan.notices.wording import text_of
 from yetan.plugins.checks import SIGNED_IN
 from yetan.plugins.declarations import NavigationItem, Page
-from yetan.runtime import current
 from yetan.web.forms import Field
 from yetan.web.request import Request
 
@@ -64,30 +62,15 @@ async def submit_read(request: Request) -> Response:
 async def _lines(request: Request, shown: Sequence[Notice]) -> list[Line]:
     about = [notice.subject_id for notice in shown if notice.subject_kind == "issue"]
     issues = {issue.id: issue for issue in await visible(Issue, request.act).filter(id__in=about)}
-    records = await _records(request, shown)
     return [
         Line(
             notice.at,
             text_of(notice, issues.get(notice.subject_id) if notice.subject_kind == "issue" else None),
             notice.read_at is None,
-            records.get((notice.subject_kind, notice.subject_id)) or _href(request, notice, issues),
+            _href(request, notice, issues),
         )
         for notice in shown
     ]
-
-
-async def _records(request: Request, shown: Sequence[Notice]) -> dict[tuple[str, int], str]:
-    """The desk pages of the records that notices are about, by kind and id: of those the reader may see."""
-    about: dict[str, set[int]] = defaultdict(set)
-    for notice in shown:
-        about[notice.subject_kind].add(notice.subject_id)
-    path = request.templating.addresses.path
-    found: dict[tuple[str, int], str] = {}
-    for kind in (kind for name, kind in current().registry.record_kinds.items() if name in about):
-        rows = visible(kind.model, request.act).filter(id__in=about[kind.name], **kind.only)
-        for row in await rows.values("id"):
-            found[kind.name, row["id"]] = path(f"desk.{kind.name}.record", id=row["id"])
-    return found
 
 
 def _href(request: Request, notice: Notice, issues: dict[int, Issue]) -> str | None:
@@ -102,14 +85,16 @@ def _href(request: Request, notice: Notice, issues: dict[int, Issue]) -> str | N
 
 
 def _elsewhere(request: Request, notice: Notice) -> str | None:
-    """The page that the notice's kind leads to; None where the reader may not go there."""
+    """Where the notice's kind says it leads, or the record it is about; None where the reader may not go there."""
     registry = request.templating.registry
     kind = registry.notice_kinds.get(notice.kind)
-    page = next((page for page in registry.pages if kind is not None and page.name == kind.route), None)
+    record = f"desk.{notice.subject_kind}.record" if notice.subject_kind in registry.record_kinds else ""
+    wanted = kind.route if kind is not None and kind.route else record
+    page = next((each for each in registry.pages if each.name == wanted), None)
     if page is None or not holds(request.act.actor, page.permission):
         return None
     given = {"id": notice.subject_id} if "{id:int}" in page.path else {}
-    return request.templating.addresses.path(page.name, **given)
+    return request.templating.addresses.path(wanted, **given)
 
 
 PAGES: tuple[Page, ...] = (

@@ -134,6 +134,10 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
     calls = _Calls(manager, (CORE, *plugins), problems)
     offered = {hook: calls.listed(hook, kind) for plugin in plugins for hook, kind in _hooks_of(plugin).items()}
     record_kinds = calls.record_kinds(configurations, offered)
+
+    def told(plugin: Plugin) -> Mapping[str, Any]:
+        return {"record_kinds": record_kinds}
+
     registry = Registry(
         plugins=tuple(plugins),
         configurations=configurations,
@@ -142,7 +146,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         permissions=calls.named("yetan_permissions", Permission),
         pages=calls.listed("yetan_pages", Page),
         navigation=tuple(sorted(calls.listed("yetan_navigation", NavigationItem), key=lambda item: item.position)),
-        visibility=calls.keyed("yetan_visibility", Visibility, lambda each: each.model),
+        visibility=calls.keyed("yetan_visibility", Visibility, lambda each: each.model, told),
         states=calls.named("yetan_issue_states", State),
         transitions=calls.named("yetan_issue_transitions", Transition),
         guards=calls.listed("yetan_issue_guards", Guard),
@@ -154,12 +158,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         rules=calls.named("yetan_rules", Rule),
         documents=calls.named("yetan_documents", DocumentKind),
         metrics=calls.named("yetan_metrics", Metric),
-        panels=tuple(
-            sorted(
-                calls.listed("yetan_panels", Panel, lambda plugin: {"record_kinds": record_kinds}),
-                key=lambda panel: panel.position,
-            )
-        ),
+        panels=tuple(sorted(calls.listed("yetan_panels", Panel, told), key=lambda panel: panel.position)),
         notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
         notice_channels=calls.named("yetan_notice_channels", NoticeChannel),
         search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
