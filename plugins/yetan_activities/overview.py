@@ -39,8 +39,8 @@ from yetan_activities.models import Activity
 from yetan_activities.reflections import waiting_for
 
 VIEW = "activities.view"
-#: How many of what comes are shown, how many of what was on one page, and on a unit's page.
-_COMING, _PAST, _ON_UNIT = 50, 20, 3
+#: How many of what comes are shown, how many of what was on one page, and of each on other pages.
+_COMING, _PAST, _ON_PAGES = 50, 20, 3
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
 
 FILTER_FIELDS: tuple[Field, ...] = message_ids(
@@ -229,10 +229,20 @@ def _title(filters: Filters) -> str:
 async def on_unit(act: Act, unit: Unit) -> Mapping[str, Any] | None:
     """What comes next and what was last, on the page of a unit that residents see."""
     rows = await published_activities(Filters(unit))
-    day = today(act)
-    coming = await rows.filter(date__gte=day).order_by("date", "kind", "record_id").limit(_ON_UNIT)
-    past = await rows.filter(date__lt=day).order_by("-date", "-id").limit(_ON_UNIT)
-    return {"coming": await listed_of(coming), "past": await listed_of(past)} if coming or past else None
+    past = await rows.filter(date__lt=today(act)).order_by("-date", "-id").limit(_ON_PAGES)
+    listed = [*await _next(rows, act), *await listed_of(past)]
+    return {"rows": listed, "title": _("夜谈活动"), "unit": unit.code} if listed else None
+
+
+async def on_board(act: Act, subject: None) -> Mapping[str, Any] | None:
+    """What comes next anywhere, on the front page."""
+    listed = await _next(await published_activities(Filters()), act)
+    return {"rows": listed, "title": _("接下来的夜谈"), "unit": None} if listed else None
+
+
+async def _next(rows: QuerySet[PublicRecord], act: Act) -> list[Listed]:
+    coming = await rows.filter(date__gte=today(act)).order_by("date", "kind", "record_id").limit(_ON_PAGES)
+    return await listed_of(coming)
 
 
 # The desk
@@ -284,7 +294,10 @@ NAVIGATION = (
     NavigationItem("public", "夜谈活动", "activities.overview", position=30),
     NavigationItem("desk", "夜谈活动", "activities.desk", VIEW, position=30),
 )
-PANELS = (Panel("activities.unit", "unit", "activities/unit_panel.html", on_unit, position=20),)
+PANELS = (
+    Panel("activities.unit", "unit", "activities/next_panel.html", on_unit, position=20),
+    Panel("activities.board", "board", "activities/next_panel.html", on_board, position=20),
+)
 PAGES = (
     Page("/activities", overview, "activities.overview", public=True, budget="overviews", narrowed_by=NARROWED_BY),
     Page("/desk/activities", desk, "activities.desk", permission=VIEW),

@@ -227,6 +227,7 @@ def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> N
     assert public_path(near) in of_unit
     assert public_path(was) in of_unit
     assert public_path(far) not in of_unit
+    assert "接下来的夜谈" in page(town, "/")
 
 
 def test_the_desk_leads_to_every_kind_and_counts_who_came_and_what_was_raised(town: Town) -> None:
