@@ -93,8 +93,8 @@ class ItemView:
         return self.state in UNDECIDED
 
 
-async def views_of(items: Sequence[AgendaItem]) -> list[ItemView]:
-    """Items that were read with `items_of`, ready to be drawn."""
+async def views_of(items: Sequence[AgendaItem], *, named: bool) -> list[ItemView]:
+    """Items that were read with `items_of`, ready to be drawn; `named`: for those who may know who raised them."""
     counted = await tallies(items)
     kinds = dict(KINDS)
     return [
@@ -106,7 +106,7 @@ async def views_of(items: Sequence[AgendaItem]) -> list[ItemView]:
             kind=translate(kinds[item.kind]),
             state=item.state,
             state_label=translate(STATES[item.state]),
-            raised_by=called(item.raised_by) if item.raised_by is not None else "",
+            raised_by=called(item.raised_by) if named and item.raised_by is not None else "",
             outcome=item.outcome,
             vote_state=item.vote_state,
             tally=counted.get(item.id),
@@ -152,15 +152,21 @@ async def _draw_agenda(request: Request, activity: Activity, form: Form | None =
 
 async def _agenda_context(act: Act, activity: Activity, form: Form | None = None) -> dict[str, Any]:
     """What the list of items is drawn from; `form` is the one for a further item, None where none may be added."""
-    runs = activity.closed_at is None and await may(act, f"{activity.kind}.keep", [activity.unit_id])
+    keeps = await may(act, f"{activity.kind}.keep", [activity.unit_id])
+    runs = keeps and activity.closed_at is None
     if form is None and runs:
         form = Form(HOST_FIELDS, choices=await raiser_choices(activity.id))
-    return {"items": await views_of(await items_of(activity.id)), "form": form, "runs": runs}
+    return {"items": await views_of(await items_of(activity.id), named=keeps), "form": form, "runs": runs}
 
 
 def _back(request: Request, activity: Activity) -> Response:
     """To the host's page during the evening, else to the agenda."""
-    return request.redirect("activities.evening" if activity.is_open else "meetings.agenda", id=activity.id)
+    path = request.templating.addresses.path
+    return request.redirect_to(
+        f"{path('activities.evening', id=activity.id)}#agenda"
+        if activity.is_open
+        else path("meetings.agenda", id=activity.id)
+    )
 
 
 # One item
@@ -267,9 +273,9 @@ async def _draw_item(
     """The item as it stands now, with whichever form is open."""
     act = request.act
     row = await AgendaItem.get(id=row.id).select_related("activity", "raised_by", "issue")
-    (view,) = await views_of([row])
     activity = row.activity
     runs = await may(act, f"{activity.kind}.keep", [activity.unit_id])
+    (view,) = await views_of([row], named=runs)
     undecided = runs and view.undecided
     chosen = DECISIONS.get(decision) if undecided and row.kind in DECISIONS[decision or "issue"].kinds else None
     typed = {

@@ -34,7 +34,8 @@ from yetan.api import (
 )
 from yetan_activities.api import Activity, ActivityGuard, Attendance, kind_of
 from yetan_meetings.agenda import STATES, TOPIC, UNDECIDED, chaired_item, present_at, save, tell
-from yetan_meetings.models import AgendaItem
+from yetan_meetings.models import AgendaItem, Vote
+from yetan_meetings.voting import result_of
 
 DECIDED, CORRECTED = "meetings.item_decided", "meetings.item_corrected"
 EVENTS: tuple[EventType, ...] = message_ids((EventType(DECIDED, "定下来一项"), EventType(CORRECTED, "更正一项")))
@@ -125,6 +126,7 @@ async def _supervising_units(act: Act, activity: Activity, unit_id: int | None) 
 async def decide(act: Act, item_id: int, decision: str, values: Mapping[str, Any], version: int) -> AgendaItem:
     """Decide an item, for good; `values` are of `form_of`, `version` is what was read.
 
+    The result of a vote stays, also when somebody's data are erased later; who voted how is forgotten.
     What somebody has to do or did becomes an issue of the resident who raised it, in the same transaction. Of two hosts
     who decide one item the second is told (`Conflict`). Raises `Refused` while it is being voted on, and where it would
     be resolved without a vote in a form that asks for one; `Invalid` naming fields.
@@ -141,7 +143,9 @@ async def decide(act: Act, item_id: int, decision: str, values: Mapping[str, Any
         raise Refused("议定事项要逐项表决。请先开始表决。")
     cleaned = await _cleaned(act, activity, item, chosen, values)
     # First the decision, so that of two hosts one makes the issue.
-    await save(item, state=decision, outcome=cleaned.get("outcome") or "", decided_at=act.now)
+    result = await result_of(item)
+    await save(item, state=decision, outcome=cleaned.get("outcome") or "", decided_at=act.now, **result)
+    await Vote.filter(item_id=item.id).delete()
     if issue := await _issue_of(act, activity, item, cleaned):
         await save(item, issue_id=issue.id)
     await tell(act, DECIDED, activity, item, decision=decision, issue_id=item.issue_id)

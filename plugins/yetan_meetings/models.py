@@ -49,7 +49,7 @@ class AgendaItem(Record):
     issue_id: int | None
     #: "", "open" or "closed".
     vote_state = fields.CharField(max_length=6, default="")
-    #: Counted by hand, besides the votes by phone.
+    #: Counted by hand, besides the votes by phone; once it is decided, all of them.
     votes_for = fields.IntField(default=0)
     votes_against = fields.IntField(default=0)
     votes_abstained = fields.IntField(default=0)
@@ -64,7 +64,7 @@ class AgendaItem(Record):
 
 
 class Vote(Record):
-    """One person's vote on one item, by phone. The database knows that there is one."""
+    """One person's vote on one item, by phone, until the item is decided. The database knows that there is one."""
 
     privacy: ClassVar[Privacy] = Privacy(internal="item attendance choice at")
 

@@ -59,7 +59,7 @@ async def seat_panel(act: Act, seat: Seat) -> Mapping[str, Any] | None:
     discussed = next((item for item in items if item.state == "discussing"), None) if seat.activity.is_open else None
     seated = {each.id: each for each in seat.attendances}
     own = [item for item in items if item.raised_by_id in seated]
-    views = {view.id: view for view in await views_of(items)}
+    views = {view.id: view for view in await views_of(items, named=False)}
     return {
         "discussed": views[discussed.id] if discussed is not None else None,
         "ballots": await _ballots(seat, discussed) if discussed is not None and discussed.vote_state == "open" else [],

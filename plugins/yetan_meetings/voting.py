@@ -29,20 +29,20 @@ HANDS_FIELDS: tuple[Field, ...] = message_ids(
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The votes on an item by choice: by phone, and by hand. Nothing of it is stored."""
+    """The votes on an item by choice: by phone, and by hand; of a decided item all stand as the latter."""
 
     phones: Mapping[str, int]
     hands: Mapping[str, int]
 
     @property
-    def lines(self) -> list[tuple[str, int]]:
-        """Label and number of each choice, phones and hands together."""
-        return [(label, self.phones.get(choice, 0) + self.hands[choice]) for choice, label in CHOICES]
+    def counts(self) -> dict[str, int]:
+        """How many made each choice, phones and hands together."""
+        return {choice: self.phones.get(choice, 0) + hands for choice, hands in self.hands.items()}
 
     @property
-    def total(self) -> int:
-        """How many voted."""
-        return sum(number for _, number in self.lines)
+    def lines(self) -> list[tuple[str, int]]:
+        """Label and number of each choice."""
+        return [(label, self.counts[choice]) for choice, label in CHOICES]
 
 
 async def tallies(items: Sequence[AgendaItem]) -> dict[int, Tally]:
@@ -54,6 +54,12 @@ async def tallies(items: Sequence[AgendaItem]) -> dict[int, Tally]:
         for row in await counted.values("item_id", "choice", "number"):
             phones[row["item_id"]][row["choice"]] = row["number"]
     return {item.id: Tally(phones[item.id], _hands(item)) for item in voted}
+
+
+async def result_of(item: AgendaItem) -> dict[str, int]:
+    """What the columns of an item say once it is decided: phones and hands together."""
+    tally = (await tallies([item])).get(item.id)
+    return {f"votes_{choice}": number for choice, number in tally.counts.items()} if tally is not None else {}
 
 
 def _hands(item: AgendaItem) -> dict[str, int]:

@@ -164,9 +164,11 @@ def test_an_evening_from_what_is_raised_to_what_was_resolved(evening: Evening, t
     assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 303
     voter = town.run(_attendance("王大妈"))
     assert aunt.submit(f"/agenda/{topic}/votes", {"attendance": str(voter), "choice": "for"}).status_code == 303
-    assert evening.decide(topic, "resolved", outcome="八月底前装好。").status_code == 409
+    assert evening.decide(topic, "dropped", outcome="下次再议。").status_code == 409
     assert evening.host.submit(f"/desk/agenda/{topic}/count").status_code == 303
     assert evening.decide(topic, "resolved", outcome="八月底前装好，联系人 13800001234。").status_code == 303
+    # The result stays; who voted how is forgotten with the decision.
+    assert town.run(_votes(topic)) == []
     assert evening.close().status_code == 303
 
     # The one who raised it follows it by number and code; the slip works.
@@ -259,7 +261,9 @@ def test_what_is_decided_stays_and_a_correction_shows(evening: Evening, town: To
 
 def test_who_runs_the_meeting(evening: Evening, town: Town) -> None:
     """Whoever keeps the kind, also from the township; others look or do not even see it."""
-    item = evening.raised("三盏路灯不亮")
+    item = evening.raised("三盏路灯不亮", by=evening.phone("王大妈"))
+    assert "王大妈" in town.browser("clerk").get(f"/desk/agenda/{item}").text
+    assert "王大妈" not in town.browser("leader").get(f"/desk/agenda/{item}").text
     for who, seen, done in (("clerk", 200, 303), ("leader", 200, 403), ("sibling", 404, 404), ("", 303, 303)):
         browser = town.browser(who)
         assert browser.get(f"/desk/agenda/{item}").status_code == seen, who
