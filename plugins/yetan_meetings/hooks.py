@@ -24,11 +24,13 @@ from yetan_meetings import (
     cadence,
     decisions,
     interviews,
+    invitations,
     leaders,
     ledger,
     messages,
     online_talk,
     reception,
+    reports,
     seat_pages,
     topic_pages,
     topics,
@@ -62,6 +64,8 @@ def yetan_pages() -> Sequence[Page]:
         *seat_pages.PAGES,
         *messages.PAGES,
         *online_talk.PAGES,
+        *invitations.PAGES,
+        *reports.PAGES,
     )
 
 
@@ -78,6 +82,9 @@ def yetan_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
         *seat_pages.panels_of(record_kinds),
         *messages.PANELS,
         *online_talk.PANELS,
+        *invitations.panels_of(record_kinds),
+        *reports.panels_of(record_kinds),
+        *reports.PANELS,
     )
 
 
@@ -88,6 +95,7 @@ def yetan_permissions() -> Sequence[Permission]:
         *township.PERMISSIONS,
         *topics.PERMISSIONS,
         *reception.PERMISSIONS,
+        *reports.PERMISSIONS,
     )
 
 
@@ -104,12 +112,18 @@ def yetan_event_types() -> Sequence[EventType]:
         *agenda.EVENTS,
         *voting.EVENTS,
         *decisions.EVENTS,
+        *invitations.EVENTS,
+        *reports.EVENTS,
     )
 
 
 @hookimpl
 def yetan_notice_kinds() -> Sequence[NoticeKind]:
-    return (*cadence.NOTICES,)
+    return (
+        *cadence.NOTICES,
+        *invitations.NOTICES,
+        *reports.NOTICES,
+    )
 
 
 @hookimpl
@@ -122,6 +136,7 @@ def yetan_navigation() -> Sequence[NavigationItem]:
     return (
         *cadence.NAVIGATION,
         *reception.NAVIGATION,
+        *reports.NAVIGATION,
     )
 
 
@@ -132,6 +147,7 @@ def yetan_visibility() -> Sequence[Visibility]:
         *topics.VISIBILITY,
         agenda_pages.VISIBILITY,
         *messages.VISIBILITY,
+        *reports.VISIBILITY,
     )
 
 
