@@ -12,6 +12,7 @@ from tests.core.test_pages_public import numbers_in, page
 from tests.plugins.evenings import EVENING, desk_path, planned, public_path, publish, raised_at, strike_off
 from tests.plugins.evenings import town as town
 from tests.plugins.evenings import town_of_evenings as town_of_evenings
+from tests.plugins.test_signing_in import opened, sign_in
 
 from yetan.access.secrets import new_token
 from yetan.files.models import Attachment
@@ -176,6 +177,19 @@ def test_what_people_felt_is_shown_once_somebody_read_it(town: Town) -> None:
     hidden = {"reflection": str(resident.id), "state": "hidden"}
     assert village.submit(f"/desk/activities/{talk.id}/reflections/decide", hidden).status_code == 303
     assert "第三天沟盖" not in page(town, public_path(talk))
+
+
+def test_who_sits_there_may_write_before_anything_is_published(town: Town) -> None:
+    talk = opened(town, planned(town, title="今晚坐在这里"))
+    phone = town.browser()
+    assert sign_in(town, talk, phone, name="柳四", house="2 号楼").status_code == 303
+    path = f"/activities/{talk.id}/reflect"
+    assert path in phone.get(f"/activities/{talk.id}/seat").text
+    assert phone.submit(path, {"text": "头一回有人把我的话记下来。"}).status_code == 303
+    assert town.browser().get(path).status_code == 404
+    (written,) = town.run(_reflections(talk))
+    there = town.run(Attendance.get(activity_id=talk.id, name="柳四"))
+    assert (written.person_id, written.name) == (there.person_id, "")
 
 
 def test_what_a_known_person_felt_is_erased_with_them(town: Town) -> None:
