@@ -51,10 +51,10 @@ from yetan_meetings.decisions import (
     CORRECTION,
     DECISIONS,
     ITEM_PATH,
-    choices_of,
     correct_item,
     decide,
     decisions_for,
+    fields_of,
     form_of,
     may_be_corrected,
 )
@@ -155,7 +155,8 @@ async def _agenda_context(act: Act, activity: Activity, form: Form | None = None
     keeps = await may(act, f"{activity.kind}.keep", [activity.unit_id])
     runs = keeps and activity.closed_at is None
     if form is None and runs:
-        form = Form(HOST_FIELDS, choices=await raiser_choices(activity.id))
+        started = {"kind": TOPIC if activity.opened_at is None else "problem"}
+        form = Form(HOST_FIELDS, started, choices=await raiser_choices(activity.id))
     return {"items": await views_of(await items_of(activity.id), named=keeps), "form": form, "runs": runs}
 
 
@@ -226,8 +227,7 @@ async def submit_decision(request: Request) -> Response:
     name = request.path_params["decision"]
     if name not in DECISIONS:
         raise NotFound
-    fields = form_of(row, DECISIONS[name])
-    values = await request.values((*fields, _VERSION, _CHOOSE))
+    values = await request.values((*fields_of(row, DECISIONS[name]), _VERSION, _CHOOSE))
     version, choose = _version(values.pop("version")), values.pop("choose")
     if choose:
         return await _draw_item(request, row, decision=name, values=values)
@@ -314,14 +314,10 @@ async def _draw_item(
 async def _deciding_form(
     act: Act, row: AgendaItem, decision: str, values: Mapping[str, object] | None, error: YetanError | None
 ) -> Form:
-    """The form of a decision, with owners of the unit chosen in it. What a resident raised is begun as theirs alone,
-    anything else as everybody's."""
-    fields = form_of(row, DECISIONS[decision])
+    """The form of a decision. What a resident raised is begun as theirs alone, anything else as everybody's."""
     started: Mapping[str, object] = {"collective": None if row.raised_by_id else "1"} if values is None else values
-    unit = str(started.get("unit") or "")
-    unit_id = int(unit) if unit.isascii() and unit.isdigit() and len(unit) < 10 else None
-    choices = await choices_of(act, row.activity, fields, unit_id)
-    form = Form((*fields, _VERSION), {**started, "version": row.version}, choices=choices)
+    form = await form_of(act, row.activity, row, DECISIONS[decision], {**started, "version": row.version})
+    form.fields = (*form.fields, _VERSION)
     if isinstance(error, Invalid):
         form.refuse(error)
     elif error is not None:

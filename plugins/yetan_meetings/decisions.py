@@ -14,7 +14,7 @@ from yetan.api import (
     Act,
     EventType,
     Field,
-    Invalid,
+    Form,
     Issue,
     RaiserInput,
     Refused,
@@ -86,11 +86,12 @@ def decisions_for(item: AgendaItem) -> list[Decision]:
     return [each for each in DECISIONS.values() if item.kind in each.kinds]
 
 
-def form_of(item: AgendaItem, decision: Decision, values: Mapping[str, object] | None = None) -> tuple[Field, ...]:
+def fields_of(item: AgendaItem, decision: Decision, values: Mapping[str, object] | None = None) -> tuple[Field, ...]:
     """The fields of a decision. A topic may be resolved without anybody having to act; as soon as `values` name an
-    owner, measures or a deadline, all three are needed."""
+    owner, measures or a deadline, it is asked for all that an issue needs."""
     words = (Field("outcome", decision.question, "long_text", max_length=2000),) * bool(decision.question)
-    about = tuple(_REPORTED[name] for name in ("place", "category", "collective"))
+    category = replace(_REPORTED["category"], required=True)
+    about = (category, _REPORTED["place"], _REPORTED["collective"])
     if decision.name == "dropped":
         return words
     if decision.name in ("settled", "noted"):
@@ -101,15 +102,20 @@ def form_of(item: AgendaItem, decision: Decision, values: Mapping[str, object] |
     return (*words, *to_do)
 
 
-async def choices_of(
-    act: Act, activity: Activity, fields: Sequence[Field], unit_id: int | None = None
-) -> dict[str, Sequence[tuple[str, str]]]:
-    """What the fields of a decision offer: owners in the unit chosen or above it; as supervisors whoever is there, the
-    officials above, and those of their departments (003-07)."""
-    offered = await choices_for(act, fields, near=unit_id or activity.unit_id)
+async def form_of(
+    act: Act, activity: Activity, item: AgendaItem, decision: Decision, values: Mapping[str, object]
+) -> Form:
+    """The form of a decision with what it offers: owners in the unit chosen or above it; as supervisors whoever is
+    there, the officials above, and those of their departments (003-07). A city without categories asks for none."""
+    fields = fields_of(item, decision, values)
+    unit = str(values.get("unit") or "")
+    unit_id = int(unit) if unit.isascii() and unit.isdigit() and len(unit) < 10 else None
+    choices = await choices_for(act, fields, near=unit_id or activity.unit_id)
     if any(each.name == "supervisor" for each in fields):
-        offered["supervisor"] = await account_choices_in(act, await _supervising_units(act, activity, unit_id))
-    return offered
+        choices["supervisor"] = await account_choices_in(act, await _supervising_units(act, activity, unit_id))
+    if not choices.get("category"):
+        fields = tuple(each for each in fields if each.name != "category")
+    return Form(fields, values, choices=choices)
 
 
 async def _supervising_units(act: Act, activity: Activity, unit_id: int | None) -> list[int]:
@@ -141,7 +147,7 @@ async def decide(act: Act, item_id: int, decision: str, values: Mapping[str, Any
         raise Refused("这一项还在表决。请先结束表决，再定下来。")
     if decision == "resolved" and kind_of(activity).votes and item.vote_state != "closed":
         raise Refused("议定事项要逐项表决。请先开始表决。")
-    cleaned = await _cleaned(act, activity, item, chosen, values)
+    cleaned = (await form_of(act, activity, item, chosen, values)).clean()
     # First the decision, so that of two hosts one makes the issue.
     result = await result_of(item)
     await save(item, state=decision, outcome=cleaned.get("outcome") or "", decided_at=act.now, **result)
@@ -152,27 +158,10 @@ async def decide(act: Act, item_id: int, decision: str, values: Mapping[str, Any
     return item
 
 
-async def _cleaned(
-    act: Act, activity: Activity, item: AgendaItem, decision: Decision, values: Mapping[str, Any]
-) -> dict[str, Any]:
-    fields = form_of(item, decision, values)
-    unit = next((each for each in fields if each.name == "unit"), None)
-    unit_id = unit.clean(values.get("unit")) if unit is not None else None
-    choices = await choices_of(act, activity, fields, unit_id)
-    cleaned = clean(fields, values, choices)
-    if "category" in cleaned and choices["category"] and cleaned["category"] is None and _makes_issue(item, cleaned):
-        raise Invalid.field("category", "请选一个类别：会后每一件都要有类别、有人、有时限。")
-    return cleaned
-
-
-def _makes_issue(item: AgendaItem, cleaned: Mapping[str, Any]) -> bool:
-    """Whether somebody did something or has to: all but what is dropped, and what is resolved with nobody to act."""
-    return "category" in cleaned and (item.kind != TOPIC or bool(cleaned.get("owner")))
-
-
 async def _issue_of(act: Act, activity: Activity, item: AgendaItem, cleaned: Mapping[str, Any]) -> Issue | None:
-    """The issue that a decided item becomes, listed or settled at once; None where it becomes none."""
-    if not _makes_issue(item, cleaned):
+    """The issue that a decided item becomes, listed or settled at once; None for what is dropped, and for a topic that
+    is resolved with nobody to act on it."""
+    if item.state == "dropped" or (item.kind == TOPIC and not cleaned.get("owner")):
         return None
     report = {
         "title": item.title,
@@ -180,7 +169,7 @@ async def _issue_of(act: Act, activity: Activity, item: AgendaItem, cleaned: Map
         "unit": activity.unit_id,
         "kind": _SUGGESTION if item.kind == _SUGGESTION else _PROBLEM,
         "earlier": cleaned.get("earlier") or "",
-        **{name: cleaned[name] for name in ("place", "category", "collective")},
+        **{name: cleaned.get(name) for name in ("place", "category", "collective")},
     }
     raiser = await Attendance.get_or_none(id=item.raised_by_id) if item.raised_by_id else None
     raisers = [RaiserInput(person_id=raiser.person_id)] if raiser is not None else []
