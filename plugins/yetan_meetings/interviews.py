@@ -107,11 +107,12 @@ async def write_visit(act: Act, activity_id: int, values: Mapping[str, Any]) -> 
 async def visits(request: Request) -> Response:
     """Whom to visit, who was visited, and the form for the next."""
     activity = await _interview(request.act, request.subject.id)
-    return await _draw(request, activity, Form(VISIT_FIELDS, _started(request)))
+    household = (await request.values((HOUSEHOLD,)))["household"]
+    return await _draw(request, activity, Form(VISIT_FIELDS, {**_started(request), "household": household}))
 
 
 def _started(request: Request) -> dict[str, object]:
-    return {"official": request.act.actor.name, "household": request.query_params.get("household")}
+    return {"official": request.act.actor.name}
 
 
 async def submit_visit(request: Request) -> Response:

@@ -25,6 +25,7 @@ from yetan.api import (
     change,
     clean,
     current,
+    may,
     message_ids,
     translate,
 )
@@ -159,7 +160,7 @@ async def take_lines(act: Act, activity_id: int, chosen: Sequence[int], values: 
 async def chat(request: Request) -> Response:
     """What was said, and what became of it."""
     activity = await _talk(request.act, request.subject.id)
-    page = clean((_PAGE,), {"page": request.query_params.get("page")})["page"] or 1
+    page = clean((_PAGE,), await request.values((_PAGE,)))["page"] or 1
     return await _chat(request, activity, page, Form(CHOOSE_FIELDS))
 
 
@@ -229,6 +230,7 @@ async def submit_paste(request: Request) -> Response:
         if values["keep"]:
             await keep_chat(request.act, activity.id, values["text"])
             return request.redirect("meetings.chat", id=activity.id)
+        request.only_asks = True
     except (Invalid, Refused) as error:
         if isinstance(error, Invalid):
             form.refuse(error)
@@ -249,8 +251,10 @@ def _decoded(content: bytes) -> str:
     raise Invalid.field("file", "这个文件不是文本文件（.txt），读不出来。请把聊天记录复制以后粘贴。")
 
 
-async def chat_of(act: Act, activity: Activity) -> Mapping[str, Any]:
+async def chat_of(act: Act, activity: Activity) -> Mapping[str, Any] | None:
     """The panel on the talk's record: how much of the discussion is kept, and the way to it."""
+    if not await may(act, _KEEP, [activity.unit_id]):
+        return None
     kept = ChatLine.filter(activity_id=activity.id)
     return {"kept": await kept.count(), "taken": await kept.filter(entry_id__isnull=False).count()}
 

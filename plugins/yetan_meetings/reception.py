@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
+from tortoise.expressions import Subquery
 
 from yetan.api import (
     Account,
@@ -30,6 +31,7 @@ from yetan.api import (
     qr_code,
     require,
     submit,
+    subtree_of,
     today,
     translate,
     units_below,
@@ -76,7 +78,7 @@ SHIFT_FIELDS = message_ids(
 GONE_FIELDS = (Field("shift", message_ids("哪一班"), "number"),)
 _WEEK = Field("week", message_ids("哪一周"), "date", required=False)
 _AFTER = Field("after", message_ids("从哪一处接着看"), "number", required=False, minimum=0)
-_WITHIN = Field("unit", message_ids("哪个单位"), "unit", required=False)
+_WITHIN = Field("unit", message_ids("哪个乡镇（街道）"), "unit", required=False)
 #: A roster is made for a quarter at most, so that a slip of the pen fills no year.
 _LONGEST = timedelta(days=92)
 _SHOWN = 50
@@ -153,11 +155,12 @@ def _days(since: date, until: date, which: str) -> list[date]:
     if until - since > _LONGEST:
         raise Invalid.field("until", "一次最多排三个月，请分几次排。")
     calendar = current().calendar
-    counts = {
-        "every": lambda day: True,
-        "working": calendar.is_working_day,
-        "free": lambda day: not calendar.is_working_day(day),
-    }.get(which, lambda day: str(day.weekday()) == which)
+
+    def counts(day: date) -> bool:
+        if which in ("working", "free"):
+            return calendar.is_working_day(day) == (which == "working")
+        return which in ("every", str(day.weekday()))
+
     days = [since + timedelta(days=number) for number in range((until - since).days + 1)]
     chosen = [day for day in days if counts(day)]
     if not chosen:
@@ -245,18 +248,18 @@ async def submit_point(request: Request) -> Response:
 
 async def point(request: Request) -> Response:
     """A service point: who sits there in a week, and what can be done."""
+    week = clean((_WEEK,), await request.values((_WEEK,)))["week"]
     started = {"since": today(request.act).isoformat()}
-    return await _point(request, Form(SHIFT_FIELDS, started, choices=await _accounts(request)))
+    return await _point(request, Form(SHIFT_FIELDS, started, choices=await _accounts(request)), week=week)
 
 
 async def _accounts(request: Request) -> dict[str, Any]:
     return {"account": await account_choices(request.act, request.subject.unit_id)}
 
 
-async def _point(request: Request, form: Form, status: int = 200) -> Response:
+async def _point(request: Request, form: Form, status: int = 200, *, week: date | None = None) -> Response:
     row: ServicePoint = request.subject
-    asked = clean((_WEEK,), {"week": request.query_params.get("week")})["week"] or today(request.act)
-    week = await week_of(row, asked)
+    shown = await week_of(row, week or today(request.act))
     this_week = await week_of(row, today(request.act))
     path = request.templating.addresses.path
     return request.render(
@@ -265,9 +268,9 @@ async def _point(request: Request, form: Form, status: int = 200) -> Response:
         point=row,
         unit=await Unit.get(id=row.unit_id),
         form=form,
-        week=week,
-        earlier=path("meetings.point", id=row.id, week=week[0][0] - timedelta(days=7)),
-        later=path("meetings.point", id=row.id, week=week[0][0] + timedelta(days=7)),
+        week=shown,
+        earlier=path("meetings.point", id=row.id, week=shown[0][0] - timedelta(days=7)),
+        later=path("meetings.point", id=row.id, week=shown[0][0] + timedelta(days=7)),
         now_sits=sitting_now([shift for _day, shifts in this_week for shift in shifts], request.act.now),
         day=today(request.act),
     )
@@ -323,13 +326,14 @@ async def poster(request: Request) -> Response:
 
 async def public_points(request: Request) -> Response:
     """Where one can go: the open service points, with who sits there today."""
-    offered = await Unit.filter(id__in=[row["unit_id"] for row in await _open_points().values("unit_id")])
-    choices = {"unit": [(str(unit.id), unit.name) for unit in offered]}
+    homes = await Unit.filter(id__in=Subquery(_open_points().values("unit_id")))
+    above = await Unit.filter(id__in={unit.parent_id for unit in homes if unit.parent_id is not None})
+    choices = {"unit": [(str(unit.id), unit.name) for unit in above]}
     form = await request.form((_WITHIN, _AFTER), choices=choices)
     asked = form.clean()
     rows = _open_points()
     if asked["unit"] is not None:
-        rows = rows.filter(unit_id=asked["unit"])
+        rows = rows.filter(unit_id__in=await subtree_of(asked["unit"]))
     if asked["after"] is not None:
         rows = rows.filter(id__gt=asked["after"])
     found = await rows.select_related("unit").order_by("id").limit(_SHOWN + 1)

@@ -64,6 +64,7 @@ REPORT_FIELDS = message_ids(
     )
 )
 _VERSION = Field("version", message_ids("版本"), "hidden", max_length=9)
+_AGAIN = Field("again", message_ids("再写一份"), "boolean", required=False)
 _SEND = Field("send", message_ids("送上去"), "boolean", required=False)
 RECEIPT_FIELDS = message_ids((Field("note", "收到以后要说的", "long_text", required=False, max_length=500),))
 RETURN_FIELDS = message_ids((Field("reason", "为什么退回", "long_text", max_length=500, hint="要补什么、改什么。"),))
@@ -230,14 +231,20 @@ async def _issues(activity: Activity) -> Any:
 async def report_of_meeting(request: Request) -> Response:
     """The report of the meeting: to be written, or as it was sent."""
     activity = await hosted(request.act, request.subject.id)
-    return await _draw(request, activity)
+    return await _draw(request, activity, again=clean((_AGAIN,), await request.values((_AGAIN,)))["again"])
 
 
 async def _draw(
-    request: Request, activity: Activity, form: Form | None = None, status: int = 200, *, conflict: bool = False
+    request: Request,
+    activity: Activity,
+    form: Form | None = None,
+    status: int = 200,
+    *,
+    again: bool = False,
+    conflict: bool = False,
 ) -> Response:
     latest = await latest_of(activity.id)
-    writing = is_draft(latest) or latest is None or latest.returned_at is not None or "again" in request.query_params
+    writing = latest is None or latest.sent_at is None or latest.returned_at is not None or again
     if form is None and writing:
         kept = {field.name: getattr(latest, field.name) for field in REPORT_FIELDS} if latest is not None else None
         values: dict[str, object] = {**(kept or await drafted(activity)), "version": _version_of(latest)}

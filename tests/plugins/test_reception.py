@@ -66,12 +66,20 @@ def test_the_roster_is_filled_in_bulk_and_says_who_sits_there_now(town: Town) ->
     after = {**official, "from_time": "21:00", "until_time": "22:00"}
     assert village.submit(f"{desk}/shifts", after).status_code == 303
 
+    # Of that weekend the Saturday makes up for a holiday, and is worked.
+    weekend = {**ROSTER, "days": "free", "since": "2026-05-09", "until": "2026-05-10"}
+    assert village.submit(f"{desk}/shifts", weekend).status_code == 303
+    saturday, sunday = (town.run(_all(DutyShift.filter(date=f"2026-05-{day}"))) for day in ("09", "10"))
+    assert (len(saturday), len(sunday)) == (0, 1)
+
     assert "现在没有人值班" in town.browser().get(public).text
     town.clock.now = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)  # eight in the evening
     assert "现在值班的是廖小满，到21:00。" in town.browser().get(public).text
     town.clock.now = datetime(2026, 5, 6, 13, 0, tzinfo=UTC)
     assert "现在值班的是陈小满，到22:00。" in town.browser().get(public).text
     assert "19:00–21:00 廖小满" in town.browser().get("/service-points").text
+    assert "廖小满" in town.browser().get(f"/service-points?unit={town.units['township']}").text
+    assert town.browser().get(f"/service-points?unit={town.units['elsewhere']}").status_code == 422
     removed = town.browser("village").submit(f"{desk}/shifts/remove", {"shift": str(shifts[0].id)})
     assert removed.headers["location"] == desk
     assert "19:00–21:00" not in town.browser().get("/service-points").text
