@@ -12,6 +12,7 @@ from yetan.audit.service import record
 from yetan.db.change import change
 from yetan.db.model import Record
 from yetan.db.reading import load
+from yetan.demonstration.tales import Scene, Stage, Tale
 from yetan.errors import (
     ConfigurationError,
     Conflict,
@@ -67,6 +68,8 @@ from yetan.publication.masking import mask
 from yetan.publication.views import issues_from
 from yetan.records.kind import Column, RecordKind, Sum
 from yetan.records.models import PublicRecord, UnitRecord
+from yetan.records.service import keep as keep_record
+from yetan.records.service import publish as publish_record
 from yetan.records.service import published
 from yetan.rules.service import value_of, values_of
 from yetan.runtime import Runtime, current
@@ -155,6 +158,7 @@ __all__ = [
     "Request",
     "Rule",
     "Runtime",
+    "Scene",
     "Scoreboard",
     "SearchBackend",
     "SearchDocument",
@@ -163,9 +167,11 @@ __all__ = [
     "SearchQuery",
     "SearchSource",
     "SearchUnavailable",
+    "Stage",
     "State",
     "Subscription",
     "Sum",
+    "Tale",
     "Theme",
     "TooMany",
     "Transition",
@@ -192,6 +198,7 @@ __all__ = [
     "hookimpl",
     "hookspec",
     "issues_from",
+    "keep_record",
     "keyed_hash",
     "listed",
     "load",
@@ -204,6 +211,7 @@ __all__ = [
     "panels",
     "person_scope",
     "posts_on",
+    "publish_record",
     "published",
     "qr_code",
     "reached",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from yetan.demonstration.tales import Tale
 from yetan.plugins.declarations import (
     BulkAction,
     DocumentKind,
@@ -146,6 +147,11 @@ def yetan_notice_channels() -> Sequence[NoticeChannel]:
 @hookspec
 def yetan_search_sources() -> Sequence[SearchSource]:
     """What can be found by searching."""
+
+
+@hookspec
+def yetan_demonstration() -> Sequence[Tale]:
+    """What a plugin adds to the demo city's history, at its time among the core's matters."""
 
 
 @hookspec

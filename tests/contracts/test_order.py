@@ -38,6 +38,7 @@ from yetan.api import (
     SearchSource,
     State,
     Subscription,
+    Tale,
     Theme,
     Transition,
     UnitRecord,
@@ -105,6 +106,7 @@ CONTRIBUTIONS: Mapping[str, Callable[[str], list[Any]]] = {
     "yetan_panels": lambda name: [Panel(f"{name}.{part}", "issue", "public/issue.html", nothing) for part in "ab"],
     "yetan_notice_kinds": lambda name: [NoticeKind(f"{name}.{part}", "消息") for part in "ab"],
     "yetan_notice_channels": lambda name: [NoticeChannel(f"{name}.{part}", "短信", nothing) for part in "ab"],
+    "yetan_demonstration": lambda name: [Tale(f"{name}.{part}", nothing) for part in "ab"],  # type: ignore[arg-type]
     "yetan_search_sources": lambda name: [SearchSource(f"{name}_{part}", nothing, nothing, {}) for part in "ab"],
     "yetan_record_kinds": lambda name: [RecordKind(f"{name}_concert", "演出", CONCERTS[name], FORM)],
     "yetan_themes": lambda name: [Theme(name, name, "yetan")],
@@ -116,6 +118,7 @@ KEPT = {
     "yetan_issue_states": "states",
     "yetan_issue_transitions": "transitions",
     "yetan_issue_guards": "guards",
+    "yetan_demonstration": "tales",
 }
 
 

@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.access.sessions import actor_of
 from yetan.act import SYSTEM, Act, Actor
+from yetan.demonstration.tales import Scene
 from yetan.errors import YetanError
 from yetan.events import due
 from yetan.events.worker import Worker
@@ -63,7 +66,7 @@ class StoryError(Exception):
 
 
 class Story:
-    """A demo folder being played into an empty city."""
+    """A demo folder being played into an empty city, and the `Stage` of what plugins tell."""
 
     def __init__(self, city: Runtime, folder: Path, clock: StoryClock) -> None:
         self.city = city
@@ -75,6 +78,7 @@ class Story:
         self.units: dict[str, int] = {}
         self.categories: dict[str, int] = {}
         self.issues: dict[str, int] = {}
+        self.now = clock.real()
         self.followed: date | None = None
 
     async def play(self, progress: Callable[[str, int, int], None]) -> int:
@@ -83,34 +87,56 @@ class Story:
         What falls due does so on its day, and what follows from events follows within three. The index alone is left
         for `yetan.searching.feed.rebuild`. All is one transaction: a story that is interrupted was never begun.
         """
-        now = self.clock.real()
+        self.now = self.clock.real()
         search, self.city.search = self.city.search, None
         try:
             async with in_transaction():
-                return await self._play(now, progress)
+                return await self._play(progress)
         finally:
             self.city.search = search
 
-    async def _play(self, now: datetime, progress: Callable[[str, int, int], None]) -> int:
-        self.clock.stands = now - timedelta(days=_FOUNDED_DAYS_AGO)
+    async def _play(self, progress: Callable[[str, int, int], None]) -> int:
+        self.clock.stands = self.now - timedelta(days=_FOUNDED_DAYS_AGO)
         await self._found()
-        matters = self._matters()
-        steps = sorted(
-            (step for matter in matters for step in self._steps(matter, now)),
-            key=lambda step: (step.at, step.order),
-        )
+        steps = [step for matter in self._matters() for step in self._steps(matter)]
+        steps.sort(key=lambda step: (step.at, step.order))
+        scenes = [Scene(step.at, partial(self._take, step)) for step in steps]
+        for tale in self.city.registry.tales.values():
+            scenes += [Scene(scene.at, partial(self._tell, tale.name, scene)) for scene in tale.scenes(self)]
+        scenes = sorted((scene for scene in scenes if scene.at <= self.now), key=attrgetter("at"))
         day: date | None = None
-        for done, step in enumerate(steps, start=1):
-            self.clock.stands = min(step.at, now)
-            if day != step.at.date():
-                day = step.at.date()
+        for done, scene in enumerate(scenes, start=1):
+            self.clock.stands = scene.at
+            if day != scene.at.date():
+                day = scene.at.date()
                 await self._pass_night(day)
-            await self._take(step)
-            if done % 50 == 0 or done == len(steps):
-                progress("演示数据", done, len(steps))
+            await scene.play()
+            if done % 50 == 0 or done == len(scenes):
+                progress("演示数据", done, len(scenes))
         self.clock.stands = None
         await Worker().run_once()
-        return len(matters)
+        return len(self.issues)
+
+    def instant(self, days_ago: int, at: str) -> datetime:
+        """See `Stage`."""
+        zone = self.city.configuration.city.zone
+        day = self.now.astimezone(zone).date() - timedelta(days=days_ago)
+        return datetime.combine(day, time.fromisoformat(at), zone).astimezone(UTC)
+
+    async def act(self, account: str = "") -> Act:
+        """See `Stage`."""
+        return Act(await self._official(account) if account else SYSTEM, self.clock())
+
+    def steps(self, issue: str, days_ago: int, steps: Sequence[Mapping[str, Any]]) -> list[Scene]:
+        """See `Stage`."""
+        return [Scene(step.at, partial(self._take, step)) for step in self._following(issue, days_ago, steps)]
+
+    async def _tell(self, tale: str, scene: Scene) -> None:
+        try:
+            await scene.play()
+        except (YetanError, KeyError) as error:
+            details = getattr(error, "fields", "")
+            raise StoryError(f"{tale}: on {scene.at:%F %R}: {error!r} {error} {details}") from error
 
     async def _pass_night(self, day: date) -> None:
         await due.sweep(Act(SYSTEM, self.clock()))
@@ -171,32 +197,35 @@ class Story:
     def _matters(self) -> list[Mapping[str, Any]]:
         return [matter for path in sorted((self.folder / "issues").glob("*.toml")) for matter in _read(path)["issue"]]
 
-    def _steps(self, matter: Mapping[str, Any], now: datetime) -> Sequence[Step]:
+    def _steps(self, matter: Mapping[str, Any]) -> Sequence[Step]:
         """The matter's steps with their instants; the first is the raising itself."""
-        zone = self.city.configuration.city.zone
-        first = now.astimezone(zone).date() - timedelta(days=matter["raised"]["days_ago"])
-
-        def instant(day: int, at: str) -> datetime:
-            return datetime.combine(first + timedelta(days=day), time.fromisoformat(at), zone).astimezone(UTC)
-
-        raised = instant(0, matter["raised"]["at"])
-        steps = [Step(raised, 0, matter["id"], {"do": "report", **matter})]
-        for order, each in enumerate(matter.get("steps", []), start=1):
-            values = dict(each)
-            for key in ("deadline_day",):
-                if key in values:
-                    values["deadline"] = first + timedelta(days=values.pop(key))
-            steps.append(Step(instant(each["day"], each["at"]), order, matter["id"], values))
+        days_ago = matter["raised"]["days_ago"]
+        raised = self.instant(days_ago, matter["raised"]["at"])
+        steps = [
+            Step(raised, 0, matter["id"], {"do": "report", **matter}),
+            *self._following(matter["id"], days_ago, matter.get("steps", [])),
+        ]
         if matter.get("publish"):
             by = matter.get("published_by") or matter.get("by")
-            first = max(instant(matter.get("publish_day", 1), "17:30"), raised)
+            first = max(self.instant(days_ago - matter.get("publish_day", 1), "17:30"), raised)
             # What came later was reviewed as well, but for the last: it waits for a reviewer.
             later = [
-                step for step in steps[1:-1] if first < step.at <= now and step.what["do"] not in ("rate", "start")
+                step for step in steps[1:-1] if first < step.at <= self.now and step.what["do"] not in ("rate", "start")
             ]
             reviewed = [first, *[step.at for step in later[-1:]]]
             steps += [Step(at, 100, matter["id"], {"do": "publish", "by": by}) for at in reviewed]
-        return [step for step in steps if step.at <= now]
+        return steps
+
+    def _following(self, issue: str, days_ago: int, steps: Sequence[Mapping[str, Any]]) -> list[Step]:
+        """Steps as a file writes them, with their instants."""
+        found = []
+        for order, each in enumerate(steps, start=1):
+            values = dict(each)
+            if "deadline_day" in values:
+                due = self.instant(days_ago - values.pop("deadline_day"), "12:00")
+                values["deadline"] = due.astimezone(self.city.configuration.city.zone).date()
+            found.append(Step(self.instant(days_ago - each["day"], each["at"]), order, issue, values))
+        return found
 
     async def _take(self, step: Step) -> None:
         try:

@@ -16,6 +16,7 @@ import pluggy
 from yetan import hookspecs
 from yetan.config import Configuration, check_dataclass
 from yetan.db.connection import CORE_APPLICATION, Application
+from yetan.demonstration.tales import Tale
 from yetan.errors import ConfigurationError
 from yetan.plugins.declarations import (
     BulkAction,
@@ -96,6 +97,7 @@ class Registry:
     panels: tuple[Panel, ...] = ()
     notice_kinds: Mapping[str, NoticeKind] = field(default_factory=dict)
     notice_channels: Mapping[str, NoticeChannel] = field(default_factory=dict)
+    tales: Mapping[str, Tale] = field(default_factory=dict)
     search_sources: Mapping[str, SearchSource] = field(default_factory=dict)
     record_kinds: Mapping[str, RecordKind] = field(default_factory=dict)
     #: What plugins answer to the hooks of other plugins, hook by hook in the one order.
@@ -161,6 +163,7 @@ def build_registry(configuration: Configuration, plugins: Sequence[Plugin]) -> R
         panels=tuple(sorted(calls.listed("yetan_panels", Panel, told), key=lambda panel: panel.position)),
         notice_kinds=calls.named("yetan_notice_kinds", NoticeKind),
         notice_channels=calls.named("yetan_notice_channels", NoticeChannel),
+        tales=calls.named("yetan_demonstration", Tale),
         search_sources=calls.keyed("yetan_search_sources", SearchSource, lambda each: each.kind),
         owners=calls.owners,
         conducts={plugin.name: Conduct(plugin.name) for plugin in plugins},
