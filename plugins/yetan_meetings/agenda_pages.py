@@ -30,10 +30,11 @@ from yetan.api import (
     message_ids,
     state_of,
     submit,
+    today,
     translate,
     visible,
 )
-from yetan_activities.api import Activity, hosted, kind_of
+from yetan_activities.api import Activity, kind_of
 from yetan_meetings.agenda import (
     HOST_FIELDS,
     KINDS,
@@ -59,7 +60,7 @@ from yetan_meetings.decisions import (
     may_be_corrected,
 )
 from yetan_meetings.models import AgendaItem
-from yetan_meetings.voting import HANDS_FIELDS, Tally, close_vote, number_present, open_vote, tallies
+from yetan_meetings.voting import HANDS_FIELDS, Tally, cannot_vote, close_vote, number_present, open_vote, tallies
 
 _VERSION = Field("version", "", "hidden", max_length=9)
 #: Which decision has its form open, and the button that lists the accounts of the unit chosen in it.
@@ -293,6 +294,7 @@ async def _draw_item(
         activity=activity,
         runs=runs,
         under_way=activity.is_open,
+        may_vote=undecided and not row.vote_state and not cannot_vote(act, activity),
         present=await number_present(activity),
         message=message,
         decisions=decisions_for(row) if undecided and row.vote_state != "open" else [],
@@ -328,19 +330,9 @@ async def _deciding_form(
 # Panels
 
 
-async def evening_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None:
-    """On the host's page: what is discussed, what waits, what is decided, and the form for what somebody raises."""
-    if not kind_of(activity).agenda:
-        return None
-    await hosted(act, activity.id)
-    return await _agenda_context(act, activity)
-
-
-async def record_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None:
-    """On the record: the items and what became of them."""
-    if not kind_of(activity).agenda:
-        return None
-    return await _agenda_context(act, activity)
+async def agenda_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None:
+    """On the host's page and on the record: the items and what became of them, and the form for a further one."""
+    return await _agenda_context(act, activity) if kind_of(activity).agenda else None
 
 
 async def public_panel(act: Act, row: PublicRecord) -> Mapping[str, Any] | None:
@@ -348,7 +340,7 @@ async def public_panel(act: Act, row: PublicRecord) -> Mapping[str, Any] | None:
     activity = await Activity.get_or_none(id=row.record_id)
     if activity is None or not kind_of(activity).agenda:
         return None
-    coming = activity.closed_at is None
+    coming = activity.closed_at is None and (activity.is_open or activity.date >= today(act))
     items = await items_of(activity.id)
     shown = [item for item in items if (item.kind == TOPIC if coming else item.state == "resolved")]
     if not shown:
@@ -362,8 +354,8 @@ def panels_of(record_kinds: Mapping[str, RecordKind]) -> Iterator[Panel]:
     """The parts on the pages of every kind of activity; those without an agenda leave them out."""
     for kind in record_kinds.values():
         for page, template, load in (
-            (f"evening.{kind.name}", "meetings/evening_agenda.html", evening_panel),
-            (f"desk.{kind.name}", "meetings/record_agenda.html", record_panel),
+            (f"evening.{kind.name}", "meetings/evening_agenda.html", agenda_panel),
+            (f"desk.{kind.name}", "meetings/record_agenda.html", agenda_panel),
             (kind.name, "meetings/resolutions.html", public_panel),
         ):
             if kind.model is Activity and page in kind.panel_pages:

@@ -48,7 +48,8 @@ _SUGGESTION, _PROBLEM = "suggestion", "problem"
 class Decision:
     """One of the ways to decide an item. `name` is the state it has afterwards, for good.
 
-    `question` asks for the words that say so; `kinds` are those of the items that may be decided so.
+    `question` asks for the words that say so; `kinds` are those of the items that may be decided so; `rule` is the ID
+    of what it follows.
     """
 
     name: str
@@ -68,8 +69,8 @@ DECISIONS: Mapping[str, Decision] = {
     for each in message_ids(
         (
             Decision("settled", "当场做了什么", "能当场解决的当场解决，登记下来，等居民验收。", (_PROBLEM,), "002-B2"),
-            Decision("issue", "", "当场定下责任人、具体措施和完成时限。", rule="002-B5、003-03"),
-            Decision("resolved", "议定了什么", "大家议定的写下来；要有人去办的，一起定下责任人。", rule="002-A2b"),
+            Decision("issue", "", "当场定下责任人、具体措施和完成时限。", rule="002-B5"),
+            Decision("resolved", "议定了什么", "大家议定的写下来；要有人去办的，一起定下责任人。", rule="002-A2"),
             Decision("noted", "怎么答复的", "意见建议记下来，当场答复，等提的人认可。", (_SUGGESTION,), "003-06"),
             Decision("dropped", "为什么不议", "重复的、提的人不提了的，写明原因，提的人看得到。"),
         )

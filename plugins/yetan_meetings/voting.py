@@ -8,8 +8,8 @@ from typing import Any
 
 from tortoise.functions import Count
 
-from yetan.api import Act, EventType, Field, Invalid, Refused, change, clean, current, message_ids
-from yetan_activities.api import Activity, Attendance, held_open
+from yetan.api import Act, EventType, Field, Invalid, Refused, change, clean, current, message_ids, today
+from yetan_activities.api import Activity, Attendance, held
 from yetan_meetings.agenda import UNDECIDED, chaired_item, save, take_item, tell
 from yetan_meetings.configuration import MeetingsConfiguration
 from yetan_meetings.models import AgendaItem, Vote
@@ -76,10 +76,12 @@ def by_phone() -> bool:
 async def open_vote(act: Act, item_id: int) -> AgendaItem:
     """Put an item to the vote; it is discussed now if it was not. Twice is once.
 
-    Raises `Refused` where the activity is not going on, or the item was voted on or decided.
+    Raises `Refused` before the evening and after it, or where the item was voted on or decided.
     """
     item = await take_item(act, item_id)
-    activity = await held_open(item.activity_id)
+    activity = await held(item.activity_id)
+    if reason := cannot_vote(act, activity):
+        raise Refused(reason)
     if item.vote_state == "open":
         return item
     if item.vote_state:
@@ -87,6 +89,16 @@ async def open_vote(act: Act, item_id: int) -> AgendaItem:
     await save(item, vote_state="open")
     await tell(act, OPENED, activity, item)
     return item
+
+
+def cannot_vote(act: Act, activity: Activity) -> str:
+    """Why nothing can be put to the vote now, or "". Of an evening that is only written down afterwards the hands that
+    were counted then are typed in."""
+    if activity.closed_at is not None:
+        return message_ids("已经散会了，不能再表决。")
+    if activity.opened_at is None and activity.date >= today(act):
+        return message_ids("还没有开始。先宣布开始，再表决。")
+    return ""
 
 
 @change(Vote, action="meetings.vote")

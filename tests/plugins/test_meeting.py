@@ -27,7 +27,7 @@ def town_options() -> dict[str, Any]:
 class Evening:
     """A meeting of 溪尾村 this evening, its host at the desk, and residents with their phones."""
 
-    def __init__(self, town: Town, kind: str = "thematic_meeting", *, opened: bool = True) -> None:
+    def __init__(self, town: Town, kind: str = "thematic_meeting", *, opened: bool = True, **values: str) -> None:
         self.town = town
         self.host = town.browser("village")
         planned = {
@@ -35,6 +35,7 @@ class Evening:
             "title": "创新社区治理，养老服务提质增效",
             "date": "2026-05-06",
             "place": "村口凉亭",
+            **values,
         }
         answer = self.host.submit(f"/desk/records/{kind}/new", planned)
         assert answer.status_code == 303, answer.text
@@ -286,6 +287,7 @@ def test_topics_stand_before_the_meeting_and_an_issue_without_owner_keeps_it_ope
     altered = {"title": "凉亭装帘子", "kind": "topic", "version": "1"}
     assert evening.host.submit(f"/desk/agenda/{topic}/alter", altered).status_code == 303
     assert evening.host.submit(f"/desk/agenda/{topic}/alter", altered).status_code == 409
+    assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 409
     evening.host.submit(f"/desk/activities/{evening.id}/open")
     assert evening.decide(topic, "dropped", outcome="下次再议。").status_code == 303
     issue = town.report(title="没有人管的事")
@@ -300,3 +302,14 @@ def test_topics_stand_before_the_meeting_and_an_issue_without_owner_keeps_it_ope
     town.move(issue, "list", by="clerk")
     assert evening.close().status_code == 303
     assert evening.host.submit(f"/desk/activities/{evening.id}/agenda", altered).status_code == 409
+
+
+def test_hands_of_an_evening_that_is_written_down_afterwards_are_typed_in(town: Town) -> None:
+    evening = Evening(town, opened=False, date="2026-05-01", stated_residents="20")
+    topic = evening.raised("凉亭装文化帘", kind="topic")
+    assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 303
+    assert evening.host.submit(f"/desk/agenda/{topic}/count", {"votes_for": "21"}).status_code == 422
+    assert evening.host.submit(f"/desk/agenda/{topic}/count", {"votes_for": "18"}).status_code == 303
+    assert evening.decide(topic, "resolved", outcome="八月底前装好。").status_code == 303
+    evening.host.submit(f"{evening.record}/publish", {"version": "1"})
+    assert "同意 18，不同意 0，弃权 0" in town.browser().get(evening.record.removeprefix("/desk")).text
