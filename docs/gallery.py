@@ -23,6 +23,7 @@ from markupsafe import Markup
 from yetan.act import Actor
 from yetan.errors import Invalid
 from yetan.i18n import LOCALES, language_tag
+from yetan.plain_words import plain_words
 from yetan.web.display import Display
 from yetan.web.forms import Field, Form
 from yetan.web.steps import Questions
@@ -77,6 +78,8 @@ def environment(folders: Sequence[Path] = (TEMPLATES,)) -> Environment:
     environment.filters["full_date"] = lambda day: f"{day.year}年{day.month}月{day.day}日"
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.globals["this_year"] = lambda: NOW.year
+    environment.globals["plain_words_of"] = plain_words().get
+    environment.globals["data_language"] = lambda: ""
     for name in ("csrf_field", "key_field", "typed_form"):
         environment.globals[name] = lambda: ""
     environment.globals["languages"] = tuple((language_tag(locale), name) for locale, name in LOCALES.items())

@@ -49,7 +49,13 @@ OPERATORS = frozenset(
 )
 #: and of the tables of a town, which are in Chinese themselves.
 TABLES = frozenset(
-    {"issues/categories.py", "issues/importing.py", "issues/ledger.py", "people/accounts_table.py"}
+    {
+        "issues/categories.py",
+        "issues/importing.py",
+        "issues/ledger.py",
+        "people/accounts_table.py",
+        "people/households_table.py",
+    }
     | {"searching/synonyms_table.py", "spreadsheets", "units/table.py"}
 )
 

@@ -22,6 +22,7 @@ from yetan.compiled import CompiledFiles
 from yetan.config import City, Configuration
 from yetan.i18n import LOCALES, current_locale, in_form, language_tag, month_name, translate, translate_count
 from yetan.layers import Layer, layers
+from yetan.plain_words import plain_words
 from yetan.plugins.guarding import Conduct
 from yetan.plugins.registry import Registry
 from yetan.web.addresses import Addresses
@@ -140,6 +141,7 @@ class Templating:
         self._led_to = frozenset(self.addresses.path(item.route) for item in registry.navigation)
         self._places = lru_cache(maxsize=512)(self._menu)
         self._city = lru_cache(maxsize=len(LOCALES))(lambda locale: city_view(configuration))
+        self._plain_words = lru_cache(maxsize=len(LOCALES))(lambda locale: plain_words())
 
     @property
     def environment(self) -> Environment:
@@ -255,6 +257,8 @@ class Templating:
             key_field=_key_field,
             typed_form=_typed_form,
             form_to_keep=_form_to_keep,
+            plain_words_of=self._plain_words_of,
+            data_language=self._data_language,
             this_year=self._this_year,
             languages=tuple((language_tag(each), LOCALES[each]) for each in self.configuration.city.locales),
         )
@@ -286,6 +290,15 @@ class Templating:
         return tuple(
             Place(translate(item.label, count=2), href, href == here) for item, href in zip(items, hrefs, strict=True)
         )
+
+    def _plain_words_of(self, term: str) -> str | None:
+        """What a term, in the reader's language, means in words of every day; None for one that is plain."""
+        return self._plain_words(current_locale()).get(term)
+
+    def _data_language(self) -> Markup:
+        """In the tag around what people of the city wrote: its language, for readers in another one."""
+        own = self.configuration.city.locale
+        return Markup() if current_locale() == own else Markup(' lang="{}"').format(language_tag(own))
 
     def _this_year(self) -> int:
         return _drawn_for.get().act.now.astimezone(self.configuration.city.zone).year
