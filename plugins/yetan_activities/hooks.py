@@ -9,6 +9,7 @@ from yetan.api import (
     DocumentKind,
     DueKind,
     EventType,
+    Metric,
     NavigationItem,
     NoticeKind,
     Page,
@@ -31,7 +32,7 @@ from yetan_activities import (
     signing_in_pages,
 )
 from yetan_activities.configuration import ActivitiesConfiguration
-from yetan_activities.kinds import all_kinds, record_kind
+from yetan_activities.kinds import METRICS, all_kinds, record_kind
 from yetan_activities.models import Activity
 
 
@@ -40,6 +41,11 @@ def yetan_record_kinds(
     plugin_configuration: ActivitiesConfiguration, offered: Mapping[str, tuple[Any, ...]]
 ) -> Sequence[RecordKind]:
     return [record_kind(kind, plugin_configuration) for kind in all_kinds(plugin_configuration, offered)]
+
+
+@hookimpl
+def yetan_metrics() -> Sequence[Metric]:
+    return METRICS
 
 
 @hookimpl

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yetan.api import Act, ConfigurationError, Field, NotFound, RecordKind, Sum, current, message_ids
+from yetan.api import Act, ConfigurationError, Field, Metric, NotFound, RecordKind, Sum, current, message_ids
 from yetan_activities.configuration import ActivitiesConfiguration
 from yetan_activities.models import Activity
 from yetan_activities.scoreboard import COLUMNS, card_of, public_context
@@ -52,6 +52,12 @@ OPTIONAL: Mapping[str, Field] = {
         )
     )
 }
+
+
+#: What the activities of all kinds add up to.
+RESIDENTS_STATED = Metric("activities.residents", "到场居民", "人", "各场报数加在一起，按月计")
+FUNDS = Metric("activities.funds", "争取资金", "元", "各场写明的加在一起，按月计")
+METRICS = (RESIDENTS_STATED, FUNDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +138,8 @@ def record_kind(kind: ActivityKind, configuration: ActivitiesConfiguration) -> R
     venues = tuple((venue, venue) for venue in configuration.venues)
     asked = [_with_choices(OPTIONAL[name], venues) for name in OPTIONAL if name in kind.asks]
     sums = (
-        Sum("stated_residents", "到场居民", "人", "各场报数加在一起，按月计"),
-        Sum("funds_yuan", "争取资金", "元", "各场写明的加在一起，按月计"),
+        Sum("stated_residents", metric=RESIDENTS_STATED.name),
+        Sum("funds_yuan", metric=FUNDS.name),
     )
     return RecordKind(
         kind.name,

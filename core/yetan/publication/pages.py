@@ -55,7 +55,7 @@ from yetan.runtime import current
 from yetan.searching.narrowing import Narrowing, narrowings
 from yetan.searching.popular import count, popular
 from yetan.searching.service import SORT_FIELD, Filters, filters_of, search_board, sort_in, suggestions
-from yetan.statistics.service import values
+from yetan.statistics.service import metrics_shown, values
 from yetan.web.forms import BoundField, Choices, Field, Form
 from yetan.web.panels import panels
 from yetan.web.request import Request
@@ -396,6 +396,7 @@ async def figures_page(request: Request) -> Response:
         tuple((month, tuple(counted.items())) for month, counted in months),
         lambda: {
             "metrics": [metric for metric in request.templating.registry.metrics.values() if metric.public],
+            "shown": metrics_shown(counted for _month, counted in months),
             "months": months,
         },
     )

@@ -20,7 +20,7 @@ from yetan.publication.listing import ListedIssue, listed_from
 from yetan.publication.models import PublicIssue
 from yetan.runtime import current
 from yetan.searching.service import Runs
-from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED
+from yetan.statistics.service import DECLINED, RAISED, RESOLVED, STRUCK_OFF, SUGGESTED, metrics_shown
 
 if TYPE_CHECKING:
     from yetan.web.request import Request
@@ -342,10 +342,9 @@ def figure_views(
         DECLINED.name: (_("都写明了原因"), {"state": "declined"}),
     }
     views = []
-    for metric in current().registry.metrics.values():
+    for metric in metrics_shown([counted]):
         note, narrowed = told.get(metric.name, (None, None))
         href = url("issues", **dated, **narrowed) if narrowed is not None else url("figures")
-        if metric.public:
-            value = counted[metric.name]
-            views.append(FigureView(value, _(metric.unit, count=value), _(metric.label, count=2), note, href))
+        value = counted[metric.name]
+        views.append(FigureView(value, _(metric.unit, count=value), _(metric.label, count=2), note, href))
     return views

@@ -37,12 +37,16 @@ _TIME_LENGTH = len("19:30")
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A figure of a kind: a column of whole numbers added up over what is published, by unit and month."""
+    """A figure of a kind: a column of whole numbers added up over what is published, by unit and month.
+
+    Several kinds may add to one figure: each names the same `metric`, which their plugin declares (`yetan_metrics`).
+    """
 
     column: str
-    label: str
-    unit: str
+    label: str = ""
+    unit: str = ""
     definition: str = ""
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,8 @@ def check_kind(kind: RecordKind) -> Iterator[str]:
         if name not in known or known[name].kind != wanted or not known[name].required:
             yield f"{where}: its form needs a required {wanted} field {name!r}{', tagged public' * kind.public}"
     for each in kind.sums:
+        if not each.metric and not (each.label and each.unit):
+            yield f"{where}: the sum over {each.column!r} needs a label and a unit, or the metric it adds to"
         if each.column not in public or public[each.column].kind != "number":
             yield f"{where}: the sum over {each.column!r} needs a number field of that name, tagged public"
 

@@ -30,6 +30,7 @@ def metrics_of(kind: RecordKind) -> tuple[Metric, ...]:
         *(
             Metric(f"{kind.name}.{each.column}", each.label, each.unit, each.definition or "已公开的加在一起，按月计")
             for each in kind.sums
+            if not each.metric
         ),
     )
 
@@ -84,7 +85,9 @@ async def _new_and_old(kind: RecordKind, ids: Sequence[int]) -> tuple[dict[int, 
 
 def _row(kind: RecordKind, record_id: int, unit: int, face: Mapping[str, Any], line: Sequence[int]) -> PublicRecord:
     on = date.fromisoformat(face[kind.date])
-    amounts = {f"{kind.name}.count": 1, **{f"{kind.name}.{each.column}": face[each.column] or 0 for each in kind.sums}}
+    amounts = Tally({f"{kind.name}.count": 1})
+    for each in kind.sums:
+        amounts[each.metric or f"{kind.name}.{each.column}"] += face[each.column] or 0
     return PublicRecord(
         kind=kind.name,
         record_id=record_id,

@@ -109,6 +109,16 @@ async def by_category(unit_id: int, period: str = "") -> dict[int, dict[str, int
     return _grouped(rows)
 
 
+def metrics_shown(counted: Iterable[Mapping[str, int]]) -> list[Metric]:
+    """The public figures beside the rows that are counted: those of plugins only where one of these has any."""
+    rows = list(counted)
+    return [
+        metric
+        for metric in current().registry.metrics.values()
+        if metric.public and (metric in CORE_METRICS or any(row.get(metric.name) for row in rows))
+    ]
+
+
 def _grouped(rows: Iterable[Any]) -> dict[int, dict[str, int]]:
     """The figures of rows (of what, metric, value), by what they are of."""
     found: dict[int, list[tuple[str, int]]] = defaultdict(list)

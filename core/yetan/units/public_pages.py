@@ -14,7 +14,7 @@ from yetan.publication.board import month_shown
 from yetan.publication.listing import ListFilters, city_unit, line_of, list_issues, unit_coded
 from yetan.publication.views import figure_views, row_views
 from yetan.runtime import current
-from yetan.statistics.service import by_unit, values
+from yetan.statistics.service import by_unit, metrics_shown, values
 from yetan.units.models import Unit, UnitMerger, UnitName
 from yetan.web.panels import panels
 from yetan.web.request import Request
@@ -38,7 +38,7 @@ async def units(request: Request) -> Response:
             "groups": [(top, [unit for unit in inner if unit.parent_id == top.id]) for top in tops],
             "figures": figures,
             "labels": _labels(),
-            "metrics": _metrics(request),
+            "metrics": metrics_shown(figures.values()),
         },
     )
 
@@ -77,7 +77,7 @@ async def unit(request: Request) -> Response:
             "below": below,
             "figures": figures,
             "labels": _labels(),
-            "metrics": _metrics(request),
+            "metrics": metrics_shown(figures.values()),
             "items": items,
             "panels": drawn,
         }
@@ -120,10 +120,6 @@ async def _below(parents: tuple[int, ...]) -> tuple[Unit, ...]:
 
 def _labels() -> dict[str, str]:
     return {name: _(kind.label) for name, kind in current().configuration.unit_kinds.items()}
-
-
-def _metrics(request: Request) -> list[object]:
-    return [metric for metric in request.templating.registry.metrics.values() if metric.public]
 
 
 PAGES: tuple[Page, ...] = (
