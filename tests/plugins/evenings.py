@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {"plugins": ("activities", "meetings")}
 
 @pytest.fixture(scope="module")
 def town_of_evenings(
+    evening_options: dict[str, Any],
     migrated_template: Callable[[str, Sequence[Application]], str],
     database_applications: tuple[Application, ...],
     tmp_path_factory: pytest.TempPathFactory,
@@ -31,7 +32,7 @@ def town_of_evenings(
     """One town on SQLite for all tests of a module: each has evenings of its own."""
     folder = tmp_path_factory.mktemp("town")
     shutil.copy(sqlite_path(migrated_template("sqlite", database_applications)), folder / "yetan.sqlite3")
-    with Town(f"sqlite://{folder}/yetan.sqlite3", folder, **OPTIONS).open() as running:
+    with Town(f"sqlite://{folder}/yetan.sqlite3", folder, **evening_options).open() as running:
         yield running
 
 

@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from tests.databases import database_kind as database_kind
+from tests.plugins.evenings import OPTIONS
+from tests.plugins.evenings import town as town
+from tests.plugins.evenings import town_of_evenings as town_of_evenings
 
 from yetan.issues.models import Issue
 from yetan.testing import Town
@@ -19,9 +21,9 @@ from yetan_meetings.models import AgendaItem, Vote
 COUNCIL = {"label": "夜议会", "agenda": True}
 
 
-@pytest.fixture
-def town_options() -> dict[str, Any]:
-    return {"plugins": ("activities", "meetings"), "plugin": {"activities": {"kinds": {"council": COUNCIL}}}}
+@pytest.fixture(scope="module")
+def evening_options() -> dict[str, Any]:
+    return {**OPTIONS, "plugin": {"activities": {"kinds": {"council": COUNCIL}}}}
 
 
 class Evening:
@@ -33,7 +35,7 @@ class Evening:
         planned = {
             "unit": str(town.units["village"]),
             "title": "创新社区治理，养老服务提质增效",
-            "date": "2026-05-06",
+            "date": "2026-05-10",
             "place": "村口凉亭",
             **values,
         }
@@ -74,7 +76,11 @@ class Evening:
         who, path = (by, f"/activities/{self.id}/matters") if by else (self.host, f"/desk/activities/{self.id}/agenda")
         answer = who.submit(path, {"title": title, "kind": "problem", **values})
         assert answer.status_code == 303, answer.text
-        return self.town.run(_item_titled(title)).id
+        return self.town.run(_newest_item()).id
+
+    def there(self, name: str) -> str:
+        """The attendance of somebody who is there, as a form sends it."""
+        return str(self.town.run(_attendance(self.id, name)))
 
     def decide(self, item: int, decision: str, by: Browser | None = None, **values: Any) -> Any:
         """What the host is answered who decides an item."""
@@ -104,8 +110,10 @@ async def _item(item: int) -> AgendaItem:
     return await AgendaItem.get(id=item)
 
 
-async def _item_titled(title: str) -> AgendaItem:
-    return await AgendaItem.get(title=title)
+async def _newest_item() -> AgendaItem:
+    item = await AgendaItem.all().order_by("-id").first()
+    assert item is not None
+    return item
 
 
 async def _issues(activity: int) -> list[Issue]:
@@ -116,8 +124,8 @@ async def _votes(item: int) -> list[str]:
     return [vote.choice for vote in await Vote.filter(item_id=item).order_by("attendance_id")]
 
 
-async def _attendance(name: str) -> int:
-    return (await Attendance.get(name=name)).id
+async def _attendance(activity: int, name: str) -> int:
+    return (await Attendance.get(activity_id=activity, name=name)).id
 
 
 @pytest.fixture
@@ -163,8 +171,10 @@ def test_an_evening_from_what_is_raised_to_what_was_resolved(evening: Evening, t
     # A thematic meeting votes on what it resolves (002-A2b).
     assert evening.decide(topic, "resolved", outcome="八月底前装好。").status_code == 409
     assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 303
-    voter = town.run(_attendance("王大妈"))
-    assert aunt.submit(f"/agenda/{topic}/votes", {"attendance": str(voter), "choice": "for"}).status_code == 303
+    assert (
+        aunt.submit(f"/agenda/{topic}/votes", {"attendance": evening.there("王大妈"), "choice": "for"}).status_code
+        == 303
+    )
     assert evening.decide(topic, "dropped", outcome="下次再议。").status_code == 409
     assert evening.host.submit(f"/desk/agenda/{topic}/count").status_code == 303
     assert evening.decide(topic, "resolved", outcome="八月底前装好，联系人 13800001234。").status_code == 303
@@ -194,7 +204,7 @@ def test_one_person_one_vote(evening: Evening, town: Town) -> None:
     """A couple on one phone votes for each by name; a mind may be changed while the vote is open, and not after."""
     couple = evening.phone("老刘", "刘婶")
     item = evening.raised("凉亭装文化帘", kind="topic")
-    early = {"attendance": str(town.run(_attendance("老刘"))), "choice": "for"}
+    early = {"attendance": evening.there("老刘"), "choice": "for"}
     assert couple.submit(f"/agenda/{item}/votes", early).status_code == 409
     evening.host.submit(f"/desk/agenda/{item}/vote")
     seat = evening.seat(couple)
@@ -202,7 +212,7 @@ def test_one_person_one_vote(evening: Evening, town: Town) -> None:
     assert "刘婶怎么投？" in seat
 
     def vote(name: str, choice: str, *, key: str) -> Any:
-        sent = {"attendance": str(town.run(_attendance(name))), "choice": choice, "_key": key.ljust(20, "k")}
+        sent = {"attendance": evening.there(name), "choice": choice, "_key": key.ljust(20, "k")}
         return couple.submit(f"/agenda/{item}/votes", sent)
 
     assert vote("老刘", "for", key="first").status_code == 303
@@ -255,7 +265,7 @@ def test_what_is_decided_stays_and_a_correction_shows(evening: Evening, town: To
     assert corrected.status_code == 303
     assert (
         town.run(_item(item)).outcome
-        == f"和 26-1 是一件事。\n（{date(2026, 5, 6)}更正，原来写的是：和上周那件是一件事。）"
+        == f"和 26-1 是一件事。\n（{date(2026, 5, 10)}更正，原来写的是：和上周那件是一件事。）"
     )
     assert evening.host.submit(f"/desk/agenda/{item}/correct", {"outcome": "又改", **version}).status_code == 409
 
@@ -273,7 +283,7 @@ def test_who_runs_the_meeting(evening: Evening, town: Town) -> None:
         assert who or "/sign-in" in answer.headers["location"]
     assert town.run(_item(item)).state == "discussing"
     # An interview has no agenda; a phone that has not signed in raises nothing.
-    assert Evening(town, "household_interview").host.get(f"/desk/activities/{evening.id + 1}/agenda").status_code == 404
+    assert evening.host.get(f"/desk/activities/{Evening(town, 'household_interview').id}/agenda").status_code == 404
     nobody = town.browser().submit(f"/activities/{evening.id}/matters", {"title": "广告", "kind": "problem"})
     assert nobody.status_code == 409
 
