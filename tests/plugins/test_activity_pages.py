@@ -222,10 +222,15 @@ async def _reflections(activity: Activity) -> list[Reflection]:
 
 
 def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> None:
-    near = planned(town, title="荷塘六月谈", date=date(2026, 6, 8), unit_id=town.units["sibling"])
+    near = planned(town, title="荷塘六月谈", date=date(2026, 6, 8), unit_id=town.units["sibling"], stated_residents=10)
     far = planned(town, title="樟林六月谈", date=date(2026, 6, 9), unit_id=town.units["other"])
     was = planned(
-        town, title="荷塘二月谈", kind="thematic_meeting", date=date(2026, 2, 8), unit_id=town.units["sibling"]
+        town,
+        title="荷塘二月谈",
+        kind="thematic_meeting",
+        date=date(2026, 2, 8),
+        unit_id=town.units["sibling"],
+        stated_residents=20,
     )
     for activity, by in ((near, "sibling"), (far, "other"), (was, "sibling")):
         publish(town, activity, by)
@@ -238,6 +243,8 @@ def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> N
     assert "看全部" in page(town, "/activities", year=2025)
     assert "也要选年份" in page(town, "/activities", 422, month=2)
     of_unit = page(town, "/units/sibling")
+    assert figures(of_unit)["到场居民"] == "30", "kinds add to one figure"
+    assert "争取资金" not in figures(of_unit), "what nobody counted is no figure"
     assert public_path(near) in of_unit
     assert public_path(was) in of_unit
     assert public_path(far) not in of_unit
