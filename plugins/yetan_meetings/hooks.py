@@ -14,6 +14,7 @@ from yetan.api import (
     Permission,
     RecordKind,
     Rule,
+    Subscription,
     Visibility,
     hookimpl,
 )
@@ -154,3 +155,8 @@ def yetan_visibility() -> Sequence[Visibility]:
 @hookimpl
 def yetan_activities_guards() -> Sequence[ActivityGuard]:
     return (*decisions.GUARDS,)
+
+
+@hookimpl
+def yetan_subscriptions() -> Sequence[Subscription]:
+    return (*ledger.SUBSCRIPTIONS,)

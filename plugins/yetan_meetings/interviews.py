@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -145,7 +145,7 @@ async def _draw(
 ) -> Response:
     act = request.act
     households = await visible(Household, act).filter(unit_id=activity.unit_id).order_by("id")
-    planned = set(await _planned(activity))
+    planned = {row["household_id"] for row in await _planned(activity).values("household_id")}
     entries = await visible(LedgerEntry, act).filter(activity_id=activity.id).select_related("issue").order_by("id")
     visited = {entry.household_id for entry in entries}
     on_plan = [each for each in households if each.id in planned]
@@ -165,8 +165,8 @@ async def _draw(
     )
 
 
-async def _planned(activity: Activity) -> Sequence[int]:
-    return [row["household_id"] for row in await PlannedVisit.filter(activity_id=activity.id).values("household_id")]
+def _planned(activity: Activity) -> Any:
+    return PlannedVisit.filter(activity_id=activity.id, household_id__isnull=False)
 
 
 async def visits_of(act: Act, activity: Activity) -> Mapping[str, Any] | None:
@@ -174,7 +174,7 @@ async def visits_of(act: Act, activity: Activity) -> Mapping[str, Any] | None:
     if not await may(act, f"{HOUSEHOLD_INTERVIEW}.keep", [activity.unit_id]):
         return None
     return {
-        "planned": await PlannedVisit.filter(activity_id=activity.id).count(),
+        "planned": await _planned(activity).count(),
         "visited": await LedgerEntry.filter(activity_id=activity.id).count(),
     }
 

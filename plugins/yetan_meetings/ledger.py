@@ -12,6 +12,7 @@ from starlette.responses import Response
 from yetan.api import (
     REPORT_FIELDS,
     Act,
+    Event,
     Field,
     Form,
     Invalid,
@@ -22,10 +23,12 @@ from yetan.api import (
     RecordKind,
     Refused,
     Request,
+    Subscription,
     Unit,
     change,
     current,
     emit,
+    find_or_add_person,
     may,
     message_ids,
     report_issue,
@@ -185,6 +188,20 @@ async def _make_issue(
         raise Refused("这一条已经转成要办的事了，请刷新页面看编号。")
     entry.issue_id = issue.id
     return issue
+
+
+async def know_persons(events: Sequence[Event]) -> None:
+    """Subscriber: an entry belongs to the person that its name and phone are of, who may have them erased (C73)."""
+    act = current().system_act()
+    for entry in await LedgerEntry.filter(id__in={event.subject_id for event in events}).order_by("id"):
+        person_id = None
+        if entry.who and entry.phone:
+            person_id = (await find_or_add_person(act, entry.who, entry.phone, entry.unit_id)).id
+        if person_id != entry.person_id:
+            await LedgerEntry.filter(id=entry.id).update(person_id=person_id)
+
+
+SUBSCRIPTIONS = (Subscription("meetings.ledger_persons", (f"{CONDITION}.kept", f"{CONDITION}.altered"), know_persons),)
 
 
 # Pages

@@ -183,10 +183,11 @@ class PlannedVisit(Record):
         _ACTIVITY, related_name=False, on_delete=fields.CASCADE
     )
     activity_id: int
-    household: fields.ForeignKeyRelation[Household] = fields.ForeignKeyField(
-        "yetan.Household", related_name=False, on_delete=fields.RESTRICT, db_index=True
+    #: None once nobody lives there any more whom the city knows.
+    household: fields.ForeignKeyNullableRelation[Household] = fields.ForeignKeyField(
+        "yetan.Household", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
-    household_id: int
+    household_id: int | None
 
     class Meta:
         app = "yetan_meetings"
@@ -198,9 +199,10 @@ class LedgerEntry(UnitRecord):
     """An entry of the 民情台账, the ledger of people's conditions, whichever form it comes from (002-A6)."""
 
     privacy: ClassVar[Privacy] = UnitRecord.tags(
-        internal="title date source difficulties suggestions official household activity issue",
+        internal="title date source difficulties suggestions official household activity issue person",
         personal="who basic",
         sensitive="phone",
+        person="person_id",
     )
 
     title = fields.CharField(max_length=60)
@@ -213,6 +215,11 @@ class LedgerEntry(UnitRecord):
     basic = fields.TextField(default="")
     difficulties = fields.TextField(default="")
     suggestions = fields.TextField(default="")
+    #: Whom the city knows by that name and phone, so that they can have both erased.
+    person: fields.ForeignKeyNullableRelation[Person] = fields.ForeignKeyField(
+        "yetan.Person", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
+    )
+    person_id: int | None
     #: Who asked or listened.
     official = fields.CharField(max_length=60, default="")
     household: fields.ForeignKeyNullableRelation[Household] = fields.ForeignKeyField(

@@ -11,6 +11,7 @@ from tests.databases import database_kind as database_kind
 
 from yetan.errors import Refused
 from yetan.issues.models import Issue
+from yetan.people.erasure import erase_person
 from yetan.people.models import Household, Person
 from yetan.testing import Town
 from yetan_meetings.ledger import make_issue
@@ -101,6 +102,20 @@ def test_a_visit_asks_all_three_and_anything_else_at_least_one(town: Town) -> No
     assert visit.text.count("这一样还没有写，没有的写“没有”。") >= 2
     nothing = village.submit("/desk/records/condition/new", {"unit": unit, **SAID, "difficulties": ""})
     assert nothing.status_code == 422
+
+
+def test_who_wants_to_be_forgotten_is_forgotten_by_the_ledger(town: Town) -> None:
+    entry = written(town)
+    town.run_worker()
+    person = town.reload(entry).person_id
+    assert person is not None
+
+    async def forget() -> None:
+        await erase_person(await town.act(), person)
+
+    town.do(forget)
+    entry = town.reload(entry)
+    assert (entry.who, entry.phone, entry.difficulties) == ("", "", SAID["difficulties"])
 
 
 def test_the_ledger_is_narrowed_by_source_and_printed_by_month(town: Town) -> None:

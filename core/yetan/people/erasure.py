@@ -125,7 +125,7 @@ async def _concerned(person_id: int) -> list[int]:
     for model in _personal_models():
         rows = model.filter(**{model.privacy.person: person_id})
         if "issue" in model._meta.fk_fields:
-            found |= {row["issue_id"] for row in await rows.values("issue_id")}
+            found |= {row["issue_id"] for row in await rows.filter(issue_id__isnull=False).values("issue_id")}
         elif _is_about_subjects(model):
             found |= {row["subject_id"] for row in await rows.filter(subject_kind="issue").values("subject_id")}
     return sorted(found)

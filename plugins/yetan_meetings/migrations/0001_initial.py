@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
                 ('basic', fields.TextField(default='', unique=False)),
                 ('difficulties', fields.TextField(default='', unique=False)),
                 ('suggestions', fields.TextField(default='', unique=False)),
+                ('person', fields.ForeignKeyField('yetan.Person', source_field='person_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('official', fields.CharField(default='', max_length=60)),
                 ('household', fields.ForeignKeyField('yetan.Household', source_field='household_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('activity', fields.ForeignKeyField('yetan_activities.Activity', source_field='activity_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
@@ -132,7 +133,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ('activity', fields.ForeignKeyField('yetan_activities.Activity', source_field='activity_id', db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
-                ('household', fields.ForeignKeyField('yetan.Household', source_field='household_id', db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
+                ('household', fields.ForeignKeyField('yetan.Household', source_field='household_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
             ],
             options={'table': 'yetan_meetings_planned_visit', 'app': 'yetan_meetings', 'unique_together': (('activity', 'household'),), 'pk_attr': 'id'},
             bases=['Record'],
