@@ -7,15 +7,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from tests.plugins.evenings import OPTIONS
+from tests.plugins.evenings import OPTIONS, planned, public_path, publish
 from tests.plugins.evenings import town as town
 from tests.plugins.evenings import town_of_evenings as town_of_evenings
+from tests.plugins.test_signing_in import attendance, opened, sign_in
 
 from yetan.issues.models import Issue
 from yetan.testing import Town
 from yetan.testing.town import Browser
-from yetan_activities.models import Activity, Attendance
-from yetan_activities.signing_in import code_of
 from yetan_meetings.models import AgendaItem, Vote
 
 COUNCIL = {"label": "夜议会", "agenda": True}
@@ -29,43 +28,36 @@ def evening_options() -> dict[str, Any]:
 class Evening:
     """A meeting of 溪尾村 this evening, its host at the desk, and residents with their phones."""
 
-    def __init__(self, town: Town, kind: str = "thematic_meeting", *, opened: bool = True, **values: str) -> None:
+    def __init__(self, town: Town, kind: str = "thematic_meeting", *, begun: bool = True, **values: Any) -> None:
         self.town = town
         self.host = town.browser("village")
-        planned = {
-            "unit": str(town.units["village"]),
-            "title": "创新社区治理，养老服务提质增效",
-            "date": "2026-05-10",
-            "place": "村口凉亭",
-            **values,
-        }
-        answer = self.host.submit(f"/desk/records/{kind}/new", planned)
-        assert answer.status_code == 303, answer.text
-        self.record = answer.headers["location"]
-        self.id = int(self.record.rpartition("/")[2])
-        if opened:
-            assert self.host.submit(f"/desk/activities/{self.id}/open").status_code == 303
+        self.activity = planned(town, kind=kind, **values)
+        self.id = self.activity.id
+        if begun:
+            self.open()
+
+    def open(self) -> None:
+        self.activity = opened(self.town, self.activity)
 
     @property
     def desk(self) -> str:
         """The host's page on a phone."""
         return str(self.host.get(f"/desk/activities/{self.id}/evening").text)
 
+    @property
+    def public(self) -> str:
+        """What residents read once it is published as it stands."""
+        publish(self.town, self.activity)
+        self.town.run_worker()
+        return str(self.town.browser().get(public_path(self.activity)).text)
+
     def phone(self, *names: str) -> Browser:
         """A phone that has signed in for some people, one after another."""
         phone = self.town.browser()
-        for number, name in enumerate(names):
-            code = f"/s/{self.town.run(self._code())}"
-            form = phone.get(f"/activities/{self.id}/sign-in" if number else code).text
-            ticket = re.search(r'name="ticket" value="([^"]+)"', form)
-            assert ticket, form
-            sent = {"ticket": ticket[1], "name": name, "house": ""}
-            answer = phone.submit(f"/activities/{self.id}/sign-in", sent)
+        for name in names:
+            answer = sign_in(self.town, self.activity, phone, name=name)
             assert answer.status_code == 303, answer.text
         return phone
-
-    async def _code(self) -> str:
-        return code_of(await Activity.get(id=self.id), self.town.clock())
 
     def seat(self, phone: Browser) -> str:
         """What a resident sees on their phone."""
@@ -80,7 +72,7 @@ class Evening:
 
     def there(self, name: str) -> str:
         """The attendance of somebody who is there, as a form sends it."""
-        return str(self.town.run(_attendance(self.id, name)))
+        return str(attendance(self.town, self.activity, name).id)
 
     def decide(self, item: int, decision: str, by: Browser | None = None, **values: Any) -> Any:
         """What the host is answered who decides an item."""
@@ -122,10 +114,6 @@ async def _issues(activity: int) -> list[Issue]:
 
 async def _votes(item: int) -> list[str]:
     return [vote.choice for vote in await Vote.filter(item_id=item).order_by("attendance_id")]
-
-
-async def _attendance(activity: int, name: str) -> int:
-    return (await Attendance.get(activity_id=activity, name=name)).id
 
 
 @pytest.fixture
@@ -190,9 +178,7 @@ def test_an_evening_from_what_is_raised_to_what_was_resolved(evening: Evening, t
     opened = town.browser().submit("/follow", {"number": first.number, "proof": code[1] + code[2]})
     assert opened.headers["location"] == f"/follow/{first.number}"
 
-    assert evening.host.submit(f"{evening.record}/publish", {"version": "1"}).status_code == 303
-    town.run_worker()
-    public = town.browser().get(evening.record.removeprefix("/desk")).text
+    public = evening.public
     assert "八月底前装好，联系人 138" in public
     assert "同意 1，不同意 0，弃权 0" in public
     assert "13800001234" not in public
@@ -289,16 +275,14 @@ def test_who_runs_the_meeting(evening: Evening, town: Town) -> None:
 
 
 def test_topics_stand_before_the_meeting_and_an_issue_without_owner_keeps_it_open(town: Town) -> None:
-    evening = Evening(town, opened=False)
+    evening = Evening(town, begun=False)
     topic = evening.raised("凉亭装文化帘", kind="topic")
-    evening.host.submit(f"{evening.record}/publish", {"version": "1"})
-    town.run_worker()
-    assert "凉亭装文化帘" in town.browser().get(evening.record.removeprefix("/desk")).text
+    assert "凉亭装文化帘" in evening.public
     altered = {"title": "凉亭装帘子", "kind": "topic", "version": "1"}
     assert evening.host.submit(f"/desk/agenda/{topic}/alter", altered).status_code == 303
     assert evening.host.submit(f"/desk/agenda/{topic}/alter", altered).status_code == 409
     assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 409
-    evening.host.submit(f"/desk/activities/{evening.id}/open")
+    evening.open()
     assert evening.decide(topic, "dropped", outcome="下次再议。").status_code == 303
     issue = town.report(title="没有人管的事")
 
@@ -315,11 +299,10 @@ def test_topics_stand_before_the_meeting_and_an_issue_without_owner_keeps_it_ope
 
 
 def test_hands_of_an_evening_that_is_written_down_afterwards_are_typed_in(town: Town) -> None:
-    evening = Evening(town, opened=False, date="2026-05-01", stated_residents="20")
+    evening = Evening(town, begun=False, date=date(2026, 5, 1), stated_residents=20)
     topic = evening.raised("凉亭装文化帘", kind="topic")
     assert evening.host.submit(f"/desk/agenda/{topic}/vote").status_code == 303
     assert evening.host.submit(f"/desk/agenda/{topic}/count", {"votes_for": "21"}).status_code == 422
     assert evening.host.submit(f"/desk/agenda/{topic}/count", {"votes_for": "18"}).status_code == 303
     assert evening.decide(topic, "resolved", outcome="八月底前装好。").status_code == 303
-    evening.host.submit(f"{evening.record}/publish", {"version": "1"})
-    assert "同意 18，不同意 0，弃权 0" in town.browser().get(evening.record.removeprefix("/desk")).text
+    assert "同意 18，不同意 0，弃权 0" in evening.public
