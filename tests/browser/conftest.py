@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -17,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from tests.contracts.conftest import scene as scene
 
 from yetan.access.sessions import issue_link
 from yetan.act import system_clock
 from yetan.db.connection import CORE_APPLICATION, Application
 from yetan.testing import Town
-from yetan.testing.town import SECRET, UNIT_KINDS
+from yetan.testing.databases import upgraded_copy
+from yetan.testing.town import SECRET, UNIT_KINDS, StandingClock
+from yetan.web.server import server_configuration
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -59,8 +63,8 @@ def chromium(site: Site) -> Iterator[Any]:
 
 
 @contextmanager
-def open_chromium() -> Iterator[Any]:
-    """The installed browser. Without one the tests are skipped, or fail with YETAN_REQUIRE_BROWSER=1."""
+def open_chromium(*more: str) -> Iterator[Any]:
+    """The installed browser, given `more` arguments; without one tests skip, or fail with YETAN_REQUIRE_BROWSER=1."""
     path = find_chromium()
     if not path:
         if os.environ.get("YETAN_REQUIRE_BROWSER") == "1":
@@ -69,7 +73,7 @@ def open_chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *more])
         yield browser
         browser.close()
 
@@ -125,6 +129,34 @@ def database_applications() -> tuple[Application, ...]:
 def town_options() -> dict[str, Any]:
     """All first-party plugins, so that the database has their tables."""
     return {"plugins": ("whoosh", "lantern", "supervision"), "search": "whoosh", "theme": "lantern"}
+
+
+@contextmanager
+def upgraded_town(folder: Path, clock: StandingClock, **options: Any) -> Iterator[Town]:
+    """A running town in `folder` with the plugins and theme of `options`; its clock stands until it is moved."""
+    url = upgraded_copy(Town("", folder, **options).configuration, folder, folder)
+    with Town(url, folder, clock=clock, **options).open() as running:
+        yield running
+
+
+@contextmanager
+def serving(town: Town) -> Iterator[int]:
+    """The port at which a running town is served over the network, by its own clock."""
+    server = uvicorn.Server(server_configuration(town.app, lifespan="off"))
+
+    async def serve() -> asyncio.Task[None]:
+        return asyncio.ensure_future(server.serve([listening]))
+
+    async def stop() -> None:
+        server.should_exit = True
+        await served
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        served = town.run(serve())
+        yield int(listening.getsockname()[1])
+        town.run(stop())
 
 
 def _toml(plugins: tuple[str, ...]) -> str:
