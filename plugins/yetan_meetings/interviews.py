@@ -20,7 +20,6 @@ from yetan.api import (
     change,
     clean,
     may,
-    message_ids,
     submit,
     visible,
 )
@@ -29,14 +28,14 @@ from yetan_meetings.forms import HOUSEHOLD_INTERVIEW
 from yetan_meetings.ledger import ASKED, NEED_FIELDS, OFFICIAL, TITLE, TOLD_BY, issue_needed, title_of, write_entry
 from yetan_meetings.models import LedgerEntry, PlannedVisit
 
-HOUSEHOLD = Field("household", message_ids("哪一户"), "number", required=False)
-PLAN_FIELDS = (Field("planned", message_ids("加上哪一户"), "number"),)
+HOUSEHOLD = Field("household", "哪一户", "number", required=False)
+PLAN_FIELDS = (Field("planned", "加上哪一户", "number"),)
 _NO_TITLE = Field(
     TITLE.name,
     TITLE.label,
     required=False,
     max_length=TITLE.max_length,
-    hint=message_ids("不写，就用困难问题的头一句。"),
+    hint="不写，就用困难问题的头一句。",
 )
 #: What is written down of a household, on one page.
 VISIT_FIELDS = (HOUSEHOLD, *TOLD_BY, *ASKED, _NO_TITLE, OFFICIAL, *NEED_FIELDS)

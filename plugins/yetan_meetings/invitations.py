@@ -38,22 +38,18 @@ from yetan_activities.api import ROLES, Activity, Attendance, expect, held, host
 from yetan_meetings.models import Invitation
 
 INVITED = "meetings.invited"
-INVITE_FIELDS = message_ids(
-    (
-        Field(
-            "role", "什么身份", "choice", choices=tuple(role for role in ROLES if role[0] not in ("resident", "host"))
-        ),
-        Field("account", "有账号的，从这里选", "account", required=False, hint="选了就不用写姓名，系统会通知本人。"),
-        Field("name", "没有账号的，写姓名", required=False, max_length=60),
-        Field("unit", "哪个单位的", "unit", required=False),
-        Field("phone", "电话", "phone", required=False, hint="只有办事台看得到。"),
-    )
+INVITE_FIELDS = (
+    Field("role", "什么身份", "choice", choices=tuple(role for role in ROLES if role[0] not in ("resident", "host"))),
+    Field("account", "有账号的，从这里选", "account", required=False, hint="选了就不用写姓名，系统会通知本人。"),
+    Field("name", "没有账号的，写姓名", required=False, max_length=60),
+    Field("unit", "哪个单位的", "unit", required=False),
+    Field("phone", "电话", "phone", required=False, hint="只有办事台看得到。"),
 )
 #: What is noted of an invitation that stands.
 MARKS = message_ids(
     (("told", "已通知"), ("coming", "来"), ("excused", "请假"), ("withdrawn", "不请了")),
 )
-MARK_FIELDS = message_ids((Field("invitation", "哪一位", "number"), Field("mark", "怎么样", "choice", choices=MARKS)))
+MARK_FIELDS = (Field("invitation", "哪一位", "number"), Field("mark", "怎么样", "choice", choices=MARKS))
 
 
 async def _to_come(act: Act, activity_id: int) -> Activity:

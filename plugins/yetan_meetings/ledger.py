@@ -17,6 +17,7 @@ from yetan.api import (
     Form,
     Invalid,
     Issue,
+    NotFound,
     Page,
     Panel,
     RaiserInput,
@@ -57,24 +58,21 @@ SOURCES = message_ids(
 #: How an issue that is made of an entry came to us, by the entry's source.
 _VIAS = {"visit": "visit", "online": "online", "meeting": "meeting"}
 #: 三必问: what has to be asked of everybody who is visited (002-A3).
-ASKED = message_ids(
-    (
-        Field("basic", "基本情况", "long_text", required=False, max_length=1500, hint="家里几口人，靠什么过日子。"),
-        Field("difficulties", "困难问题", "long_text", required=False, max_length=1500),
-        Field("suggestions", "工作建议", "long_text", required=False, max_length=1500),
-    )
+ASKED = (
+    Field("basic", "基本情况", "long_text", required=False, max_length=1500, hint="家里几口人，靠什么过日子。"),
+    Field("difficulties", "困难问题", "long_text", required=False, max_length=1500),
+    Field("suggestions", "工作建议", "long_text", required=False, max_length=1500),
 )
-TOLD_BY = message_ids(
-    (
-        Field("who", "谁说的", required=False, max_length=60),
-        Field("phone", "电话", "phone", required=False),
-    )
+TOLD_BY = (
+    Field("who", "谁说的", required=False, max_length=60),
+    Field("phone", "电话", "phone", required=False),
 )
-TITLE = Field("title", message_ids("一句话说是什么事"), max_length=60)
-OFFICIAL = Field("official", message_ids("谁问的、谁听的"), required=False, max_length=60)
+TITLE = Field("title", "一句话说是什么事", max_length=60)
+OFFICIAL = Field("official", "谁问的、谁听的", required=False, max_length=60)
 FIELDS = (
     TITLE,
-    *message_ids((Field("date", "哪一天", "date"), Field("source", "怎么来的", "choice", choices=SOURCES))),
+    Field("date", "哪一天", "date"),
+    Field("source", "怎么来的", "choice", choices=SOURCES),
     *TOLD_BY,
     *ASKED,
     OFFICIAL,
@@ -83,7 +81,7 @@ FIELDS = (
 ISSUE_FIELDS = tuple(field for field in REPORT_FIELDS if field.name in ("kind", "collective"))
 #: Whether an entry that is being written becomes an issue at once, and whether it is everybody's matter.
 NEED_FIELDS = (
-    Field("need", message_ids("需要办：同时立一件事，给编号"), "boolean", required=False),
+    Field("need", "需要办：同时立一件事，给编号", "boolean", required=False),
     *(field for field in ISSUE_FIELDS if field.name == "collective"),
 )
 _MOST_PRINTED, _MONTHS = 1000, 13
@@ -103,7 +101,7 @@ async def check_asked(act: Act, entry: LedgerEntry | None, values: Mapping[str, 
 
 KIND = RecordKind(
     CONDITION,
-    message_ids("民情台账"),
+    "民情台账",
     LedgerEntry,
     FIELDS,
     counted_in=message_ids("条"),
@@ -164,7 +162,9 @@ async def issue_needed(
 @change(Issue, action="condition.issue")
 async def make_issue(act: Act, entry_id: int, values: Mapping[str, Any]) -> Issue:
     """Make an issue of an entry, `values` being ISSUE_FIELDS. Raises `Refused` for one that is made of it already."""
-    entry = await visible(LedgerEntry, act).get(id=entry_id)
+    entry = await visible(LedgerEntry, act).get_or_none(id=entry_id)
+    if entry is None:
+        raise NotFound
     await require(act, KEEP, [entry.unit_id])
     return await _make_issue(act, entry, values)
 
@@ -244,7 +244,7 @@ def entry_panels(record_kinds: Mapping[str, RecordKind]) -> Sequence[Panel]:
     ]
 
 
-_UNIT, _MONTH = message_ids((Field("unit", "单位", "unit"), Field("month", "哪个月", "choice")))
+_UNIT, _MONTH = Field("unit", "单位", "unit"), Field("month", "哪个月", "choice")
 
 
 async def printed_ledger(request: Request) -> Response:

@@ -27,7 +27,6 @@ from yetan.api import (
     clean,
     current,
     find_or_add_person,
-    message_ids,
     require,
     submit,
     today,
@@ -37,34 +36,24 @@ from yetan_meetings.ledger import ASKED, NEED_FIELDS, OFFICIAL, TITLE, TOLD_BY, 
 from yetan_meetings.models import BoardMessage, ServicePoint
 from yetan_meetings.reception import MANAGE, below, open_point, sitting_now, week_of
 
-_TEXT = Field("text", message_ids("想说什么"), "long_text", max_length=1500)
 #: What anybody may leave on the board. Nothing of themselves is needed; what is left needs their consent.
 MESSAGE_FIELDS = (
-    _TEXT,
-    *message_ids(
-        (
-            Field("name", "怎么称呼您", required=False, max_length=60, hint="写个姓也行，不写也行。"),
-            Field("phone", "电话", "phone", required=False, hint="有不清楚的会打给您，不公开。"),
-            Field(
-                "consent",
-                "我同意把姓名和电话用在办这件事、回访和验收上，随时可以要求删除",
-                "boolean",
-                required=False,
-            ),
-        )
+    Field("text", "想说什么", "long_text", max_length=1500),
+    Field("name", "怎么称呼您", required=False, max_length=60, hint="写个姓也行，不写也行。"),
+    Field("phone", "电话", "phone", required=False, hint="有不清楚的会打给您，不公开。"),
+    Field(
+        "consent",
+        "我同意把姓名和电话用在办这件事、回访和验收上，随时可以要求删除",
+        "boolean",
+        required=False,
     ),
 )
 #: A slip from the box, as somebody types it in who emptied the box.
-SLIP_FIELDS = (
-    *message_ids((Field("slip", "纸条上写的", "long_text", max_length=1500),)),
-    *TOLD_BY,
-)
+SLIP_FIELDS = (Field("slip", "纸条上写的", "long_text", max_length=1500), *TOLD_BY)
 SORT_FIELDS = (TITLE, *TOLD_BY, *ASKED, OFFICIAL, *NEED_FIELDS)
-ASIDE_FIELDS = (
-    Field("reason", message_ids("为什么不用办"), "long_text", max_length=200, hint=message_ids("例如：已经答复过的。")),
-)
-_SORTED = Field("sorted", message_ids("归好类的"), "boolean", required=False)
-_BEFORE = Field("before", message_ids("从哪一条接着看"), "number", required=False, minimum=1)
+ASIDE_FIELDS = (Field("reason", "为什么不用办", "long_text", max_length=200, hint="例如：已经答复过的。"),)
+_SORTED = Field("sorted", "归好类的", "boolean", required=False)
+_BEFORE = Field("before", "从哪一条接着看", "number", required=False, minimum=1)
 #: Messages from one address in an hour: a whole estate may share one.
 _MESSAGES, _WINDOW_SECONDS = 20, 3600
 _SHOWN = 30

@@ -37,32 +37,30 @@ from yetan_meetings.models import ChatLine, LedgerEntry
 
 #: The longest record taken at once, in characters, in lines, and in bytes as a browser sends it.
 _LONGEST, _MOST_LINES, _BODY = 100_000, 3000, 2 * 1024 * 1024
-PASTE_FIELDS = message_ids(
-    (
-        Field(
-            "text",
-            "聊天记录",
-            "long_text",
-            required=False,
-            max_length=_LONGEST,
-            hint="在群里多选消息，复制，粘贴到这里。图片和语音不收。",
-        ),
-        Field("file", "或者选一个文本文件（.txt）", "file", required=False),
-    )
+PASTE_FIELDS = (
+    Field(
+        "text",
+        "聊天记录",
+        "long_text",
+        required=False,
+        max_length=_LONGEST,
+        hint="在群里多选消息，复制，粘贴到这里。图片和语音不收。",
+    ),
+    Field("file", "或者选一个文本文件（.txt）", "file", required=False),
 )
-_KEEP_IT = Field("keep", message_ids("记下来"), "boolean", required=False)
+_KEEP_IT = Field("keep", "记下来", "boolean", required=False)
 #: What is said of the chosen lines when they go into the ledger.
 CHOOSE_FIELDS = (
     Field(
         "what",
-        message_ids("这几句说的是"),
+        "这几句说的是",
         "choice",
         choices=message_ids((("difficulties", "困难问题"), ("suggestions", "工作建议"))),
     ),
-    Field(TITLE.name, TITLE.label, required=False, max_length=TITLE.max_length, hint=message_ids("不写，就用头一句。")),
+    Field(TITLE.name, TITLE.label, required=False, max_length=TITLE.max_length, hint="不写，就用头一句。"),
     *NEED_FIELDS,
 )
-_PAGE = Field("page", message_ids("第几页"), "number", required=False, minimum=1, maximum=999)
+_PAGE = Field("page", "第几页", "number", required=False, minimum=1, maximum=999)
 _SHOWN = 100
 _MOST_SAID = 1500
 

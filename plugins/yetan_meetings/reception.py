@@ -41,13 +41,11 @@ from yetan.api import (
 from yetan_meetings.models import DutyShift, ServicePoint
 
 MANAGE = "reception.manage"
-POINT_FIELDS = message_ids(
-    (
-        Field("unit", "哪个单位", "unit"),
-        Field("name", "叫什么", max_length=60, hint="例如：溪尾村居民说事点。"),
-        Field("place", "在哪里", max_length=100, hint="例如：党群服务中心一楼。"),
-        Field("hours", "什么时候有人", required=False, max_length=100, hint="例如：每天晚上七点到九点。"),
-    )
+POINT_FIELDS = (
+    Field("unit", "哪个单位", "unit"),
+    Field("name", "叫什么", max_length=60, hint="例如：溪尾村居民说事点。"),
+    Field("place", "在哪里", max_length=100, hint="例如：党群服务中心一楼。"),
+    Field("hours", "什么时候有人", required=False, max_length=100, hint="例如：每天晚上七点到九点。"),
 )
 #: On which days of a span somebody sits there.
 DAYS = message_ids(
@@ -64,21 +62,19 @@ DAYS = message_ids(
         ("6", "每个星期日"),
     )
 )
-SHIFT_FIELDS = message_ids(
-    (
-        Field("account", "谁值班", "account", required=False),
-        Field("name", "没有账号的，写姓名", required=False, max_length=60, hint="值班的人，居民看得到姓名。"),
-        Field("since", "从哪天起", "date"),
-        Field("until", "到哪天止", "date", required=False, hint="只排一天的，不填。"),
-        Field("days", "哪几天", "choice", choices=DAYS),
-        Field("from_time", "几点来", "time", hint="例如 19:00。"),
-        Field("until_time", "几点走", "time", hint="例如 21:00。"),
-    )
+SHIFT_FIELDS = (
+    Field("account", "谁值班", "account", required=False),
+    Field("name", "没有账号的，写姓名", required=False, max_length=60, hint="值班的人，居民看得到姓名。"),
+    Field("since", "从哪天起", "date"),
+    Field("until", "到哪天止", "date", required=False, hint="只排一天的，不填。"),
+    Field("days", "哪几天", "choice", choices=DAYS),
+    Field("from_time", "几点来", "time", hint="例如 19:00。"),
+    Field("until_time", "几点走", "time", hint="例如 21:00。"),
 )
-GONE_FIELDS = (Field("shift", message_ids("哪一班"), "number"),)
-_WEEK = Field("week", message_ids("哪一周"), "date", required=False)
-_AFTER = Field("after", message_ids("从哪一处接着看"), "number", required=False, minimum=0)
-_WITHIN = Field("unit", message_ids("哪个乡镇（街道）"), "unit", required=False)
+GONE_FIELDS = (Field("shift", "哪一班", "number"),)
+_WEEK = Field("week", "哪一周", "date", required=False)
+_AFTER = Field("after", "从哪一处接着看", "number", required=False, minimum=0)
+_WITHIN = Field("unit", "哪个乡镇（街道）", "unit", required=False)
 #: A roster is made for a quarter at most, so that a slip of the pen fills no year.
 _LONGEST = timedelta(days=92)
 _SHOWN = 50

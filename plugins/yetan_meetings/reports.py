@@ -56,20 +56,18 @@ from yetan_meetings.voting import tallies
 VIEW, RECEIVE = "meetings.report.view", "meetings.report.receive"
 SENT, RECEIVED, RETURNED = "meetings.report_sent", "meetings.report_received", "meetings.report_returned"
 _REPORT = "meeting_report"
-REPORT_FIELDS = message_ids(
-    (
-        Field("situation", "会议情况", "long_text", max_length=4000, hint="什么时候、在哪里、谁来了、议了什么。"),
-        Field("resolutions", "议定事项", "long_text", required=False, max_length=4000),
-        Field("follow_up", "怎么落实", "long_text", required=False, max_length=4000, hint="谁办、什么时候办完。"),
-    )
+REPORT_FIELDS = (
+    Field("situation", "会议情况", "long_text", max_length=4000, hint="什么时候、在哪里、谁来了、议了什么。"),
+    Field("resolutions", "议定事项", "long_text", required=False, max_length=4000),
+    Field("follow_up", "怎么落实", "long_text", required=False, max_length=4000, hint="谁办、什么时候办完。"),
 )
-_VERSION = Field("version", message_ids("版本"), "hidden", max_length=9)
-_AGAIN = Field("again", message_ids("再写一份"), "boolean", required=False)
-_SEND = Field("send", message_ids("送上去"), "boolean", required=False)
-RECEIPT_FIELDS = message_ids((Field("note", "收到以后要说的", "long_text", required=False, max_length=500),))
-RETURN_FIELDS = message_ids((Field("reason", "为什么退回", "long_text", max_length=500, hint="要补什么、改什么。"),))
-_TAB = Field("state", message_ids("哪一类"), required=False, max_length=10)
-_BEFORE = Field("before", message_ids("从哪一份接着看"), "number", required=False, minimum=1)
+_VERSION = Field("version", "版本", "hidden", max_length=9)
+_AGAIN = Field("again", "再写一份", "boolean", required=False)
+_SEND = Field("send", "送上去", "boolean", required=False)
+RECEIPT_FIELDS = (Field("note", "收到以后要说的", "long_text", required=False, max_length=500),)
+RETURN_FIELDS = (Field("reason", "为什么退回", "long_text", max_length=500, hint="要补什么、改什么。"),)
+_TAB = Field("state", "哪一类", required=False, max_length=10)
+_BEFORE = Field("before", "从哪一份接着看", "number", required=False, minimum=1)
 _SHOWN = 30
 
 
@@ -465,19 +463,15 @@ PERMISSIONS = (
     Permission(VIEW, "查看会议情况报告", frozenset({"village_official", "township_clerk", "leader"})),
     Permission(RECEIVE, "确认收到会议情况报告", frozenset({"township_clerk", "leader"})),
 )
-EVENTS = message_ids(
-    (
-        EventType(SENT, "送出会议情况报告"),
-        EventType(RECEIVED, "收到会议情况报告"),
-        EventType(RETURNED, "退回会议情况报告"),
-    )
+EVENTS = (
+    EventType(SENT, "送出会议情况报告"),
+    EventType(RECEIVED, "收到会议情况报告"),
+    EventType(RETURNED, "退回会议情况报告"),
 )
-NOTICES = message_ids(
-    (
-        NoticeKind(SENT, "{unit}送来《{title}》的会议情况报告，请看过以后确认收到。", "meetings.report"),
-        NoticeKind(RECEIVED, "《{title}》的会议情况报告，上级收到了。", "meetings.report"),
-        NoticeKind(RETURNED, "《{title}》的会议情况报告退回来了，请看原因，改过再送。", "meetings.report"),
-    )
+NOTICES = (
+    NoticeKind(SENT, "{unit}送来《{title}》的会议情况报告，请看过以后确认收到。", "meetings.report"),
+    NoticeKind(RECEIVED, "《{title}》的会议情况报告，上级收到了。", "meetings.report"),
+    NoticeKind(RETURNED, "《{title}》的会议情况报告退回来了，请看原因，改过再送。", "meetings.report"),
 )
 VISIBILITY = (Visibility(MeetingReport, _seen, _units),)
 NAVIGATION = (NavigationItem("desk", "会议报告", "meetings.reports", VIEW, position=59),)
