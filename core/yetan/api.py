@@ -68,6 +68,7 @@ from yetan.publication.masking import mask
 from yetan.publication.views import issues_from
 from yetan.records.kind import Column, RecordKind, Sum
 from yetan.records.models import PublicRecord, UnitRecord
+from yetan.records.service import alter as alter_record
 from yetan.records.service import keep as keep_record
 from yetan.records.service import publish as publish_record
 from yetan.records.service import published
@@ -184,6 +185,7 @@ __all__ = [
     "account_choices_in",
     "accounts_in",
     "add_to_counters",
+    "alter_record",
     "ancestors_of",
     "attempt",
     "change",

@@ -5,6 +5,8 @@ from yetan_activities.evening import close_activity, held, held_open, hosted, op
 from yetan_activities.guards import ActivityGuard, StillOpen
 from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of, kinds_of_city
 from yetan_activities.models import RESIDENTS, ROLES, WAYS, Activity, Attendance, Reflection
+from yetan_activities.reflections import decide as decide_reflection
+from yetan_activities.reflections import reflect
 from yetan_activities.signing_in import Seat, expect, mark_present, seat_of, sign_in
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Seat",
     "StillOpen",
     "close_activity",
+    "decide_reflection",
     "expect",
     "held",
     "held_open",
@@ -30,6 +33,7 @@ __all__ = [
     "mark_present",
     "open_activity",
     "presence_at",
+    "reflect",
     "seat_of",
     "sign_in",
 ]

@@ -15,6 +15,7 @@ from yetan.api import (
     RecordKind,
     Rule,
     Subscription,
+    Tale,
     Visibility,
     hookimpl,
 )
@@ -24,6 +25,7 @@ from yetan_meetings import (
     agenda_pages,
     cadence,
     decisions,
+    demonstration,
     interviews,
     invitations,
     leaders,
@@ -160,3 +162,8 @@ def yetan_activities_guards() -> Sequence[ActivityGuard]:
 @hookimpl
 def yetan_subscriptions() -> Sequence[Subscription]:
     return (*ledger.SUBSCRIPTIONS,)
+
+
+@hookimpl
+def yetan_demonstration() -> Sequence[Tale]:
+    return demonstration.TALES

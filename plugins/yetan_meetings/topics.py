@@ -67,11 +67,12 @@ async def propose(act: Act, unit: Unit, values: Mapping[str, Any]) -> Topic:
         raise NotFound
     cleaned = clean(PROPOSAL_FIELDS, values)
     await attempt(PROPOSED, act.source, limit=_TRIES, window_seconds=_WINDOW_SECONDS, now=act.now)
-    return await _propose(act, unit.id, cleaned)
+    return await write_topic(act, unit.id, cleaned)
 
 
 @change(Topic, action="meetings.propose")
-async def _propose(act: Act, unit_id: int, values: Mapping[str, Any]) -> Topic:
+async def write_topic(act: Act, unit_id: int, values: Mapping[str, Any]) -> Topic:
+    """Write down what `propose` has looked at: it waits for somebody to read it."""
     topic = await Topic.create(unit_id=unit_id, person_id=act.actor.person_id, at=act.now, **values)
     await emit(act, PROPOSED, ("topic", topic.id))
     return topic
@@ -81,11 +82,12 @@ async def comment(act: Act, topic_id: int, values: Mapping[str, Any]) -> TopicCo
     """Say something of a topic that is shown. Raises `Invalid`, `TooMany`, `NotFound` where none are taken."""
     cleaned = clean(COMMENT_FIELDS, values)
     await attempt(COMMENTED, act.source, limit=_TRIES, window_seconds=_WINDOW_SECONDS, now=act.now)
-    return await _comment(act, topic_id, cleaned)
+    return await write_comment(act, topic_id, cleaned)
 
 
 @change(TopicComment, action="meetings.comment")
-async def _comment(act: Act, topic_id: int, values: Mapping[str, Any]) -> TopicComment:
+async def write_comment(act: Act, topic_id: int, values: Mapping[str, Any]) -> TopicComment:
+    """Write down what `comment` has looked at, of a topic that is shown. Raises `NotFound` for any other."""
     if not settings().comments or not await shown_topics().filter(id=topic_id).exists():
         raise NotFound
     said = await TopicComment.create(topic_id=topic_id, person_id=act.actor.person_id, at=act.now, **values)

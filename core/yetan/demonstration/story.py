@@ -34,7 +34,7 @@ from yetan.units.service import load_units
 from yetan.units.table import UNIT_COLUMNS, parse_units
 
 #: The city stands this long before its first matter is raised.
-_FOUNDED_DAYS_AGO = 200
+_FOUNDED_DAYS_AGO = 400
 #: Days after which the worker brings what happened to its subscribers; each time costs as much as many steps.
 _FOLLOWED_EVERY = 3
 
