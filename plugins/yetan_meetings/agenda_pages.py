@@ -12,6 +12,7 @@ from tortoise.expressions import Subquery
 from yetan.api import (
     Act,
     Conflict,
+    DocumentKind,
     Field,
     Form,
     Invalid,
@@ -23,6 +24,7 @@ from yetan.api import (
     RecordKind,
     Refused,
     Request,
+    Unit,
     Visibility,
     YetanError,
     mask,
@@ -362,6 +364,28 @@ def panels_of(record_kinds: Mapping[str, RecordKind]) -> Iterator[Panel]:
                 yield Panel(f"meetings.agenda.{page}", page, template, load, position=10)
 
 
+# The paper
+
+
+async def resolutions_paper(act: Act, activity: Activity) -> Mapping[str, Any]:
+    """What was resolved, each with its vote and with who carries it out by when, to be signed."""
+    items = [each for each in await items_of(activity.id) if each.state == "resolved"]
+    issues = Issue.filter(id__in=[each.issue_id for each in items if each.issue_id])
+    to_do = {issue.id: issue for issue in await issues.select_related("owner__person", "responsible_unit")}
+    counted = await tallies(items)
+    return {
+        "activity": activity,
+        "unit": await Unit.get(id=activity.unit_id),
+        "present": await number_present(activity),
+        "items": [(each.title, each.outcome, counted.get(each.id), to_do.get(each.issue_id or 0)) for each in items],
+    }
+
+
+async def has_resolutions(act: Act, activity: Activity) -> bool:
+    """Whether anything was resolved."""
+    return await AgendaItem.filter(activity_id=activity.id, state="resolved").exists()
+
+
 async def _units(row: AgendaItem) -> Mapping[str, int]:
     return {"responsible": (await Activity.get(id=row.activity_id)).unit_id}
 
@@ -370,6 +394,17 @@ VISIBILITY = Visibility(
     AgendaItem,
     lambda act: AgendaItem.filter(activity_id__in=Subquery(visible(Activity, act).values("id"))),
     _units,
+)
+DOCUMENTS = (
+    DocumentKind(
+        "resolutions",
+        message_ids("议定事项"),
+        Activity,
+        "activities.view",
+        "meetings/resolutions_paper.html",
+        resolutions_paper,
+        available=has_resolutions,
+    ),
 )
 _AGENDA, _ITEM = "/desk/activities/{id:int}/agenda", ITEM_PATH.format(id="{id:int}")
 #: Who may run the meeting is asked by the services: it is a right of the activity's own kind.
