@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yetan.api import (
+    DocumentKind,
     EventType,
     Job,
     NavigationItem,
@@ -167,3 +168,8 @@ def yetan_subscriptions() -> Sequence[Subscription]:
 @hookimpl
 def yetan_demonstration() -> Sequence[Tale]:
     return demonstration.TALES
+
+
+@hookimpl
+def yetan_documents() -> Sequence[DocumentKind]:
+    return agenda_pages.DOCUMENTS
