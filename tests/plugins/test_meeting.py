@@ -232,6 +232,8 @@ def test_a_resolution_that_somebody_has_to_carry_out_is_an_issue_too(town: Town)
     assert evening.decide(topic, "resolved", outcome="八月底前装好。", **evening.in_order()).status_code == 303
     (issue,) = evening.issues()
     assert (issue.title, issue.text, issue.state) == ("凉亭装文化帘", "八月底前装好。", "listed")
+    paper = evening.host.get(f"/desk/records/council/{evening.id}/print/resolutions").text
+    assert all(words in paper for words in ("凉亭装文化帘", "八月底前装好。", issue.number, "许秋生"))
     lamps = evening.raised("三盏路灯不亮", by=aunt)
     assert evening.decide(lamps, "resolved", outcome="装六盏。").status_code == 422
     assert evening.decide(lamps, "settled", outcome="换好了。", category="").status_code == 422
