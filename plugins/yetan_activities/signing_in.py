@@ -167,9 +167,13 @@ def keep_seat(response: Response, request: Request, attendance: Attendance) -> N
     now = request.act.now
     before = [each for each in _seated(request.cookies.get(cookie_name("seat"), ""), now) if each != attendance.id]
     ids = [*before, attendance.id][-2 * SEATS_A_PHONE :]
-    plain = f"{'-'.join(map(str, ids))}.{int((now + SEAT_LASTS).timestamp())}"
-    token = f"{plain}.{keyed_hash('activities.seat', plain)}"
-    set_cookie(response, "seat", token, max_age=int(SEAT_LASTS.total_seconds()))
+    set_cookie(response, "seat", seat_token(ids, now), max_age=int(SEAT_LASTS.total_seconds()))
+
+
+def seat_token(attendances: Sequence[int], now: datetime) -> str:
+    """What a phone keeps of those it acts for: signed, and worthless after `SEAT_LASTS`."""
+    plain = f"{'-'.join(map(str, attendances))}.{int((now + SEAT_LASTS).timestamp())}"
+    return f"{plain}.{keyed_hash('activities.seat', plain)}"
 
 
 def _seated(token: str, now: datetime) -> list[int]:

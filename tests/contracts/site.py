@@ -203,8 +203,21 @@ class Site:
 
     @property
     def pages(self) -> Sequence[Page]:
-        """Every declared page, of the core and of all plugins."""
-        return current().registry.pages
+        """Every declared page, of the core and of all plugins.
+
+        Of kinds of record that differ in their names alone, whoever may do what, one has all its pages here; of the
+        others those of one record, which have panels of their own.
+        """
+        registry = current().registry
+        first: dict[tuple[Any, ...], str] = {}
+        left_out: set[str] = set()
+        for kind in registry.record_kinds.values():
+            same = (kind.model, kind.keepers, kind.readers, kind.publishers, kind.public, kind.photos, kind.template)
+            if first.setdefault(same, kind.name) != kind.name:
+                own = (f"desk.{kind.name}", f"records.{kind.name}")
+                left_out |= {page.name for page in registry.pages if page.name.startswith(own)}
+                left_out -= {f"{name}.record" for name in own}
+        return [page for page in registry.pages if page.name not in left_out]
 
     @property
     def readers(self) -> list[Visitor]:

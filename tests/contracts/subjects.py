@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from PIL import Image
 from starlette.datastructures import UploadFile
+from tests.contracts import evenings
+from tests.contracts.asks import Ask, picture
+from tests.contracts.evenings import Evenings
 from tests.contracts.site import HOME, RELATIONS, TOP, File, Site, Visitor
 
 from yetan.access.sessions import issue_link
@@ -41,6 +43,7 @@ from yetan.searching.models import SynonymRing
 from yetan.searching.synonyms import add_ring
 from yetan.units.models import Unit
 from yetan.web.forms import Field
+from yetan_activities.api import Activity
 from yetan_supervision.service import dun
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -55,13 +58,6 @@ TABLES = {
     "synonyms": File("synonyms.csv", "意思相同的词\n垃圾站 垃圾点\n".encode()),
     "categories": File("categories.csv", "一级分类,二级分类,三级分类\n城乡建设,市政设施,井盖\n".encode()),
 }
-
-
-def picture(colour: tuple[int, int, int] = (120, 160, 200)) -> File:
-    """A photo as a phone would send it."""
-    content = io.BytesIO()
-    Image.new("RGB", (40, 30), colour).save(content, "JPEG")
-    return File("lamp.jpg", content.getvalue())
 
 
 class Scene:
@@ -88,6 +84,7 @@ class Scene:
         self.household, self.person = self.town.do(self._household)
         self.document = self.town.do(self._issue_document)
         self.ring = self.town.do(self._add_ring)
+        self.evenings: Evenings = Evenings(self)
         self.sign_in_link = self.town.run(issue_link(self.town.accounts["resident"], self.town.clock()))
         self.settle()
         self.notice = self.town.do(self._told)
@@ -110,11 +107,22 @@ class Scene:
         """A photo of the issue that is not public."""
 
         async def go() -> Attachment:
-            content = picture().content
-            sent = UploadFile(io.BytesIO(content), size=len(content))
-            return (await add_photos(await self.town.act(), "issue", issue.id, [sent]))[0]
+            return (await add_photos(await self.town.act(), "issue", issue.id, [self.upload()]))[0]
 
         return self.town.do(go)
+
+    def upload(self) -> UploadFile:
+        """A photo, as a service is given it."""
+        content = picture().content
+        return UploadFile(io.BytesIO(content), size=len(content))
+
+    def change(self, model: type[Any], row: int, **values: Any) -> None:
+        """Let a row be otherwise than it is."""
+
+        async def go() -> None:
+            await model.filter(id=row).update(**values)
+
+        self.town.do(go)
 
     def settle(self) -> None:
         """Let the worker do what there is to do: notices, the board, the search index."""
@@ -172,9 +180,9 @@ class Scene:
         return self.town.do(go)
 
     def _follow(self) -> None:
-        """Have the follower open the issue by its slip."""
-        opened = self.town.do(self._opened)
-        self.site.visitors["follower"] = Visitor("follower", cookies={"yetan-follow": opened})
+        """Have the follower open the issue by its slip, and sit at the evening."""
+        opened, seat = self.town.do(self._opened), self.town.do(self.evenings.seat)
+        self.site.visitors["follower"] = Visitor("follower", cookies={"yetan-follow": opened, "yetan-seat": seat})
 
     async def _opened(self) -> str:
         return Opened(self.issue.id, self.resident).token(self.town.clock())
@@ -301,19 +309,6 @@ class Scene:
         return self.town.do(go)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """How a page is asked: the values of its form, what has to have happened before, and the query of its address.
-
-    `over_unit` says that the form names a unit of HOME, so that the answer depends on where one's post is.
-    """
-
-    body: Callable[[Scene], Mapping[str, Any]] = field(default=lambda scene: {})
-    given: Callable[[Scene], None] | None = None
-    over_unit: bool = False
-    query: str = ""
-
-
 #: The row a path's {id} names, by the model of the page.
 SUBJECTS: Mapping[type[Any], Callable[[Scene], int]] = {
     Issue: lambda scene: scene.issue.id,
@@ -324,6 +319,7 @@ SUBJECTS: Mapping[type[Any], Callable[[Scene], int]] = {
     Household: lambda scene: scene.household.id,
     Unit: lambda scene: scene.unit,
     RuleDocument: lambda scene: scene.document.id,
+    **evenings.SUBJECTS,
 }
 
 
@@ -362,10 +358,10 @@ PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "rule_document.id": lambda scene: {"": str(scene.document.id)},
     "queue": lambda scene: {queue.name: queue.name for queue in QUEUES},
     "transition": lambda scene: {name: name for name in current().registry.transitions},
-    "document": lambda scene: {name: name for name in current().registry.documents},
     "action": lambda scene: {name: name for name in _bulk_actions()},
     "run": lambda scene: {"": str(scene.bulk_run)},
     "filter": lambda scene: {"": str(scene.filter)},
+    **evenings.PARAMETERS,
 }
 #: Parameters that name nothing of a unit's: where one's post is makes no difference.
 UNITLESS = frozenset({"token", "queue", "upload", "admin.rule.name", "action", "run", "filter"})
@@ -498,6 +494,7 @@ ASKS: Mapping[str, Ask] = {
     "admin.import.submit": Ask(lambda s: {"file": TABLES["issues"], "unit": s.unit}, over_unit=True),
     "admin.import.confirm": Ask(lambda s: {"way": "all", "publish": "1"}),
     "admin.import.discard": Ask(),
+    **evenings.ASKS,
 }
 
 #: What nobody gets here, and why that is right.
@@ -586,6 +583,11 @@ def _handed_on(question: Question) -> Question:
 
 
 def _values(scene: Scene, page: Page, parameter: str) -> Mapping[str, str] | None:
+    if parameter == "document":
+        documents = current().registry.documents.values()
+        return {each.name: each.name for each in documents if each.model is page.model}
+    if parameter == "id" and page.model is Activity:
+        return {"": str(scene.evenings.subject_of(page))}
     if parameter == "id" and page.model is not None:
         subject = SUBJECTS.get(page.model)
         return {"": str(subject(scene))} if subject else None
