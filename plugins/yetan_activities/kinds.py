@@ -55,8 +55,10 @@ OPTIONAL: Mapping[str, Field] = {
 
 
 #: What the activities of all kinds add up to.
-RESIDENTS_STATED = Metric("activities.residents", "到场居民", "人", "各场报数加在一起，按月计")
-FUNDS = Metric("activities.funds", "争取资金", "元", "各场写明的加在一起，按月计")
+RESIDENTS_STATED = Metric(
+    "activities.residents", "到场居民", "人", "各场报数加在一起，按月计", page="activities.overview"
+)
+FUNDS = Metric("activities.funds", "争取资金", "元", "各场写明的加在一起，按月计", page="activities.overview")
 METRICS = (RESIDENTS_STATED, FUNDS)
 
 
@@ -148,6 +150,8 @@ def record_kind(kind: ActivityKind, configuration: ActivitiesConfiguration) -> R
         (*COMMON, *asked),
         counted_in=kind.counted_in,
         sums=tuple(each for each in sums if each.column in kind.asks),
+        page="activities.overview",
+        narrowed=(("kind", kind.name),),
         keepers=kind.keepers,
         readers=kind.readers,
         publishers=kind.publishers,

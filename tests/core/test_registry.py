@@ -288,6 +288,16 @@ def test_a_menu_item_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) 
     ]
 
 
+def test_a_figure_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) -> None:
+    figures = [
+        Metric("bells.rung", "响了", "次", "响了几次", page="bells"),
+        Metric("bells.cast", "铸了", "口", "铸了几口"),
+    ]
+    assert problems_of(make("bells", yetan_metrics=figures)) == [
+        "plugin 'bells': figure 'bells.rung' leads to 'bells', which is no page",
+    ]
+
+
 def test_a_notice_that_leads_nowhere_is_refused(make: Callable[..., Plugin]) -> None:
     kinds = [NoticeKind("bells.rung", "响了", route="bells"), NoticeKind("bells.cast", "铸好了", route="desk")]
     assert problems_of(make("bells", yetan_notice_kinds=kinds)) == [

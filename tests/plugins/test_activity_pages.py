@@ -245,6 +245,7 @@ def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> N
     of_unit = page(town, "/units/sibling")
     assert figures(of_unit)["到场居民"] == "30", "kinds add to one figure"
     assert "争取资金" not in figures(of_unit), "what nobody counted is no figure"
+    assert 'href="/activities?unit=sibling&amp;kind=thematic_meeting">专题座谈' in of_unit
     assert public_path(near) in of_unit
     assert public_path(was) in of_unit
     assert public_path(far) not in of_unit

@@ -82,8 +82,11 @@ def check_bulk_actions(registry: Registry) -> Iterator[str]:
 
 
 def check_navigation(registry: Registry) -> Iterator[str]:
-    """Menu items lead somewhere, to where their reader may go."""
+    """Menu items lead somewhere, to where their reader may go, and so do figures."""
     pages = {page.name: page for page in registry.pages}
+    for metric in registry.metrics.values():
+        if metric.page and metric.page not in pages:
+            yield f"{_by(registry, metric)}figure {metric.name!r} leads to {metric.page!r}, which is no page"
     for item in registry.navigation:
         where = f"{_by(registry, item)}navigation {item.label!r}"
         if item.route not in pages:

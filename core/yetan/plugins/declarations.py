@@ -290,7 +290,8 @@ class Metric:
     """A named figure with unit and definition. Kept as counters by unit, top category and month.
 
     `recount` counts anew what the counters of a plugin's figure should say, for `yetan check`; give it wherever the
-    plugin adds to them itself (`add_to_counters`).
+    plugin adds to them itself (`add_to_counters`). `page` is the public page that lists what was counted: it is led to
+    with the "unit", "year" and "month" of the figure, and with `narrowed`; else the figure leads to what it means.
     """
 
     name: str
@@ -300,6 +301,8 @@ class Metric:
     #: Whether it stands on the public board.
     public: bool = True
     recount: Callable[[], Awaitable[Mapping[CounterKey, int]]] | None = None
+    page: str = ""
+    narrowed: tuple[tuple[str, str], ...] = ()
 
 
 #: The pages of the core that have a place for panels; each kind of record has more.

@@ -344,7 +344,10 @@ def figure_views(
     views = []
     for metric in metrics_shown([counted]):
         note, narrowed = told.get(metric.name, (None, None))
-        href = url("issues", **dated, **narrowed) if narrowed is not None else url("figures")
+        if narrowed is not None:
+            href = url("issues", **dated, **narrowed)
+        else:
+            href = url(metric.page, **dated, **dict(metric.narrowed)) if metric.page else url("figures")
         value = counted[metric.name]
         views.append(FigureView(value, _(metric.unit, count=value), _(metric.label, count=2), note, href))
     return views

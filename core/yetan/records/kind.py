@@ -81,6 +81,9 @@ class RecordKind:
     title: str = "title"
     date: str = "date"
     sums: tuple[Sum, ...] = ()
+    #: The public page, and what narrows it, that lists its records by "unit", "year" and "month": see `Metric.page`.
+    page: str = ""
+    narrowed: tuple[tuple[str, str], ...] = ()
     columns: tuple[Column, ...] = ()
     keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
     readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})

@@ -26,7 +26,14 @@ _CHUNK = 200
 def metrics_of(kind: RecordKind) -> tuple[Metric, ...]:
     """The figures of a kind: how many are published, by the month of their date, and its sums."""
     return (
-        Metric(f"{kind.name}.count", kind.label, kind.counted_in, "已公开的，按日期所在的月份计"),
+        Metric(
+            f"{kind.name}.count",
+            kind.label,
+            kind.counted_in,
+            "已公开的，按日期所在的月份计",
+            page=kind.page,
+            narrowed=kind.narrowed,
+        ),
         *(
             Metric(f"{kind.name}.{each.column}", each.label, each.unit, each.definition or "已公开的加在一起，按月计")
             for each in kind.sums
