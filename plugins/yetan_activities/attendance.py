@@ -8,14 +8,17 @@ from typing import Any
 
 from tortoise.functions import Count
 
-from yetan.api import Act, EventType, NotFound, Refused, change, current, emit
+from yetan.api import Act, EventType, NotFound, Refused, change, clean, current, emit
 from yetan_activities.evening import held, hosted
+from yetan_activities.kinds import OPTIONAL
 from yetan_activities.models import RESIDENTS, ROLES, Activity, Attendance
 from yetan_activities.signing_in import expect, mark_present, sign_in
 
 #: Somebody was put down as present by mistake.
 REMOVED = "activities.attendance_removed"
 EVENTS = (EventType(REMOVED, "更正到场的人"),)
+STATED = "stated_residents"
+STATED_FIELDS = (OPTIONAL[STATED],)
 #: How many people of earlier evenings are offered at once.
 OFFERED = 60
 
@@ -151,6 +154,24 @@ async def _await(act: Act, activity: Activity, known: Attendance) -> None:
         expected=True,
         created_at=act.now,
     )
+
+
+@change(Activity, action="activities.state")
+async def state_residents(act: Act, activity_id: int, values: Mapping[str, Any]) -> Activity:
+    """Write down how many residents the host counted, `values` being `STATED_FIELDS`; residents read it once the
+    activity is published (again)."""
+    await hosted(act, activity_id)
+    activity = await held(activity_id)
+    stated = clean(STATED_FIELDS, values)["stated_residents"]
+    if stated != activity.stated_residents:
+        await Activity.filter(id=activity.id).update(
+            stated_residents=stated,
+            version=activity.version + 1,
+            updated_at=act.now,
+            updated_by_id=act.actor.account_id,
+        )
+        await emit(act, f"{activity.kind}.altered", (activity.kind, activity.id))
+    return await Activity.get(id=activity.id)
 
 
 async def _of(activity: Activity, attendance_id: int) -> Attendance:

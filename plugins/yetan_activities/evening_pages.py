@@ -27,11 +27,14 @@ from yetan.api import (
 from yetan.api import submit as submit_form
 from yetan.api import translate as _
 from yetan_activities.attendance import (
+    STATED,
+    STATED_FIELDS,
     expect_again,
     listed_at,
     of_earlier_evenings,
     presence_at,
     put_down,
+    state_residents,
     take_off,
     tick_off,
     way_now,
@@ -72,9 +75,16 @@ async def _go(request: Request, service: Callable[[Act, int], Awaitable[Activity
 
 
 async def _evening(
-    request: Request, activity: Activity, status: int = 200, *, problem: str = "", reasons: Sequence[str] = ()
+    request: Request,
+    activity: Activity,
+    status: int = 200,
+    *,
+    problem: str = "",
+    reasons: Sequence[str] = (),
+    stated: Form | None = None,
 ) -> Response:
     kind = kind_of(activity)
+    counts = STATED in kind.asks and activity.opened_at is not None
     return request.render(
         "activities/evening.html",
         status,
@@ -83,11 +93,25 @@ async def _evening(
         unit=await Unit.get(id=activity.unit_id),
         presence=(await presence_at([activity.id]))[activity.id],
         code=_drawn_code(request, activity) if activity.is_open and kind.signs_in else None,
+        stated=(stated or Form(STATED_FIELDS, {STATED: activity.stated_residents})) if counts else None,
         problem=problem,
         reasons=reasons,
         record=request.templating.addresses.path(f"desk.{activity.kind}.record", id=activity.id),
         panels=await panels(request, f"evening.{activity.kind}", activity),
     )
+
+
+async def submit_stated(request: Request) -> Response:
+    """Write down how many residents the host counted."""
+    activity: Activity = request.subject
+
+    async def go(values: dict[str, Any]) -> None:
+        await state_residents(request.act, activity.id, values)
+
+    not_done = await submit_form(request, STATED_FIELDS, go)
+    if not_done is not None:
+        return await _evening(request, activity, not_done.status, stated=not_done.form)
+    return request.redirect("activities.evening", id=activity.id)
 
 
 async def code(request: Request) -> Response:
@@ -253,6 +277,7 @@ PAGES = (
     _page("evening", evening, "activities.evening", sensitive=True),
     _page("open", submit_open, "activities.open", _POST),
     _page("close", submit_close, "activities.close", _POST),
+    _page("stated", submit_stated, "activities.stated", _POST),
     _page("code", code, "activities.code"),
     _page("attendance", attendance, "activities.attendance", sensitive=True),
     _page("attendance", submit_person, "activities.attendance.add", _POST),

@@ -199,7 +199,8 @@ def _not_open(scene: Scene) -> None:
 
 def _settled(scene: Scene) -> None:
     """Nothing stands open any more."""
-    scene.change(AgendaItem, scene.evenings.item, state="dropped", outcome="上一场议过。", decided_at=scene.town.clock())
+    at = scene.town.clock()
+    scene.change(AgendaItem, scene.evenings.item, state="dropped", outcome="上一场议过。", decided_at=at)
 
 
 def _discussed(scene: Scene) -> None:
@@ -318,6 +319,7 @@ ASKS: Mapping[str, Ask] = {
     # The evening
     "activities.open": Ask(given=_not_open),
     "activities.close": Ask(given=_settled),
+    "activities.stated": Ask(lambda s: {"stated_residents": 46}),
     "activities.attendance.add": Ask(lambda s: {"name": "新来的", "role": "resident"}),
     "activities.attendance.earlier": Ask(),
     "activities.attendance.tick": Ask(lambda s: {"attendance": s.evenings.expected}),

@@ -238,6 +238,18 @@ def test_mistakes_are_put_right_during_the_evening_and_who_was_forgotten_is_adde
     assert there(town, talk) == [("小林", "")]
 
 
+def test_the_number_counted_by_hand_stands_beside_those_who_signed_in(town: Town, talk: Activity) -> None:
+    sign_in(town, talk, name="黄阿婆", house="3 号")
+    village, base = town.browser("village"), f"/desk/activities/{talk.id}"
+    assert village.submit(f"{base}/stated", {"stated_residents": "四十六"}).status_code == 422
+    for _ in range(2):
+        assert village.submit(f"{base}/stated", {"stated_residents": "46"}).status_code == 303
+    assert "报数 46 位" in village.get(f"{base}/evening").text
+    counted = town.reload(talk)
+    assert (counted.stated_residents, counted.version) == (46, talk.version + 1)
+    assert town.browser("sibling").submit(f"{base}/stated", {"stated_residents": "900"}).status_code == 404
+
+
 def test_the_list_is_taken_away_as_an_excel_file(town: Town, talk: Activity) -> None:
     sign_in(town, talk, name="黄阿婆", house="3 号", phone="13900001111", consent="1")
     answer = town.browser("village").get(f"/desk/activities/{talk.id}/attendance/export")
