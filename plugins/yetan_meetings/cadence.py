@@ -231,16 +231,16 @@ async def _view(request: Request) -> View:
     months = [Month.of(day)]
     while len(months) < _MONTHS:
         months.append(months[-1].before)
-    by_name = {month.name: month for month in months}
+    # The present month is what the list shows where nothing is chosen.
+    by_name = {"" if month == months[0] else month.name: month for month in months}
     named = [
         (name, translate("{year}年{month}月", year=each.first.year, month=each.first.month))
         for name, each in by_name.items()
     ]
     form = await request.form(_FIELDS, choices={"unit": tree.offices(mine), "month": named})
     typed = form.clean()
-    form.values["month"] = typed["month"] or months[0].name
     above = frozenset({int(typed["unit"])}) if typed["unit"] else mine
-    return View(tree, above, by_name[typed["month"] or months[0].name], day, typed["state"], form)
+    return View(tree, above, by_name[typed["month"]], day, typed["state"], form)
 
 
 async def page(request: Request) -> Response:
@@ -288,7 +288,7 @@ def _address(request: Request, view: View) -> Any:
     unit = view.form.values.get("unit")
 
     def address(*, route: str = "meetings.cadence", **query: Any) -> str:
-        kept = {"unit": unit, "month": view.month.name, **query}
+        kept = {"unit": unit, "month": view.form.values.get("month"), **query}
         return request.templating.addresses.path(route, **{name: each for name, each in kept.items() if each})
 
     return address

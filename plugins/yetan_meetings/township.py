@@ -229,10 +229,10 @@ async def take_back(act: Act, township_id: int, year: int, which: int) -> Unit:
 async def page(request: Request) -> Response:
     """The six of each township within reach, in a year."""
     tree, day = await load_tree(), today(request.act)
-    years = [(str(year), str(year)) for year in range(day.year, day.year - _YEARS, -1)]
+    # The present year is what the list shows where nothing is chosen.
+    years = [(str(year) if year != day.year else "", str(year)) for year in range(day.year, day.year - _YEARS, -1)]
     form = await request.form((_YEAR,), choices={"year": years})
     year = int(form.clean()["year"] or day.year)
-    form.values["year"] = year
     townships = tree.townships(overseen(request.act, tree))
     lists = await checklists(tree, townships, year, day)
     return request.render(

@@ -10,6 +10,7 @@ import sys
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -133,6 +134,28 @@ def test_the_board_shows_approved_words_and_some_drafts_wait(printed: str, folde
     assert len(shown) >= 60
     text = str([dict(row) for row in shown])
     assert re.search(r"1[3-9]\d{9}", text) is None
+
+
+def test_the_evening_of_the_tenth_of_may_raised_eleven_problems_that_were_struck_off_in_a_week(
+    printed: str, folder: Path
+) -> None:
+    """003-04, as the plugins tell it: all owned and dated before the closing, and accepted one by one."""
+
+    async def look(city: Runtime) -> tuple[str, list[Issue]]:
+        from yetan_activities.api import Activity
+
+        evening = await Activity.filter(opened_at__isnull=False).order_by("date").first()
+        assert evening is not None
+        assert evening.closed_at is not None
+        problems = Issue.filter(origin_kind=evening.kind, origin_id=evening.id, kind="problem")
+        return f"{evening.date:%m-%d}", await problems
+
+    day, problems = ask(folder, look)
+    assert day == "05-10"
+    assert len(problems) == 11
+    for issue in problems:
+        assert issue.struck_off_at is not None
+        assert issue.struck_off_at - issue.raised_at <= timedelta(days=7)
 
 
 def test_every_kind_of_unit_is_known_and_used(printed: str, folder: Path) -> None:
