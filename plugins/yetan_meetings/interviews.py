@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -37,8 +38,10 @@ _NO_TITLE = Field(
     max_length=TITLE.max_length,
     hint="不写，就用困难问题的头一句。",
 )
+#: 三必问: of a household all three are asked.
+_ALL_ASKED = tuple(replace(field, required=True, hint=field.hint or "没有的写“没有”。") for field in ASKED)
 #: What is written down of a household, on one page.
-VISIT_FIELDS = (HOUSEHOLD, *TOLD_BY, *ASKED, _NO_TITLE, OFFICIAL, *NEED_FIELDS)
+VISIT_FIELDS = (HOUSEHOLD, *TOLD_BY, *_ALL_ASKED, _NO_TITLE, OFFICIAL, *NEED_FIELDS)
 
 
 async def _interview(act: Act, activity_id: int) -> Activity:

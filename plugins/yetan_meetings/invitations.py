@@ -32,7 +32,9 @@ from yetan.api import (
     may,
     message_ids,
     notify,
+    posts_on,
     submit,
+    today,
 )
 from yetan_activities.api import ROLES, Activity, Attendance, expect, held, hosted, kind_of
 from yetan_meetings.models import Invitation
@@ -75,7 +77,7 @@ async def invite(act: Act, activity_id: int, values: Mapping[str, Any]) -> Invit
     invitation, created = await Invitation.get_or_create(
         {
             "phone": typed["phone"],
-            "unit_id": typed["unit"],
+            "unit_id": typed["unit"] or await _unit_of(act, account),
             "account_id": account.id if account is not None else None,
             "told_at": act.now if account is not None else None,
             "created_at": act.now,
@@ -92,6 +94,12 @@ async def invite(act: Act, activity_id: int, values: Mapping[str, Any]) -> Invit
         at = f"{activity.date:%Y-%m-%d} {activity.starts_at}".strip()
         await notify(event, INVITED, [account.id], title=activity.title, at=at, place=activity.place)
     return invitation
+
+
+async def _unit_of(act: Act, account: Account | None) -> int | None:
+    """For whom an official comes."""
+    posts = await posts_on([account.id], today(act)) if account is not None else []
+    return posts[0].unit_id if posts else None
 
 
 async def _expected(act: Act, activity: Activity, invitation: Invitation) -> None:

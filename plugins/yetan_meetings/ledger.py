@@ -3,6 +3,7 @@ each entry (002-A3 to A6)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -85,6 +86,7 @@ NEED_FIELDS = (
     *(field for field in ISSUE_FIELDS if field.name == "collective"),
 )
 _MOST_PRINTED, _MONTHS = 1000, 13
+_SENTENCE_END = re.compile(r"[\n。！？!?]")
 
 
 async def check_asked(act: Act, entry: LedgerEntry | None, values: Mapping[str, Any]) -> None:
@@ -115,9 +117,9 @@ KIND = RecordKind(
 
 
 def title_of(values: Mapping[str, Any]) -> str:
-    """What an entry is called that nobody gave a title: the first words of what was said."""
+    """What an entry is called that nobody gave a title: the first sentence of what was said."""
     said = next(filter(None, (values["difficulties"], values["suggestions"], values["basic"])), "")
-    return said.split("\n", 1)[0][: TITLE.max_length]
+    return _SENTENCE_END.split(said.strip(), maxsplit=1)[0][: TITLE.max_length]
 
 
 async def write_entry(

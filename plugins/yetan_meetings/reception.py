@@ -28,12 +28,10 @@ from yetan.api import (
     clean,
     current,
     message_ids,
-    qr_code,
     require,
     submit,
     subtree_of,
     today,
-    translate,
     units_below,
     units_within,
     visible,
@@ -307,13 +305,11 @@ async def submit_reopened(request: Request) -> Response:
 async def poster(request: Request) -> Response:
     """The paper for the wall: what the place is, and a code that leads to its message board."""
     row: ServicePoint = request.subject
-    address = current().configuration.base_url + request.templating.addresses.path("meetings.public_point", id=row.id)
     return request.render(
         "meetings/poster.html",
         point=row,
         unit=await Unit.get(id=row.unit_id),
-        address=address,
-        code=qr_code(address, translate("扫一扫，给居民说事点留言")),
+        page=request.templating.addresses.path("meetings.public_point", id=row.id),
     )
 
 

@@ -170,7 +170,7 @@ def test_a_household_is_planned_visited_and_its_trouble_is_an_issue_of_the_eveni
     assert [village.submit(page, said).status_code for _again in range(2)] == [303, 303]
     (entry,) = town.run(_entries())
     issue = made(town, entry)
-    assert (entry.title, entry.household_id, entry.source) == (SAID_AT_HOME["difficulties"], home, "visit")
+    assert (entry.title, entry.household_id, entry.source) == ("屋后的路灯不亮，晚上不敢出门", home, "visit")
     assert (issue.via, issue.origin_kind, issue.origin_id) == ("visit", "household_interview", activity)
     assert issue.number in village.get(page).text
     sheet = village.get(f"/desk/records/household_interview/{activity}").text

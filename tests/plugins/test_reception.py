@@ -169,7 +169,7 @@ def test_a_closed_point_takes_no_more_messages_and_its_paper_leads_to_its_board(
     point, village = opened(town), town.browser("village")
     paper = village.get(f"/desk/service-points/{point}/poster").text
     assert f"http://testserver/service-points/{point}" in paper
-    assert 'class="qr"' in paper
+    assert f"/qr.svg?page=%2Fservice-points%2F{point}" in paper
     assert village.submit(f"/desk/service-points/{point}/close").status_code == 303
     assert town.browser().submit(f"/service-points/{point}/messages", {"text": "有人吗"}).status_code == 404
     assert "溪尾说事点" not in town.browser().get("/service-points").text
