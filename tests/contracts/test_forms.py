@@ -24,8 +24,8 @@ _DOERS = (
     "raiser",
     "anonymous",
 )
-#: A request leaves a record of itself.
-_NOTED = frozenset({"yetan_audit_record"})
+#: A request leaves a record of itself, and now and then it is written down how long plugins took.
+_NOTED = frozenset({"yetan_audit_record", "yetan_plugin_time"})
 Rows = Mapping[str, Sequence[tuple[Any, ...]]]
 
 
