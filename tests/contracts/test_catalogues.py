@@ -54,8 +54,11 @@ OF_PLUGINS = {
         {"analysis.py", "concepts.py", "hooks/postgresql_search.py", "hooks/tantivy.py", "readings.py"}
     ),
 }
-#: Chinese that stays in English on purpose: the headings of a town's own tables.
-KEPT = ("一级分类, 二级分类, 三级分类", "工单流水", "意思相同的词", "登录名, 姓名, 单位, 角色, 职务, 从哪天起")
+#: Chinese that stays in English on purpose: the headings of a town's own tables, and what stands under one.
+KEPT = (
+    *("一级分类, 二级分类, 三级分类", "工单流水", "意思相同的词", "登录名, 姓名, 单位, 角色, 职务, 从哪天起"),
+    *("村（社区）, 门牌地址, 住的人, 联户干部", "李桂香 13800005678、李小满"),
+)
 
 
 @cache
