@@ -102,6 +102,7 @@ class _Reader:
         self._said: list[_Begun] = []
 
     def read(self, lines: list[str]) -> list[SaidLine]:
+        """The messages of `lines`."""
         for line in lines:
             when = _WHEN.match(line)
             if when is not None and (day := _date(when)) is not None:

@@ -64,7 +64,7 @@ async def leave_message(act: Act, point: ServicePoint, values: Mapping[str, Any]
     typed = clean(MESSAGE_FIELDS, values)
     if (typed["name"] or typed["phone"]) and not typed["consent"]:
         raise Invalid.field("consent", "留了姓名或电话，要勾选同意我们才能保存；不想留的，清空也能留言。")
-    await attempt("reception.message", act.source, limit=_MESSAGES, window_seconds=_WINDOW_SECONDS, now=act.now)
+    await attempt("meetings.message", act.source, limit=_MESSAGES, window_seconds=_WINDOW_SECONDS, now=act.now)
     return await _keep(act, point.id, "board", typed["text"], typed["name"], typed["phone"])
 
 
@@ -75,7 +75,7 @@ async def type_slip(act: Act, point: ServicePoint, values: Mapping[str, Any]) ->
     return await _keep(act, point.id, "box", typed["slip"], typed["who"], typed["phone"])
 
 
-@change(BoardMessage, action="reception.{way}")
+@change(BoardMessage, action="meetings.{way}_message")
 async def _keep(act: Act, point_id: int, way: str, text: str, name: str, phone: str) -> BoardMessage:
     point = await ServicePoint.get(id=point_id)
     person: Person | None = None
@@ -251,8 +251,16 @@ async def waiting_messages(act: Act, _subject: object) -> Mapping[str, Any] | No
 _MESSAGE, _PUBLIC = "/desk/messages/{id:int}", "/service-points/{id:int}"
 _SLIPS = "/desk/service-points/{id:int}/slips"
 PAGES = (
-    Page(_PUBLIC, public_point, "meetings.public_point", public=True),
-    Page(f"{_PUBLIC}/messages", submit_message, "meetings.message.leave", ("POST",), public=True),
+    Page(_PUBLIC, public_point, "meetings.public_point", public=True, personal=True, site="public"),
+    Page(
+        f"{_PUBLIC}/messages",
+        submit_message,
+        "meetings.message.leave",
+        ("POST",),
+        public=True,
+        personal=True,
+        site="public",
+    ),
     Page(f"{_PUBLIC}/left", message_left, "meetings.message_left", public=True),
     Page(_SLIPS, slip, "meetings.slip", permission=MANAGE, model=ServicePoint),
     Page(_SLIPS, submit_slip, "meetings.slip.submit", ("POST",), permission=MANAGE, model=ServicePoint),

@@ -38,7 +38,7 @@ from yetan.api import (
 )
 from yetan_meetings.models import DutyShift, ServicePoint
 
-MANAGE = "reception.manage"
+MANAGE = "meetings.reception"
 POINT_FIELDS = (
     Field("unit", "哪个单位", "unit"),
     Field("name", "叫什么", max_length=60, hint="例如：溪尾村居民说事点。"),
