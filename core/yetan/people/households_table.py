@@ -32,7 +32,7 @@ from yetan.web.table_imports import Reading, refused_row
 MANAGE = "household.manage"
 COLUMNS = Columns(
     (
-        Column("unit", "村（社区）", "村（社区） 单位编码 单位 单位名称 社区 unit", 80),
+        Column("unit", "村（社区）", "村（社区） 村 社区 村居 单位编码 单位 单位名称 unit", 80),
         Column("address", "门牌地址", "门牌地址 地址 门牌 门牌号 住址 address", 200),
         Column("members", "住的人", "住的人 成员 家庭成员 住户成员 人员 户主 members", 2000),
         Column("official", "联户干部", "联户干部 联户 联户人 联系干部 包户干部 official", 60),
