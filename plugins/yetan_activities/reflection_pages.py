@@ -60,11 +60,11 @@ async def reflect_form(request: Request) -> Response:
 async def submit_reflection(request: Request) -> Response:
     """Keep what a resident wrote."""
     activity, seat = await _reflected_on(request)
-    await attempt(WRITTEN, request.act.source, limit=_TRIES, window_seconds=_WINDOW, now=request.act.now)
     there = {each.person_id for each in seat.attendances}
     person = request.act.actor.person_id or (there.pop() if len(there) == 1 else None)
 
     async def go(values: dict[str, Any]) -> None:
+        await attempt(WRITTEN, request.act.source, limit=_TRIES, window_seconds=_WINDOW, now=request.act.now)
         await reflect(request.act, activity.id, values, person_id=person)
 
     not_done = await submit(request, RESIDENT_FIELDS, go)

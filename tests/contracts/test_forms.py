@@ -64,8 +64,9 @@ def sendings(scene: Scene) -> Iterator[Sending]:
 def _doer(site: Site, question: Question, body: Mapping[str, Any], put_back: Any) -> Visitor:
     for name in (*_DOERS, *site.visitors):
         visitor = site.visitors[name]
-        status = site.ask(visitor, question.path, body).status
+        answer = site.ask(visitor, question.path, body)
         put_back()
+        status = 401 if answer.location.startswith("/sign-in?") else answer.status
         if status < 400 or (question.name in NEVER and status == 422):
             return visitor
     raise AssertionError(f"nobody succeeds with {question.name}")
