@@ -277,7 +277,11 @@ async def _desk_topic(request: Request, status: int = 200, **forms: Form) -> Res
     row: Topic = request.subject
     activities = await activities_for(request.act, row) if row.activity_id is None else []
     choices = [
-        (str(each.id), translate("{day}，{title}", day=f"{each.date:%m-%d}", title=each.title)) for each in activities
+        (
+            str(each.id),
+            translate("{month}月{day}日，{title}", month=each.date.month, day=each.date.day, title=each.title),
+        )
+        for each in activities
     ]
     return request.render(
         "meetings/topic_desk.html",

@@ -93,7 +93,7 @@ def test_a_topic_is_put_on_the_agenda_of_a_planned_meeting_once(town: Town) -> N
     meeting = planned(town)
     official = town.browser("village")
     form = official.get(f"/desk/topics/{topic.id}").text
-    assert "05-20，停车和充电" in form
+    assert "5月20日，停车和充电" in form
     answer = official.submit(f"/desk/topics/{topic.id}/schedule", {"activity": str(meeting.id)})
     assert answer.status_code == 303, answer.text
     (item,) = town.run(_all(AgendaItem.all()))
