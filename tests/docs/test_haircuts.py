@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from yetan.files.models import Attachment
 from yetan.plugins.record import record_enabled
 from yetan.plugins.removal import drop_tables
 from yetan.publication.models import Publication
@@ -106,10 +107,11 @@ def test_taking_leave_for_good_takes_along_what_residents_read_and_what_was_coun
 ) -> None:
     """Else a new record of the same number, once the plugin is back, would stand before the public unseen."""
     announce(town)
+    town.make_row(Attachment, subject_kind="haircut_day", public=True)
 
     async def left() -> list[int]:
         counted = Counter.filter(metric="haircut_day.count")
-        return [await rows.count() for rows in (PublicRecord.all(), Publication.all(), counted)]
+        return [await rows.count() for rows in (PublicRecord.all(), Publication.all(), Attachment.all(), counted)]
 
     async def leave() -> None:
         city = current()
@@ -119,4 +121,4 @@ def test_taking_leave_for_good_takes_along_what_residents_read_and_what_was_coun
 
     assert all(town.do(left))
     town.do(leave)
-    assert town.do(left) == [0, 0, 0]
+    assert town.do(left) == [0, 0, 0, 0]
