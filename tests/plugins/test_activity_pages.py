@@ -7,6 +7,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
 from PIL import Image
 from tests.core.test_pages_public import numbers_in, page
 from tests.plugins.evenings import EVENING, desk_path, planned, public_path, publish, raised_at, strike_off
@@ -19,6 +20,7 @@ from yetan.files.models import Attachment
 from yetan.people.erasure import erase_person
 from yetan.people.models import Person
 from yetan.testing import Town
+from yetan_activities import reflection_pages
 from yetan_activities.models import Activity, Attendance, Reflection
 
 
@@ -179,7 +181,7 @@ def test_what_people_felt_is_shown_once_somebody_read_it(town: Town) -> None:
     assert "第三天沟盖" not in page(town, public_path(talk))
 
 
-def test_who_sits_there_may_write_before_anything_is_published(town: Town) -> None:
+def test_who_sits_there_may_write_before_anything_is_published(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     talk = opened(town, planned(town, title="今晚坐在这里"))
     phone = town.browser()
     assert sign_in(town, talk, phone, name="柳四", house="2 号楼").status_code == 303
@@ -188,6 +190,8 @@ def test_who_sits_there_may_write_before_anything_is_published(town: Town) -> No
     assert phone.submit(path, {"text": "头一回有人把我的话记下来。"}).status_code == 303
     assert town.browser().get(path).status_code == 404
     (written,) = town.run(_reflections(talk))
+    monkeypatch.setattr(reflection_pages, "_TRIES", 1)
+    assert phone.submit(path, {"text": "再写一句。"}).status_code == 429
     there = town.run(Attendance.get(activity_id=talk.id, name="柳四"))
     assert (written.person_id, written.name) == (there.person_id, "")
 
