@@ -160,7 +160,8 @@
 
   function reasonIn(text) {
     const page = new DOMParser().parseFromString(text, "text/html");
-    const lines = page.querySelectorAll(".error-summary p, .error-summary li, main .lead");
+    const summary = page.querySelectorAll(".error-summary p, .error-summary li");
+    const lines = summary.length ? summary : page.querySelectorAll("main .lead");
     return Array.from(lines, line => line.textContent.trim()).join("\n") || told.unclear;
   }
 
@@ -228,6 +229,7 @@
   function notice(kind, lines, actions) {
     const made = element("div", "notice notice-" + kind), row = element("div", "actions");
     lines.filter(Boolean).forEach(line => { made.append(element("p", "moment-text", line)); });
+    if (kind === "bad") made.firstChild.className = "notice-title";
     row.append.apply(row, actions);
     if (actions.length) made.append(row);
     return made;
@@ -265,7 +267,7 @@
         box.focus();
       });
       const open = link(told.open, entry.page + "#outbox-" + entry.key);
-      const lines = [told.refused.replace("{title}", entry.title), entry.words, entry.refused];
+      const lines = [told.refused.replace("{title}", entry.title), entry.refused, entry.words];
       refusals.append(notice("bad", lines, [open, away]));
     });
     return waiting;
