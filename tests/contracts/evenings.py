@@ -397,6 +397,11 @@ ASKS: Mapping[str, Ask] = {
     "desk.work_plan.withdraw": Ask(lambda s: {"reason": "要重发。"}, _plan_published),
 }
 
+NEVER: Mapping[str, str] = {
+    "desk.condition.document[none]": "There is no paper of one entry; the ledger is printed as a whole.",
+    "desk.work_plan.document[none]": "There is no paper of a plan besides itself.",
+}
+
 PARAMETERS: Mapping[str, Callable[[Scene], Mapping[str, str]]] = {
     "activities.scan.code": lambda s: {
         "": s.evenings.told(lambda talk: code_of(talk, s.town.clock())),

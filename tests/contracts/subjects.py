@@ -508,6 +508,7 @@ NEVER: Mapping[str, str] = {
     "api.issue[unpublished]": "Nothing is public before somebody approved it.",
     "api.issue[withdrawn]": "Nothing is public once it was withdrawn.",
     "public_photo[unpublished]": "Photos of what is not public are not either.",
+    **evenings.NEVER,
 }
 
 
@@ -585,7 +586,7 @@ def _handed_on(question: Question) -> Question:
 def _values(scene: Scene, page: Page, parameter: str) -> Mapping[str, str] | None:
     if parameter == "document":
         documents = current().registry.documents.values()
-        return {each.name: each.name for each in documents if each.model is page.model}
+        return {each.name: each.name for each in documents if each.model is page.model} or {"none": "none"}
     if parameter == "id" and page.model is Activity:
         return {"": str(scene.evenings.subject_of(page))}
     if parameter == "id" and page.model is not None:
