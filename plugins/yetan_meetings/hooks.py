@@ -140,7 +140,6 @@ def yetan_navigation() -> Sequence[NavigationItem]:
     return (
         *cadence.NAVIGATION,
         *reception.NAVIGATION,
-        *reports.NAVIGATION,
     )
 
 

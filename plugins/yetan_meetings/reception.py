@@ -376,5 +376,5 @@ PERMISSIONS = (Permission(MANAGE, "管理居民说事点", frozenset({"village_o
 VISIBILITY = (Visibility(ServicePoint, below, _unit_of),)
 NAVIGATION = (
     NavigationItem("public", "居民说事点", "meetings.public_points", position=60),
-    NavigationItem("desk", "居民说事点", "meetings.points", MANAGE, position=58),
+    NavigationItem("desk", "说事点", "meetings.points", MANAGE, position=58),
 )

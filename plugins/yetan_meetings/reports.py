@@ -17,7 +17,6 @@ from yetan.api import (
     Form,
     Invalid,
     Issue,
-    NavigationItem,
     NotFound,
     NoticeKind,
     Page,
@@ -51,9 +50,10 @@ from yetan_activities.api import Activity, Attendance, held, hosted, kind_of, pr
 from yetan_meetings.agenda import STATES, items_of
 from yetan_meetings.forms import THEMATIC_MEETING
 from yetan_meetings.models import MeetingReport
+from yetan_meetings.units import OVERSEE
 from yetan_meetings.voting import tallies
 
-VIEW, RECEIVE = "meetings.report.view", "meetings.report.receive"
+RECEIVE = "meetings.report.receive"
 SENT, RECEIVED, RETURNED = "meetings.report_sent", "meetings.report_received", "meetings.report_returned"
 _REPORT = "meeting_report"
 REPORT_FIELDS = (
@@ -348,7 +348,7 @@ async def _missing(act: Act) -> list[Activity]:
     there = {row["activity_id"] for row in await sent.filter(_within(act)).values("activity_id")}
     over = Activity.filter(kind=THEMATIC_MEETING, closed_at__isnull=False)
     if not act.actor.unrestricted:
-        over = over.filter(unit_id__in=units_below(act, VIEW))
+        over = over.filter(unit_id__in=units_below(act, OVERSEE))
     return await over.exclude(id__in=there).select_related("unit").order_by("-date", "-id").limit(_SHOWN)
 
 
@@ -421,7 +421,7 @@ def _within(act: Act) -> Q:
     """Of the units one may see the reports of, or sent to them."""
     if act.actor.unrestricted:
         return Q()
-    below = units_below(act, VIEW)
+    below = units_below(act, OVERSEE)
     return Q(activity__unit_id__in=below) | Q(to_unit_id__in=below)
 
 
@@ -439,9 +439,9 @@ _OF_MEETING, _SENT_ONE = "/desk/activities/{id:int}/report", "/desk/reports/{id:
 PAGES = (
     Page(_OF_MEETING, report_of_meeting, "meetings.report_of", permission="signed_in", model=Activity, sensitive=True),
     Page(_OF_MEETING, submit_report, "meetings.report_of.submit", ("POST",), permission="signed_in", model=Activity),
-    Page("/desk/reports", reports, "meetings.reports", permission=VIEW),
-    Page(_SENT_ONE, report, "meetings.report", permission=VIEW, model=MeetingReport, sensitive=True),
-    Page(f"{_SENT_ONE}/print", paper, "meetings.report.print", permission=VIEW, model=MeetingReport, sensitive=True),
+    Page("/desk/reports", reports, "meetings.reports", permission=OVERSEE),
+    Page(_SENT_ONE, report, "meetings.report", permission=OVERSEE, model=MeetingReport, sensitive=True),
+    Page(f"{_SENT_ONE}/print", paper, "meetings.report.print", permission=OVERSEE, model=MeetingReport, sensitive=True),
     Page(
         f"{_SENT_ONE}/receive",
         submit_receipt,
@@ -459,10 +459,7 @@ PAGES = (
         model=MeetingReport,
     ),
 )
-PERMISSIONS = (
-    Permission(VIEW, "查看会议情况报告", frozenset({"village_official", "township_clerk", "leader"})),
-    Permission(RECEIVE, "确认收到会议情况报告", frozenset({"township_clerk", "leader"})),
-)
+PERMISSIONS = (Permission(RECEIVE, "确认收到会议情况报告", frozenset({"township_clerk", "leader"})),)
 EVENTS = (
     EventType(SENT, "送出会议情况报告"),
     EventType(RECEIVED, "收到会议情况报告"),
@@ -474,5 +471,4 @@ NOTICES = (
     NoticeKind(RETURNED, "《{title}》的会议情况报告退回来了，请看原因，改过再送。", "meetings.report"),
 )
 VISIBILITY = (Visibility(MeetingReport, _seen, _units),)
-NAVIGATION = (NavigationItem("desk", "会议报告", "meetings.reports", VIEW, position=59),)
 PANELS = (Panel("meetings.reports", "desk", "meetings/reports_panel.html", waiting_reports, RECEIVE),)
