@@ -9,6 +9,7 @@ from tests.contracts.asks import Ask, picture
 from tests.contracts.site import HOME, RELATIONS
 
 from yetan.files.models import Attachment
+from yetan.issues.models import Issue
 from yetan.plugins.declarations import Page
 from yetan.records.photos import add_photos
 from yetan.records.service import publish
@@ -169,6 +170,33 @@ class Evenings:
     async def seat(self) -> str:
         """What the phone of whoever is present keeps."""
         return seat_token([self.present], self.town.clock())
+
+    def publish(self) -> None:
+        """Put the evening that is going on before the public."""
+
+        async def go() -> None:
+            await publish(await self.town.act("township_clerk.own"), OPEN_TALK, self.talk, 1)
+
+        self.town.do(go)
+
+    async def spoken_of(self, issue: Issue, words: str, name: str, phone: str) -> None:
+        """Let an issue have come from the evening: `words` are all that was said there, by somebody known."""
+        now = self.town.clock()
+        said = {"title": words, "activity_id": self.talk, "issue_id": issue.id, "created_at": now}
+        await AgendaItem.create(
+            position=100 + issue.id, kind="problem", state="issue", text=words, outcome=words, decided_at=now, **said
+        )
+        await LedgerEntry.create(
+            unit_id=self.unit,
+            date=now.date(),
+            source="meeting",
+            who=f"{words}{name}",
+            phone=f"{words}{phone}",
+            basic=words,
+            difficulties=words,
+            updated_at=now,
+            **said,
+        )
 
     def told(self, work: Callable[[Activity], str]) -> str:
         """What the site tells of the evening that is going on."""

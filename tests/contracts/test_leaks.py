@@ -49,6 +49,8 @@ class Veiled:
 
 @pytest.fixture(scope="module")
 def veiled(scene: Scene) -> Veiled:
+    scene.evenings.publish()
+    scene.settle()
     before = dict(_lists(scene))
     person = scene.town.do(lambda: _person(scene))
     issues = [_issue(scene, person, number) for number in (1, 2)]
@@ -95,6 +97,7 @@ async def _said(scene: Scene, issues: Sequence[Issue], person: Person) -> None:
         number = f"{TOKEN}{issue.id}"
         await Issue.filter(id=issue.id).update(source="台账", source_number=number, extra={"备注": TOKEN})
         await Attachment.filter(subject_kind="issue", subject_id=issue.id).update(caption=TOKEN)
+        await scene.evenings.spoken_of(issue, TOKEN, NAME, PHONE)
 
 
 def _publish_and_withdraw(scene: Scene, issue: Issue) -> None:
