@@ -103,7 +103,7 @@ async def _evening(
 
 async def submit_stated(request: Request) -> Response:
     """Write down how many residents the host counted."""
-    activity: Activity = request.subject
+    activity = await hosted(request.act, request.subject.id)
 
     async def go(values: dict[str, Any]) -> None:
         await state_residents(request.act, activity.id, values)
@@ -144,7 +144,7 @@ async def attendance(request: Request) -> Response:
 
 async def submit_person(request: Request) -> Response:
     """Put somebody down."""
-    activity: Activity = request.subject
+    activity = await hosted(request.act, request.subject.id)
 
     async def go(values: dict[str, Any]) -> None:
         await put_down(request.act, activity.id, values)

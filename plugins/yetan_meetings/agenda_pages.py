@@ -45,6 +45,7 @@ from yetan_meetings.agenda import (
     UNDECIDED,
     alter_item,
     called,
+    chaired,
     items_of,
     raise_item,
     raiser_choices,
@@ -130,7 +131,7 @@ async def agenda(request: Request) -> Response:
 
 async def submit_item(request: Request) -> Response:
     """Put something on the agenda."""
-    activity = _with_agenda(request)
+    activity = await chaired(request.act, request.subject.id)
     choices = await raiser_choices(activity.id)
     not_done = await submit(
         request, HOST_FIELDS, lambda values: raise_item(request.act, activity.id, values), choices=choices
@@ -185,6 +186,7 @@ async def item(request: Request) -> Response:
 async def submit_alter(request: Request) -> Response:
     """Write it otherwise."""
     row: AgendaItem = request.subject
+    await chaired(request.act, row.activity_id)
 
     async def go(values: dict[str, Any]) -> None:
         await alter_item(request.act, row.id, values, _version(values.pop("version")))

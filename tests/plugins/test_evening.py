@@ -77,15 +77,21 @@ def test_an_evening_past_midnight_is_still_that_evening(town: Town) -> None:
 
 
 def test_only_who_keeps_such_activities_there_runs_it(town: Town, talk: Activity) -> None:
+    """Also who sends a form that is refused is not shown the list or the code with it."""
+    sign_in(town, talk, name="王大妈")
     for who in ("sibling", "other", "leader", "resident"):
         browser = town.browser(who)
         for path in ("evening", "attendance", "code", "attendance/export"):
             assert browser.get(f"/desk/activities/{talk.id}/{path}").status_code in (403, 404), f"{who} {path}"
         assert browser.submit(f"/desk/activities/{talk.id}/close").status_code in (403, 404)
         added = browser.submit(f"/desk/activities/{talk.id}/attendance", {"name": "生人", "role": "resident"})
-        assert added.status_code in (403, 404)
+        stated = browser.submit(f"/desk/activities/{talk.id}/stated", {"stated_residents": "很多"})
+        for answer in (added, stated):
+            assert answer.status_code in (403, 404)
+            assert "王大妈" not in answer.text
+            assert "扫一扫" not in answer.text
     assert town.browser("clerk").get(f"/desk/activities/{talk.id}/evening").status_code == 200
-    assert (town.reload(talk).closed_at, there(town, talk)) == (None, [])
+    assert (town.reload(talk).closed_at, len(there(town, talk))) == (None, 1)
 
 
 def test_it_ends_once_and_afterwards_nobody_signs_in(town: Town, talk: Activity) -> None:

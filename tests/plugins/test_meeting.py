@@ -270,6 +270,10 @@ def test_who_runs_the_meeting(evening: Evening, town: Town) -> None:
         assert answer.status_code == done, who
         assert who or "/sign-in" in answer.headers["location"]
     assert town.run(_item(item)).state == "discussing"
+    # Nor does a form that is refused name those who are there.
+    for path in (f"/desk/activities/{evening.id}/agenda", f"/desk/agenda/{item}/alter"):
+        refused = town.browser("leader").submit(path, {"version": "1"})
+        assert (refused.status_code, "王大妈" in refused.text) == (403, False), path
     # An interview has no agenda; a phone that has not signed in raises nothing.
     assert evening.host.get(f"/desk/activities/{Evening(town, 'household_interview').id}/agenda").status_code == 404
     nobody = town.browser().submit(f"/activities/{evening.id}/matters", {"title": "广告", "kind": "problem"})
