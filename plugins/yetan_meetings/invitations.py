@@ -66,9 +66,11 @@ async def _to_come(act: Act, activity_id: int) -> Activity:
 async def invite(act: Act, activity_id: int, values: Mapping[str, Any]) -> Invitation:
     """Invite somebody, `values` being INVITE_FIELDS; they are expected at the meeting from now on.
 
-    Who has an account finds it in the inbox. Raises `Invalid` for somebody who is invited already.
+    Who has an account finds it in the inbox, unless the night has passed and this is only written down afterwards.
+    Raises `Invalid` for somebody who is invited already.
     """
     activity = await _to_come(act, activity_id)
+    passed = not activity.is_open and activity.date < current().calendar.night_of(act.now)
     typed = clean(INVITE_FIELDS, values)
     account = await Account.get_or_none(id=typed["account"], active=True).select_related("person")
     name = account.person.name if account is not None else typed["name"]
@@ -79,7 +81,7 @@ async def invite(act: Act, activity_id: int, values: Mapping[str, Any]) -> Invit
             "phone": typed["phone"],
             "unit_id": typed["unit"] or await _unit_of(act, account),
             "account_id": account.id if account is not None else None,
-            "told_at": act.now if account is not None else None,
+            "told_at": act.now if account is not None and not passed else None,
             "created_at": act.now,
         },
         activity_id=activity.id,
@@ -90,7 +92,7 @@ async def invite(act: Act, activity_id: int, values: Mapping[str, Any]) -> Invit
         raise Invalid.field("name", "{name}已经请过了。", name=name)
     await _expected(act, activity, invitation)
     event = await emit(act, INVITED, (activity.kind, activity.id), data={"invitation": invitation.id})
-    if account is not None and account.id != act.actor.account_id:
+    if account is not None and account.id != act.actor.account_id and not passed:
         at = f"{activity.date:%Y-%m-%d} {activity.starts_at}".strip()
         await notify(event, INVITED, [account.id], title=activity.title, at=at, place=activity.place)
     return invitation
@@ -103,10 +105,11 @@ async def _unit_of(act: Act, account: Account | None) -> int | None:
 
 
 async def _expected(act: Act, activity: Activity, invitation: Invitation) -> None:
-    """Put them on the list that the host ticks off."""
+    """Put them on the list that the host ticks off; the invitation is of the same person (C73)."""
     account = invitation.account_id
     given = {"name": "" if account else invitation.name, "account": account, "phone": invitation.phone}
-    await expect(act, activity, {"role": invitation.role, **given}, unit_id=invitation.unit_id)
+    there = await expect(act, activity, {"role": invitation.role, **given}, unit_id=invitation.unit_id)
+    await Invitation.filter(id=invitation.id).update(person_id=there.person_id)
 
 
 @change(Activity, action="meetings.mark_invitation")
@@ -132,8 +135,7 @@ async def mark_invitation(act: Act, activity_id: int, values: Mapping[str, Any])
         await _expected(act, activity, invitation)
     else:
         absent = Attendance.filter(activity_id=activity.id, expected=True, present_at=None)
-        of_account = {"account_id": invitation.account_id} if invitation.account_id else {"name": invitation.name}
-        await absent.filter(**of_account).delete()
+        await absent.filter(person_id=invitation.person_id).delete()
     return activity
 
 

@@ -91,7 +91,11 @@ class Invitation(Record):
     """Whom a meeting invites beforehand: leaders, departments, property firms, committees, delegates (002-A2a)."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="activity role unit account told_at answer created_at", personal="name", sensitive="phone"
+        internal="activity person role unit account told_at answer created_at",
+        personal="name",
+        sensitive="phone",
+        person="person_id",
+        erase="delete",
     )
 
     id = fields.IntField(primary_key=True)
@@ -99,6 +103,11 @@ class Invitation(Record):
         _ACTIVITY, related_name=False, on_delete=fields.CASCADE, db_index=True
     )
     activity_id: int
+    #: Whom the list at the door knows by it, so that they can have both erased.
+    person: fields.ForeignKeyNullableRelation[Person] = fields.ForeignKeyField(
+        "yetan.Person", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
+    )
+    person_id: int | None
     #: One of the roles of attendances.
     role = fields.CharField(max_length=20)
     name = fields.CharField(max_length=60)

@@ -104,6 +104,7 @@ class Evenings:
         self.invitation = self._row(
             Invitation,
             activity_id=self.talk,
+            person_id=None,
             role="property",
             unit_id=None,
             account_id=None,

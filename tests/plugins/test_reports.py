@@ -12,6 +12,7 @@ from tests.databases import database_kind as database_kind
 from yetan.errors import Refused
 from yetan.issues.service import RaiserInput, report_issue
 from yetan.notices.models import Notice
+from yetan.people.erasure import erase_person
 from yetan.testing import Town
 from yetan_activities.models import Activity, Attendance
 from yetan_meetings.models import AgendaItem, Invitation, MeetingReport
@@ -81,6 +82,21 @@ def test_who_is_invited_is_expected_and_who_has_an_account_is_told(town: Town) -
     assert (manager.answer, manager.told_at) == ("coming", town.clock())
     assert town.browser("sibling").get(page).status_code == 404
     assert town.browser("publisher").get(page).status_code == 403
+
+    async def forget() -> None:
+        await erase_person(await town.act(), manager.person_id)
+
+    town.do(forget)
+    assert [row.name for row in town.run(_all(Invitation.all()))] == ["沈听澜"]
+    assert "13800009999" not in village.get(page).text
+
+
+def test_who_is_written_down_as_invited_afterwards_is_told_nothing(town: Town) -> None:
+    passed = meeting(town, date="2026-05-04")
+    invited = {"role": "leader", "account": str(town.accounts["leader"].id)}
+    assert town.browser("village").submit(f"/desk/activities/{passed}/invitations", invited).status_code == 303
+    assert told(town, "leader") == []
+    assert [row.told_at for row in town.run(_all(Invitation.all()))] == [None]
 
 
 # The report

@@ -53,6 +53,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', fields.IntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ('activity', fields.ForeignKeyField('yetan_activities.Activity', source_field='activity_id', db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
+                ('person', fields.ForeignKeyField('yetan.Person', source_field='person_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('role', fields.CharField(max_length=20)),
                 ('name', fields.CharField(max_length=60)),
                 ('phone', fields.CharField(default='', max_length=30)),
