@@ -63,8 +63,9 @@ async def scan(request: Request) -> Response:
 async def another(request: Request) -> Response:
     """The form once more, on a phone that has signed in already: for who came along and has none."""
     activity = await _activity(request)
-    seat = await seat_of(request, activity)
-    if not seat.attendances or not activity.is_open:
+    if not (await seat_of(request, activity)).attendances:
+        return await _not_signed_in(request, activity)
+    if not activity.is_open:
         return request.redirect("activities.seat", id=activity.id)
     return await _draw(request, activity, _empty(request, activity))
 
@@ -103,9 +104,7 @@ async def seat(request: Request) -> Response:
     activity = await _activity(request)
     seat = await seat_of(request, activity)
     if not seat.attendances:
-        return await _no_entry(
-            request, activity, _("这部手机还没有签到"), _("请扫一扫会场上的码。没有码的，请主持人帮您签到。")
-        )
+        return await _not_signed_in(request, activity)
     return request.render(
         "activities/seat.html",
         activity=activity,
@@ -145,6 +144,11 @@ def _seated(seat: Seat, typed: dict[str, Any]) -> Attendance | None:
     """Whom this phone has signed in already under that name and house."""
     same = (each for each in seat.attendances if (each.name, each.house) == (typed["name"], typed["house"]))
     return next(same, None)
+
+
+async def _not_signed_in(request: Request, activity: Activity) -> Response:
+    text = _("请扫一扫会场上的码。没有码的，请主持人帮您签到。")
+    return await _no_entry(request, activity, _("这部手机还没有签到"), text)
 
 
 async def _no_entry(request: Request, activity: Activity, title: str, text: str) -> Response:
