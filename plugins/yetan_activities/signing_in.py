@@ -363,11 +363,15 @@ async def _list(act: Act, activity: Activity, newcomer: _Newcomer, way: str, *, 
 
 
 async def _arrive(act: Act, activity: Activity, there: Attendance, newcomer: _Newcomer, way: str) -> None:
-    """They are there now; what their account says is added to what was expected."""
+    """They are there now; what they or their account say is added to what was expected."""
+    person_id = newcomer.person_id
+    if newcomer.phone:
+        # A person of that phone, not the one who was expected: whoever types a name gets nothing that is another's.
+        person_id = (await find_or_add_person(act, newcomer.name, newcomer.phone, activity.unit_id, person_id)).id
     added: Sequence[tuple[str, Any]] = (
         ("house", newcomer.house),
         ("account_id", newcomer.account_id),
-        ("person_id", newcomer.person_id),
+        ("person_id", person_id),
         ("unit_id", there.unit_id or newcomer.unit_id),
         ("link_id", newcomer.link_id),
     )

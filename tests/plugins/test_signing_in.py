@@ -187,6 +187,25 @@ def test_a_phone_number_takes_consent_and_then_tells_who_it_is(town: Town, talk:
     assert sign_in(town, talk, name="小吴", house="5 号").status_code == 422
 
 
+def test_the_phone_of_somebody_who_was_expected_is_kept(town: Town) -> None:
+    town.clock.now = EVENING
+    activity = planned(town)
+    path = f"/desk/activities/{activity.id}/attendance"
+    assert town.browser("village").submit(path, {"name": "小郑", "role": "delegate"}).status_code == 303
+    opened(town, activity)
+    left = {"name": "小郑", "phone": "13900003333", "consent": "1"}
+    assert sign_in(town, activity, **left).status_code == 303
+    assert sign_in(town, activity, **left).status_code == 303
+    assert there(town, activity) == [("小郑", "")]
+    came = attendance(town, activity, "小郑")
+
+    async def person_of() -> Person:
+        return await Person.get(id=came.person_id)
+
+    person = town.do(person_of)
+    assert (came.role, person.name, person.phone) == ("delegate", "小郑", "13900003333")
+
+
 def test_an_account_signs_in_by_one_press_with_the_link_that_makes_it_count(town: Town, talk: Activity) -> None:
     leader = town.accounts["leader"].id
     near = {"account_id": leader, "household_id": None, "kind": "sponsor", "since": EVENING.date() - timedelta(days=9)}
