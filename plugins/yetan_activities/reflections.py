@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tortoise.expressions import Subquery
 from tortoise.queryset import QuerySet
 
 from yetan.api import (
@@ -116,6 +117,6 @@ def _settings() -> ActivitiesConfiguration:
 
 
 def waiting_for(act: Act) -> QuerySet[Reflection]:
-    """The reflections that wait for the actor to read them."""
-    rows = Reflection.filter(state="waiting")
+    """The reflections that wait for the actor to read them; of a kind that the city no longer has, none can."""
+    rows = Reflection.filter(state="waiting", activity_id__in=Subquery(visible(Activity, act).values("id")))
     return rows if act.actor.unrestricted else rows.filter(activity__unit_id__in=units_below(act, MODERATE))

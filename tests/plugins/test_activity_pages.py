@@ -181,6 +181,12 @@ def test_what_people_felt_is_shown_once_somebody_read_it(town: Town) -> None:
     assert "第三天沟盖" not in page(town, public_path(talk))
 
 
+def test_what_was_felt_at_a_kind_that_is_gone_waits_for_nobody(town: Town) -> None:
+    gone = planned(town, kind="lantern_walk", title="去年的灯会")
+    town.make_row(Reflection, activity_id=gone.id, kind="resident", state="waiting", person_id=None, decided_by_id=None)
+    assert "去年的灯会" not in town.browser("clerk").get("/desk/reflections").text
+
+
 def test_who_sits_there_may_write_before_anything_is_published(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     talk = opened(town, planned(town, title="今晚坐在这里"))
     phone = town.browser()
