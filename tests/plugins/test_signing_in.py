@@ -194,8 +194,8 @@ def test_the_phone_of_somebody_who_was_expected_is_kept(town: Town) -> None:
     assert town.browser("village").submit(path, {"name": "小郑", "role": "delegate"}).status_code == 303
     opened(town, activity)
     left = {"name": "小郑", "phone": "13900003333", "consent": "1"}
-    assert sign_in(town, activity, **left).status_code == 303
-    assert sign_in(town, activity, **left).status_code == 303
+    assert sign_in(town, activity, town.browser(), **left).status_code == 303
+    assert sign_in(town, activity, town.browser(), **left).status_code == 303
     assert there(town, activity) == [("小郑", "")]
     came = attendance(town, activity, "小郑")
 
