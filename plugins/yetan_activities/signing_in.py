@@ -146,6 +146,9 @@ class Seat:
 
     activity: Activity
     attendances: tuple[Attendance, ...]
+    #: Of those, who had signed in before on another phone: whoever knows a name and a house may be somebody else, and
+    #: is not told what opens that person's matters.
+    again: frozenset[int] = frozenset()
 
     def attendance(self, attendance_id: int) -> Attendance:
         """The one of that id. Raises `Refused` where this phone has not signed in for it."""
@@ -157,33 +160,39 @@ class Seat:
 
 async def seat_of(request: Request, activity: Activity) -> Seat:
     """For whom the phone that asks may act at the activity; of nobody where it has not signed in."""
-    ids = _seated(request.cookies.get(cookie_name("seat"), ""), request.act.now)
-    rows = await Attendance.filter(id__in=ids, activity_id=activity.id).order_by("id") if ids else []
-    return Seat(activity, tuple(each for each in rows if each.present_at is not None))
+    seated = _seated(request)
+    rows = await Attendance.filter(id__in=list(seated), activity_id=activity.id).order_by("id") if seated else []
+    again = frozenset(each for each, is_again in seated.items() if is_again)
+    return Seat(activity, tuple(each for each in rows if each.present_at is not None), again)
 
 
 def keep_seat(response: Response, request: Request, attendance: Attendance) -> None:
     """Have the phone act for somebody from now on, besides those it acts for already."""
     now = request.act.now
-    before = [each for each in _seated(request.cookies.get(cookie_name("seat"), ""), now) if each != attendance.id]
-    ids = [*before, attendance.id][-2 * SEATS_A_PHONE :]
-    set_cookie(response, "seat", seat_token(ids, now), max_age=int(SEAT_LASTS.total_seconds()))
+    seated = _seated(request)
+    again = seated.pop(attendance.id, attendance.present_at != now and attendance.account_id is None)
+    kept = [*seated.items(), (attendance.id, again)][-2 * SEATS_A_PHONE :]
+    set_cookie(response, "seat", seat_token(dict(kept), now), max_age=int(SEAT_LASTS.total_seconds()))
 
 
-def seat_token(attendances: Sequence[int], now: datetime) -> str:
-    """What a phone keeps of those it acts for: signed, and worthless after `SEAT_LASTS`."""
-    plain = f"{'-'.join(map(str, attendances))}.{int((now + SEAT_LASTS).timestamp())}"
+def seat_token(seated: Mapping[int, bool], now: datetime) -> str:
+    """What a phone keeps of those it acts for, and whether they had signed in before elsewhere: signed, and worthless
+    after `SEAT_LASTS`."""
+    ids = "-".join(f"{each}{'a' * again}" for each, again in seated.items())
+    plain = f"{ids}.{int((now + SEAT_LASTS).timestamp())}"
     return f"{plain}.{keyed_hash('activities.seat', plain)}"
 
 
-def _seated(token: str, now: datetime) -> list[int]:
-    plain, _, signature = token.rpartition(".")
-    found = re.fullmatch(r"(\d{1,9}(?:-\d{1,9})*)\.(\d{1,12})", plain, re.ASCII)
+def _seated(request: Request) -> dict[int, bool]:
+    """By attendance whether it is one again, as the phone has kept it."""
+    now = request.act.now
+    plain, _, signature = request.cookies.get(cookie_name("seat"), "").rpartition(".")
+    found = re.fullmatch(r"(\d{1,9}a?(?:-\d{1,9}a?)*)\.(\d{1,12})", plain, re.ASCII)
     if found is None or not same(signature, keyed_hash("activities.seat", plain)):
-        return []
+        return {}
     if not now < datetime.fromtimestamp(int(found[2]), UTC) <= now + SEAT_LASTS + _SLACK:
-        return []
-    return [int(each) for each in found[1].split("-")]
+        return {}
+    return {int(each.removesuffix("a")): each.endswith("a") for each in found[1].split("-")}
 
 
 # Who is there

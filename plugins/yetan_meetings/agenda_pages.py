@@ -86,6 +86,7 @@ class ItemView:
     state_label: str
     raised_by: str
     outcome: str
+    corrected: str
     vote_state: str
     tally: Tally | None
     issue: Issue | None
@@ -112,6 +113,7 @@ async def views_of(items: Sequence[AgendaItem], *, named: bool) -> list[ItemView
             state_label=translate(STATES[item.state]),
             raised_by=called(item.raised_by) if named and item.raised_by is not None else "",
             outcome=item.outcome,
+            corrected=item.corrected,
             vote_state=item.vote_state,
             tally=counted.get(item.id),
             issue=item.issue,
@@ -340,13 +342,17 @@ async def agenda_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None
 
 
 async def public_panel(act: Act, row: PublicRecord) -> Mapping[str, Any] | None:
-    """On the public page: the topics of a meeting to come, and what was resolved, as the host wrote it, masked."""
+    """On the public page: the topics of a meeting to come, and what was resolved, as the host wrote it, masked.
+
+    What a resident raised is shown by its issue alone, once somebody has approved that.
+    """
     activity = await Activity.get_or_none(id=row.record_id)
     if activity is None or not kind_of(activity).agenda:
         return None
     coming = activity.closed_at is None and (activity.is_open or activity.date >= today(act))
     items = await items_of(activity.id)
-    shown = [item for item in items if (item.kind == TOPIC if coming else item.state == "resolved")]
+    hosts = [item for item in items if item.kind == TOPIC or item.raised_by_id is None]
+    shown = [item for item in hosts if (item.kind == TOPIC if coming else item.state == "resolved")]
     if not shown:
         return None
     counted = await tallies(shown)

@@ -183,7 +183,7 @@ async def _issue_of(act: Act, activity: Activity, item: AgendaItem, cleaned: Map
 
 @change(AgendaItem, action="meetings.correct_item")
 async def correct_item(act: Act, item_id: int, values: Mapping[str, Any], version: int) -> AgendaItem:
-    """Correct the words of what was resolved or dropped; what they were stays below them, with the day.
+    """Correct the words of what was resolved or dropped; what they were stays at the desk, with the day.
 
     What became an issue is corrected there. Raises `Refused` for anything else, `Conflict` as `decide`.
     """
@@ -192,7 +192,7 @@ async def correct_item(act: Act, item_id: int, values: Mapping[str, Any], versio
         raise Refused("只有议定的和不议的能在这里更正；成了事项的，请到那一件里更正。")
     words = clean((CORRECTION,), values)["outcome"]
     before = translate("（{date}更正，原来写的是：{words}）", date=today(act).isoformat(), words=item.outcome)
-    await save(item, outcome=f"{words}\n{before}")
+    await save(item, outcome=words, corrected=f"{before}\n{item.corrected}".strip())
     await tell(act, CORRECTED, activity, item)
     return item
 

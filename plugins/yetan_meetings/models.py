@@ -22,7 +22,7 @@ class AgendaItem(Record):
             "activity position kind state issue raised_by vote_state votes_for votes_against votes_abstained "
             "created_at decided_at version"
         ),
-        personal="title text outcome",
+        personal="title text outcome corrected",
     )
 
     id = fields.IntField(primary_key=True)
@@ -43,6 +43,8 @@ class AgendaItem(Record):
     state = fields.CharField(max_length=10, default="waiting")
     #: What was done on the spot, resolved or answered, or why it was dropped.
     outcome = fields.TextField(default="")
+    #: What it said before it was corrected, with the days, the latest first. For the desk alone.
+    corrected = fields.TextField(default="")
     issue: fields.ForeignKeyNullableRelation[Issue] = fields.ForeignKeyField(
         "yetan.Issue", related_name=False, on_delete=fields.RESTRICT, null=True, db_index=True
     )

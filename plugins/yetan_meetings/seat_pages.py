@@ -36,7 +36,8 @@ _WHO = Field("attendance", message_ids("替谁说"), "choice")
 
 @dataclass(frozen=True, slots=True)
 class OwnItem:
-    """An item of somebody at the seat; once it is an issue, the code that opens it later ("" before)."""
+    """An item of somebody at the seat; once it is an issue, the code that opens it later ("" before, and on a phone
+    that was not the first to sign in for them)."""
 
     item: ItemView
     code: str
@@ -65,7 +66,7 @@ async def seat_panel(act: Act, seat: Seat) -> Mapping[str, Any] | None:
         "ballots": await _ballots(seat, discussed) if discussed is not None and discussed.vote_state == "open" else [],
         "by_phone": by_phone(),
         "choices": CHOICES,
-        "own": [OwnItem(views[item.id], _code(item, seated[item.raised_by_id or 0])) for item in own],
+        "own": [OwnItem(views[item.id], _code(seat, item)) for item in own],
         "form": _form(seat) if seat.activity.is_open else None,
     }
 
@@ -76,8 +77,10 @@ async def _ballots(seat: Seat, item: AgendaItem) -> Sequence[Ballot]:
     return [Ballot(each, called(each), cast_by.get(each.id, "")) for each in seat.attendances]
 
 
-def _code(item: AgendaItem, attendance: Attendance) -> str:
-    return slip_code(item.issue_id, attendance.person_id) if item.issue_id is not None else ""
+def _code(seat: Seat, item: AgendaItem) -> str:
+    if item.issue_id is None or item.raised_by_id is None or item.raised_by_id in seat.again:
+        return ""
+    return slip_code(item.issue_id, seat.attendance(item.raised_by_id).person_id)
 
 
 def _form(seat: Seat, values: Mapping[str, object] | None = None) -> Form:

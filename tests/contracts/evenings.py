@@ -170,7 +170,7 @@ class Evenings:
 
     async def seat(self) -> str:
         """What the phone of whoever is present keeps."""
-        return seat_token([self.present], self.town.clock())
+        return seat_token({self.present: False}, self.town.clock())
 
     def publish(self) -> None:
         """Put the evening that is going on before the public."""

@@ -251,10 +251,13 @@ def test_what_is_decided_stays_and_a_correction_shows(evening: Evening, town: To
     version = {"version": str(town.run(_item(item)).version)}
     corrected = evening.host.submit(f"/desk/agenda/{item}/correct", {"outcome": "和 26-1 是一件事。", **version})
     assert corrected.status_code == 303
+    # What it said before stays at the desk, with the day, and nowhere else.
+    assert town.run(_item(item)).outcome == "和 26-1 是一件事。"
     assert (
-        town.run(_item(item)).outcome
-        == f"和 26-1 是一件事。\n（{date(2026, 5, 10)}更正，原来写的是：和上周那件是一件事。）"
+        f"（{date(2026, 5, 10)}更正，原来写的是：和上周那件是一件事。）"
+        in evening.host.get(f"/desk/agenda/{item}").text
     )
+    assert "和上周那件" not in evening.seat(aunt)
     assert evening.host.submit(f"/desk/agenda/{item}/correct", {"outcome": "又改", **version}).status_code == 409
 
 
@@ -312,3 +315,34 @@ def test_hands_of_an_evening_that_is_written_down_afterwards_are_typed_in(town: 
     assert evening.host.submit(f"/desk/agenda/{topic}/count", {"votes_for": "18"}).status_code == 303
     assert evening.decide(topic, "resolved", outcome="八月底前装好。").status_code == 303
     assert "同意 18，不同意 0，弃权 0" in evening.public
+
+
+def test_what_opens_a_matter_is_told_to_the_phone_that_signed_in_first(evening: Evening, town: Town) -> None:
+    """Whoever types a neighbour's name and house takes their seat, and learns nothing that opens their matters."""
+    first, second = town.browser(), town.browser()
+    for phone in (first, second):
+        answer = sign_in(town, evening.activity, phone, name="王大妈", house="3 号")
+        assert answer.status_code == 303, answer.text
+        town.clock.forward(seconds=5)
+    item = evening.raised("三盏路灯不亮", by=first)
+    assert evening.decide(item, "issue", **evening.in_order()).status_code == 303
+    assert "查询码</dt>" in evening.seat(first)
+    assert "三盏路灯不亮" in evening.seat(second)
+    assert "查询码</dt>" not in evening.seat(second)
+
+
+def test_what_a_resident_raised_is_public_by_its_issue_alone(evening: Evening, town: Town) -> None:
+    item = evening.raised("隔壁老李家的狗天天叫", by=evening.phone("王大妈"))
+    topic = evening.raised("凉亭装文化帘", kind="topic")
+    for each in (item, topic):
+        assert evening.host.submit(f"/desk/agenda/{each}/vote").status_code == 303
+        assert evening.host.submit(f"/desk/agenda/{each}/count", {"votes_for": "1"}).status_code == 303
+        assert evening.decide(each, "resolved", outcome="大家同意。", **evening.in_order()).status_code == 303
+    assert evening.close().status_code == 303
+    assert (
+        evening.host.submit(f"/desk/records/thematic_meeting/{evening.id}/publish", {"version": "1"}).status_code == 303
+    )
+    town.run_worker()
+    public = town.browser().get(f"/records/thematic_meeting/{evening.id}").text
+    assert "凉亭装文化帘" in public
+    assert "隔壁老李家" not in public

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('raised_by', fields.ForeignKeyField('yetan_activities.Attendance', source_field='raised_by_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('state', fields.CharField(default='waiting', max_length=10)),
                 ('outcome', fields.TextField(default='', unique=False)),
+                ('corrected', fields.TextField(default='', unique=False)),
                 ('issue', fields.ForeignKeyField('yetan.Issue', source_field='issue_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
                 ('vote_state', fields.CharField(default='', max_length=6)),
                 ('votes_for', fields.IntField(default=0)),
