@@ -68,9 +68,9 @@ class ActivityKind:
 
     `name` begins its addresses, permissions, events and figures, and is what issues raised there name as their origin.
     `asks` are the names in `OPTIONAL` of what its form asks for besides theme, date, time and place. `source` is the ID
-    of the rule it serves. `monthly` is how often a month each unit that raises issues has to hold one, 0 for never.
-    `via` is the way by which issues raised at one come in, as the core names it. With `agenda` matters are taken at it
-    one by one and each is decided before it closes; with `votes` what it resolves has to be voted on (002-A2b).
+    of the rule it serves. `via` is the way by which issues raised at one come in, as the core names it. With `agenda`
+    matters are taken at it one by one and each is decided before it closes; with `votes` what it resolves has to be
+    voted on (002-A2b).
     """
 
     name: str
@@ -83,7 +83,6 @@ class ActivityKind:
     via: str = "meeting"
     agenda: bool = False
     votes: bool = False
-    monthly: int = 0
     keepers: frozenset[str] = frozenset({"village_official", "township_clerk"})
     readers: frozenset[str] = frozenset({"department_official", "leader", "publisher", "supervisor"})
     publishers: frozenset[str] = frozenset({"village_official", "township_clerk", "publisher"})

@@ -36,7 +36,7 @@ from yetan.api import (
     translate,
     values_of,
 )
-from yetan_meetings.forms import FORMS, OPEN_TALK
+from yetan_meetings.forms import OPEN_TALK
 from yetan_meetings.held import talks
 from yetan_meetings.units import OVERSEE, Tree, load_tree, overseen
 
@@ -357,7 +357,7 @@ RULES = (
         PER_MONTH,
         "每月至少开几场集中畅谈",
         "int",
-        next(kind.monthly for kind in FORMS if kind.name == OPEN_TALK),
+        1,
         "002-A1",
         unit="场",
         minimum=0,

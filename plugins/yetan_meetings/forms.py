@@ -21,7 +21,6 @@ FORMS: tuple[ActivityKind, ...] = message_ids(
             "不定主题、不定任务，大家坐下来说。每个村（社区）每月至少一场。",
             asks=("venue", "host_name", "stated_residents", "summary", *_FUNDS),
             agenda=True,
-            monthly=1,
             position=10,
         ),
         ActivityKind(

@@ -128,7 +128,8 @@ async def decline_topic(act: Act, topic_id: int, values: Mapping[str, Any]) -> T
     """Leave a topic out, with the reason, also one that was shown. Raises `Refused` for one on an agenda."""
     topic = await _moderated(act, topic_id)
     reason = clean(REASON_FIELDS, values)["reason"]
-    if topic.activity_id is not None:
+    # Whoever puts it on an agenda at the same moment is first or second; never is it both.
+    if not await Topic.filter(id=topic.id, activity_id=None).update(state="declined"):
         raise Refused("这个题目已经放进议程了，不能再说不放。不想议的，请在那一场的议程里改。")
     await _decide(act, topic, state="declined", reason=reason)
     return await Topic.get(id=topic.id)
