@@ -31,6 +31,7 @@ from yetan.api import (
     State,
     Subscription,
     Transition,
+    UnitRecord,
     hookimpl,
     hookspec,
 )
@@ -567,3 +568,23 @@ def test_the_hooks_a_plugin_offers_bear_its_name(belfry: Callable[[str], Plugin]
 def test_a_hook_of_a_plugin_that_is_off_is_none(make: Callable[..., Plugin]) -> None:
     (problem,) = problems_of(make("tower", yetan_bells_kinds=[Chime("晚钟")]))
     assert "there is no hook 'yetan_bells_kinds'" in problem
+
+
+def test_models_of_one_base_have_relations_of_their_own() -> None:
+    """Tortoise has them share one field, whose model is whichever was made last: possibly one of no open database."""
+
+    class Concert(UnitRecord):
+        privacy: ClassVar[Privacy] = UnitRecord.tags()
+
+        class Meta:
+            app = "concerts"
+            table = "concerts_concert"
+
+    class Film(UnitRecord):
+        privacy: ClassVar[Privacy] = UnitRecord.tags()
+
+        class Meta:
+            app = "films"
+            table = "films_film"
+
+    assert [model._meta.fields_map["unit"].model for model in (Concert, Film)] == [Concert, Film]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
+from tortoise.fields import Field
 from tortoise.models import Model, ModelMeta
 
 from yetan.db.triggers import Trigger
@@ -14,10 +16,15 @@ from yetan.privacy import Privacy
 
 
 class _RecordMeta(ModelMeta):
-    """Makes models without Tortoise reading their source for comments, which cost a third of a start."""
+    """Makes models whose inherited fields are their own: Tortoise has models of one abstract base share them, so that a
+    relation's model is whichever was made last. It does not read their source for comments, a third of a start."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> ModelMeta:
-        return super().__new__(cls, name, bases, {**attributes, "_no_comments": True})
+        inherited: dict[str, Any] = {}
+        for base in bases:
+            cls._search_for_field_attributes(base, inherited)
+        own = {key: deepcopy(value) for key, value in inherited.items() if isinstance(value, Field)}
+        return super().__new__(cls, name, bases, {**own, **attributes, "_no_comments": True})
 
 
 @dataclass(frozen=True, slots=True)
