@@ -8,5 +8,6 @@ plugin = Plugin(
     version="0.1.0",
     package="yetan_films",
     hooks="yetan_films.hooks",
+    requires_api=">=0.1,<0.2",
     depends_on=("activities",),
 )
