@@ -185,7 +185,14 @@ class Evenings:
         now = self.town.clock()
         said = {"title": words, "activity_id": self.talk, "issue_id": issue.id, "created_at": now}
         await AgendaItem.create(
-            position=100 + issue.id, kind="problem", state="issue", text=words, outcome=words, decided_at=now, **said
+            position=100 + issue.id,
+            kind="problem",
+            state="issue",
+            text=words,
+            outcome=words,
+            corrected=words,
+            decided_at=now,
+            **said,
         )
         await LedgerEntry.create(
             unit_id=self.unit,

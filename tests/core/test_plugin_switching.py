@@ -76,6 +76,8 @@ async def fill(model: type[Model]) -> Model:
     for name, field in model._meta.fields_map.items():
         if isinstance(field, fields.relational.ForeignKeyFieldInstance):
             values[name] = await fill(field.related_model)
+        elif isinstance(field, fields.relational.RelationalField):
+            continue
         elif field.required and not field.pk and not name.endswith("_id"):
             values[name] = _VALUES[type(field)]()
     return await model.create(**values)
