@@ -208,7 +208,7 @@ residents extends `base.html`, one of the desk `desk.html`; both have the blocks
 | `_("文字")` | the message in the reader's language; with values in it, `{% trans %}...{{ n }}...{% endtrans %}` |
 | `url("haircuts.book", id=1)` | the address of a page by its name ([those of a kind of record](smallest.md)) |
 | `csrf_field()`, `key_field()` | the two hidden fields of every form that changes something; `c.post_form` has them |
-| `typed_form()` | in the tag of a form written by hand: what was typed survives a change of the look; `c.post_form` has it |
+| `typed_form()` | in the tag of a form written by hand: a change of look keeps what was typed; `c.post_form` has it |
 | `static("file.css")` | the address of a static file, with its hash |
 | `actor`, `city`, `display` | who reads, what the city is called, how pages are shown |
 | `x \\| number` | a grouped number |
