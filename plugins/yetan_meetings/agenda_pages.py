@@ -285,6 +285,9 @@ async def _draw_item(
     (view,) = await views_of([row], named=runs)
     undecided = runs and view.undecided
     chosen = DECISIONS.get(decision) if undecided and row.kind in DECISIONS[decision or "issue"].kinds else None
+    gone = None
+    if chosen is None and error is not None:
+        gone = Form(fields_of(row, DECISIONS[decision]), values, message=error.message)
     typed = {
         "title": row.title,
         "text": row.text,
@@ -303,6 +306,7 @@ async def _draw_item(
         may_vote=undecided and not row.vote_state and not cannot_vote(act, activity),
         present=await number_present(activity),
         message=message,
+        gone=gone,
         decisions=decisions_for(row) if undecided and row.vote_state != "open" else [],
         decision=chosen,
         deciding=await _deciding_form(act, row, chosen.name, values, error) if chosen is not None else None,

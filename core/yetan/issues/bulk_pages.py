@@ -50,11 +50,11 @@ async def submit(request: Request) -> Response:
     back = _back(request, values.pop("from"))
     form = Form(action.form, values, choices=await _choices(act, action, list(chosen)))
     try:
-        cleaned = form.clean()
-    except Invalid as error:
+        run = await run_bulk(act, action, chosen, form.clean())
+    except (Invalid, Refused) as error:
+        form.message = error.message
         weighed = await weigh(act, action, list(chosen))
         return await _preview(request, action, weighed, back, form=form, versions=chosen, status=error.status)
-    run = await run_bulk(act, action, chosen, cleaned)
     return request.redirect("desk.bulk.run", run=run.id)
 
 

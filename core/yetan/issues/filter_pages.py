@@ -38,8 +38,10 @@ async def rename(request: Request) -> Response:
     named = await request.form(NAME_FIELDS)
     try:
         await rename_filter(request.act, request.path_params["filter"], named.values)
-    except Invalid as error:
-        named.refuse(error)
+    except (Invalid, Refused) as error:
+        if isinstance(error, Invalid):
+            named.refuse(error)
+        named.message = error.message
         return await _filters(request, renaming=(request.path_params["filter"], named), status=error.status)
     return request.redirect("desk.filters")
 
