@@ -346,17 +346,16 @@ async def agenda_panel(act: Act, activity: Activity) -> Mapping[str, Any] | None
 
 
 async def public_panel(act: Act, row: PublicRecord) -> Mapping[str, Any] | None:
-    """On the public page: the topics of a meeting to come, and what was resolved, as the host wrote it, masked.
+    """On the public page: the topics of a meeting to come, and what was resolved of them, as the host wrote it, masked.
 
-    What a resident raised is shown by its issue alone, once somebody has approved that.
+    Whatever else was raised is shown by its issue alone, once somebody has approved that.
     """
     activity = await Activity.get_or_none(id=row.record_id)
     if activity is None or not kind_of(activity).agenda:
         return None
     coming = activity.closed_at is None and (activity.is_open or activity.date >= today(act))
-    items = await items_of(activity.id)
-    hosts = [item for item in items if item.kind == TOPIC or item.raised_by_id is None]
-    shown = [item for item in hosts if (item.kind == TOPIC if coming else item.state == "resolved")]
+    topics = [item for item in await items_of(activity.id) if item.kind == TOPIC]
+    shown = [item for item in topics if coming or item.state == "resolved"]
     if not shown:
         return None
     counted = await tallies(shown)

@@ -332,12 +332,15 @@ def test_what_opens_a_matter_is_told_to_the_phone_that_signed_in_first(evening: 
 
 
 def test_what_a_resident_raised_is_public_by_its_issue_alone(evening: Evening, town: Town) -> None:
+    """Also once they are on no list any more: taken off it by the host, or forgotten."""
     item = evening.raised("隔壁老李家的狗天天叫", by=evening.phone("王大妈"))
     topic = evening.raised("凉亭装文化帘", kind="topic")
     for each in (item, topic):
         assert evening.host.submit(f"/desk/agenda/{each}/vote").status_code == 303
         assert evening.host.submit(f"/desk/agenda/{each}/count", {"votes_for": "1"}).status_code == 303
         assert evening.decide(each, "resolved", outcome="大家同意。", **evening.in_order()).status_code == 303
+    gone = {"attendance": evening.there("王大妈")}
+    assert evening.host.submit(f"/desk/activities/{evening.id}/attendance/remove", gone).status_code == 303
     assert evening.close().status_code == 303
     assert (
         evening.host.submit(f"/desk/records/thematic_meeting/{evening.id}/publish", {"version": "1"}).status_code == 303
