@@ -77,7 +77,7 @@ class Attendance(Record):
     """Somebody at an activity, or expected there. Signing in again with the same name and house is the same row."""
 
     privacy: ClassVar[Privacy] = Privacy(
-        internal="activity person role way account link unit expected present_at created_at",
+        internal="activity person role way account link unit expected present_at arrival_key created_at",
         personal="name",
         sensitive="house",
         person="person_id",
@@ -116,6 +116,8 @@ class Attendance(Record):
     expected = fields.BooleanField(default=False)
     #: None until they are there.
     present_at = fields.DatetimeField(null=True)
+    #: The key of the form they came by: the phone that sends it once more, for want of an answer, is the same phone.
+    arrival_key = fields.CharField(max_length=80, default="")
     created_at = fields.DatetimeField()
 
     class Meta:

@@ -168,11 +168,11 @@ async def seat_of(request: Request, activity: Activity) -> Seat:
 
 def keep_seat(response: Response, request: Request, attendance: Attendance) -> None:
     """Have the phone act for somebody from now on, besides those it acts for already."""
-    now = request.act.now
-    seated = _seated(request)
-    again = seated.pop(attendance.id, attendance.present_at != now and attendance.account_id is None)
+    act, seated = request.act, _seated(request)
+    came = attendance.present_at == act.now or (act.key and attendance.arrival_key == act.key)
+    again = seated.pop(attendance.id, not came and attendance.account_id is None)
     kept = [*seated.items(), (attendance.id, again)][-2 * SEATS_A_PHONE :]
-    set_cookie(response, "seat", seat_token(dict(kept), now), max_age=int(SEAT_LASTS.total_seconds()))
+    set_cookie(response, "seat", seat_token(dict(kept), act.now), max_age=int(SEAT_LASTS.total_seconds()))
 
 
 def seat_token(seated: Mapping[int, bool], now: datetime) -> str:
@@ -385,5 +385,5 @@ async def _arrive(act: Act, activity: Activity, there: Attendance, newcomer: _Ne
         ("link_id", newcomer.link_id),
     )
     known = {name: value for name, value in added if value}
-    await Attendance.filter(id=there.id).update(present_at=act.now, way=way, **known)
+    await Attendance.filter(id=there.id).update(present_at=act.now, way=way, arrival_key=act.key, **known)
     await emit(act, ATTENDED, (activity.kind, activity.id), data={"attendance_id": there.id})

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('unit', fields.ForeignKeyField('yetan.Unit', source_field='unit_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('expected', fields.BooleanField(default=False)),
                 ('present_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
+                ('arrival_key', fields.CharField(default='', max_length=80)),
                 ('created_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'yetan_activities_attendance', 'app': 'yetan_activities', 'unique_together': (('activity', 'person'), ('activity', 'name', 'house')), 'pk_attr': 'id'},
