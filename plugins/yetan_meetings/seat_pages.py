@@ -45,11 +45,13 @@ class OwnItem:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """Somebody at the seat and what they have voted so far, "" for nothing yet."""
+    """Somebody at the seat and what they have voted so far, "" for nothing yet. It is `given` where this phone was not
+    the first to sign in for them: it neither tells nor changes what they voted."""
 
     attendance: Attendance
     name: str
     choice: str
+    given: bool
 
 
 async def seat_panel(act: Act, seat: Seat) -> Mapping[str, Any] | None:
@@ -74,7 +76,10 @@ async def seat_panel(act: Act, seat: Seat) -> Mapping[str, Any] | None:
 async def _ballots(seat: Seat, item: AgendaItem) -> Sequence[Ballot]:
     votes = Vote.filter(item_id=item.id, attendance_id__in=[each.id for each in seat.attendances])
     cast_by = {vote.attendance_id: vote.choice for vote in await votes}
-    return [Ballot(each, called(each), cast_by.get(each.id, "")) for each in seat.attendances]
+    return [
+        Ballot(each, called(each), cast_by.get(each.id, ""), each.id in cast_by and each.id in seat.again)
+        for each in seat.attendances
+    ]
 
 
 def _code(seat: Seat, item: AgendaItem) -> str:
@@ -122,7 +127,8 @@ async def submit_vote(request: Request) -> Response:
     seat = await seat_of(request, item.activity)
     try:
         typed = (await request.form(fields)).clean()
-        await cast(request.act, item.id, seat.attendance(typed["attendance"]).id, typed["choice"])
+        who = seat.attendance(typed["attendance"]).id
+        await cast(request.act, item.id, who, typed["choice"], again=who in seat.again)
     except (Invalid, Refused) as error:
         return _answer(request, "meetings/not_counted.html", item.activity, error, message=error.message)
     return request.redirect("activities.seat", id=item.activity_id)

@@ -102,11 +102,12 @@ def cannot_vote(act: Act, activity: Activity) -> str:
 
 
 @change(Vote, action="meetings.vote")
-async def cast(act: Act, item_id: int, attendance_id: int, choice: str) -> Vote:
+async def cast(act: Act, item_id: int, attendance_id: int, choice: str, *, again: bool = False) -> Vote:
     """The vote of somebody present, by phone; until the vote is closed they may change their mind.
 
-    Whoever calls knows from the seat that the phone acts for them. Raises `Refused` where the vote is not open: a vote
-    and the closing wait for each other, so that one that was taken is counted.
+    Whoever calls knows from the seat that the phone acts for them, and whether they had signed in before on another
+    (`again`): then it may be a neighbour's, who gives no vote a second time. Raises `Refused` for that, and where the
+    vote is not open: a vote and the closing wait for each other, so that one that was taken is counted.
     """
     cleaned = clean(VOTE_FIELDS, {"choice": choice})
     if not by_phone():
@@ -118,6 +119,8 @@ async def cast(act: Act, item_id: int, attendance_id: int, choice: str) -> Vote:
         raise Refused("没有您签到的记录，这一票没有记上。请先签到。")
     new = {"choice": cleaned["choice"], "at": act.now}
     vote, created = await Vote.get_or_create(new, item_id=item.id, attendance_id=attendance_id)
+    if not created and again:
+        raise Refused("这位已经投过了，这一票没有记上。要改的，请用最先签到的那部手机；那部用不了，请告诉主持人。")
     if not created and vote.choice != cleaned["choice"]:
         await vote.update_from_dict(new).save(update_fields=list(new))
     return vote

@@ -337,6 +337,31 @@ def test_what_opens_a_matter_is_told_to_the_phone_that_signed_in_first(evening: 
     assert "查询码</dt>" not in evening.seat(second)
 
 
+def test_a_vote_is_changed_by_the_phone_that_signed_in_first_alone(evening: Evening, town: Town) -> None:
+    """Another that typed the same name and house may give the vote as long as nobody has, and does not learn it."""
+    first, second = evening.phone(), evening.phone()
+    for phone in (first, second):
+        assert sign_in(town, evening.activity, phone, name="王大妈", house="3 号").status_code == 303
+        town.clock.forward(seconds=5)
+
+    def vote(phone: Browser, choice: str) -> int:
+        sent = {"attendance": evening.there("王大妈"), "choice": choice}
+        return int(phone.submit(f"/agenda/{item}/votes", sent).status_code)
+
+    item = evening.raised("凉亭装文化帘", kind="topic")
+    evening.host.submit(f"/desk/agenda/{item}/vote")
+    assert vote(second, "against") == 303
+    assert vote(second, "abstained") == 409
+    assert vote(first, "for") == 303
+    assert [vote(second, choice) for choice in ("for", "against")] == [409, 409]
+    assert town.run(_votes(item)) == ["for"]
+    assert "投了“同意”" in evening.seat(first)
+    seat = evening.seat(second)
+    assert "已经投过了" in seat
+    assert "投了" not in seat.replace("已经投过了", "")
+    assert "不同意" not in seat
+
+
 def test_what_a_resident_raised_is_public_by_its_issue_alone(evening: Evening, town: Town) -> None:
     """Also once they are on no list any more: taken off it by the host, or forgotten."""
     item = evening.raised("隔壁老李家的狗天天叫", by=evening.phone("王大妈"))
