@@ -27,6 +27,7 @@ from yetan.api import (
 )
 from yetan_activities.models import Activity, Reflection
 from yetan_activities.reflections import (
+    DECISION,
     MODERATE,
     OFFICIAL_FIELDS,
     RESIDENT_FIELDS,
@@ -42,10 +43,7 @@ from yetan_activities.signing_in import Seat, seat_of
 _TRIES, _WINDOW = 60, 3600
 _LISTED = 100
 _STATES = message_ids((("waiting", "等您看"), ("shown", "公开的"), ("hidden", "没有公开的")))
-_DECISION = (
-    Field("reflection", "哪一条", "hidden", max_length=9),
-    Field("state", "公开不公开", "choice", choices=message_ids((("shown", "公开"), ("hidden", "不公开")))),
-)
+_DECISION = (Field("reflection", "哪一条", "hidden", max_length=9), DECISION)
 
 
 # Residents

@@ -45,6 +45,8 @@ RESIDENT_FIELDS: tuple[Field, ...] = message_ids(
     )
 )
 OFFICIAL_FIELDS: tuple[Field, ...] = message_ids((Field("text", "体会", "long_text", max_length=1000),))
+#: What somebody who has read it decides.
+DECISION = Field("state", "公开不公开", "choice", choices=message_ids((("shown", "公开"), ("hidden", "不公开"))))
 EVENTS = (EventType(WRITTEN, "写了感言"), EventType(DECIDED, "审核感言"))
 PERMISSIONS = (
     Permission(MODERATE, "审核夜谈的感言和体会", frozenset({"village_official", "township_clerk", "publisher"})),
@@ -97,10 +99,11 @@ async def _written(act: Act, activity_id: int, kind: str, name: str, text: str, 
 
 @change(Reflection, action="activities.decide_reflection")
 async def decide(act: Act, activity_id: int, reflection_id: int, state: str) -> Reflection:
-    """Show a reflection, or hide it, at once and also after it was decided otherwise.
+    """Show a reflection, or hide it, at once and also after it was decided otherwise; `state` is of `DECISION`.
 
-    Raises `NotFound`, `Forbidden`, or `Refused` where somebody has taken it away meanwhile.
+    Raises `NotFound`, `Forbidden`, or `Invalid` for any other state.
     """
+    state = clean((DECISION,), {"state": state})["state"]
     activity = await visible(Activity, act).get_or_none(id=activity_id)
     row = await Reflection.get_or_none(id=reflection_id, activity_id=activity_id)
     if activity is None or row is None:

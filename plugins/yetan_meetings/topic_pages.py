@@ -35,6 +35,7 @@ from yetan_activities.api import Activity, kinds_of_city
 from yetan_meetings.models import Topic, TopicComment
 from yetan_meetings.topics import (
     COMMENT_FIELDS,
+    DECISION,
     MODERATE,
     PROPOSAL_FIELDS,
     REASON_FIELDS,
@@ -58,7 +59,6 @@ _CODE = Field("unit", "哪个村（社区）", "hidden", max_length=40)
 _BEFORE = Field("before", "从哪一个接着看", "number", required=False, minimum=1)
 _STATES = message_ids((("waiting", "等您看"), ("shown", "公开的"), ("declined", "没有放进来的")))
 _STATE = Field("state", "哪些", "choice", required=False, choices=_STATES)
-_DECISION = Field("state", "公开不公开", "choice", choices=message_ids((("shown", "公开"), ("declined", "不公开"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +330,7 @@ async def submit_schedule(request: Request) -> Response:
 
 async def submit_comment_decision(request: Request) -> Response:
     """Show what somebody said, or do not."""
-    state = (await request.form((_DECISION,))).clean()["state"]
+    state = (await request.form((DECISION,))).clean()["state"]
     await decide_comment(request.act, request.subject.id, state)
     return request.redirect("meetings.topics.desk")
 

@@ -14,7 +14,6 @@ from yetan.api import (
     Act,
     EventType,
     Field,
-    Invalid,
     NotFound,
     Permission,
     Refused,
@@ -55,6 +54,7 @@ COMMENT_FIELDS = (Field("text", "您怎么看", "long_text", max_length=500), _N
 REASON_FIELDS = (
     Field("reason", "为什么不放进来", "long_text", max_length=200, hint="例如：已经立项在办，编号是多少。"),
 )
+DECISION = Field("state", "公开不公开", "choice", choices=message_ids((("shown", "公开"), ("declined", "不公开"))))
 SCHEDULE_FIELDS = (Field("activity", "放进哪一场", "choice"),)
 
 
@@ -181,12 +181,14 @@ async def _decide(act: Act, topic: Topic, **decision: Any) -> None:
 
 @change(TopicComment)
 async def decide_comment(act: Act, comment_id: int, state: str) -> TopicComment:
-    """Show what somebody said of a topic ("shown"), or do not ("declined"), also when it was decided otherwise."""
+    """Show what somebody said of a topic, or do not, also when it was decided otherwise; `state` is of `DECISION`.
+
+    Raises `NotFound`, `Forbidden`, or `Invalid` for any other state.
+    """
+    state = clean((DECISION,), {"state": state})["state"]
     said = await visible(TopicComment, act).get_or_none(id=comment_id).select_related("topic")
     if said is None:
         raise NotFound
-    if state not in ("shown", "declined"):
-        raise Invalid("请选公开，或者不公开。")
     await require(act, MODERATE, [said.topic.unit_id])
     by = {"decided_at": act.now, "decided_by_id": act.actor.account_id}
     await TopicComment.filter(id=said.id).update(state=state, **by)

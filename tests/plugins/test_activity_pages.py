@@ -16,12 +16,14 @@ from tests.plugins.evenings import town_of_evenings as town_of_evenings
 from tests.plugins.test_signing_in import opened, sign_in
 
 from yetan.access.secrets import new_token
+from yetan.errors import Invalid
 from yetan.files.models import Attachment
 from yetan.people.erasure import erase_person
 from yetan.people.models import Person
 from yetan.testing import Town
 from yetan_activities import reflection_pages
 from yetan_activities.models import Activity, Attendance, Reflection
+from yetan_activities.reflections import decide
 
 
 def there(town: Town, activity: Activity, name: str, role: str = "resident", **values: Any) -> Attendance:
@@ -176,6 +178,13 @@ def test_what_people_felt_is_shown_once_somebody_read_it(town: Town) -> None:
     assert "感言，三号楼居民" in text
     assert "13800001234" not in text
     assert "坐到凉亭里" not in text
+
+    async def put_back() -> None:
+        await decide(await town.act("clerk"), talk.id, resident.id, "waiting")
+
+    with pytest.raises(Invalid):
+        town.do(put_back)
+    assert "第三天沟盖就换好了" in page(town, public_path(talk))
     hidden = {"reflection": str(resident.id), "state": "hidden"}
     assert village.submit(f"/desk/activities/{talk.id}/reflections/decide", hidden).status_code == 303
     assert "第三天沟盖" not in page(town, public_path(talk))
