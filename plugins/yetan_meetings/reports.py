@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -49,8 +50,9 @@ from yetan.api import (
 from yetan_activities.api import Activity, Attendance, held, hosted, kind_of, presence_at
 from yetan_meetings.agenda import STATES, items_of
 from yetan_meetings.forms import THEMATIC_MEETING
+from yetan_meetings.held import talks
 from yetan_meetings.models import MeetingReport
-from yetan_meetings.units import OVERSEE
+from yetan_meetings.units import OVERSEE, load_tree, overseen
 from yetan_meetings.voting import tallies
 
 RECEIVE = "meetings.report.receive"
@@ -69,6 +71,8 @@ RETURN_FIELDS = (Field("reason", "为什么退回", "long_text", max_length=500,
 _TAB = Field("state", "哪一类", required=False, max_length=10)
 _BEFORE = Field("before", "从哪一份接着看", "number", required=False, minimum=1)
 _SHOWN = 30
+#: How far back a meeting without a report is asked about.
+_YEAR = timedelta(days=366)
 
 
 async def latest_of(activity_id: int) -> MeetingReport | None:
@@ -343,13 +347,14 @@ async def reports(request: Request) -> Response:
 
 
 async def _missing(act: Act) -> list[Activity]:
-    """Thematic meetings that were held and have sent no report yet, the latest first."""
-    sent = MeetingReport.filter(sent_at__isnull=False, returned_at=None)
-    there = {row["activity_id"] for row in await sent.filter(_within(act)).values("activity_id")}
-    over = Activity.filter(kind=THEMATIC_MEETING, closed_at__isnull=False)
-    if not act.actor.unrestricted:
-        over = over.filter(unit_id__in=units_below(act, OVERSEE))
-    return await over.exclude(id__in=there).select_related("unit").order_by("-date", "-id").limit(_SHOWN)
+    """Thematic meetings that were held within a year and have sent no report yet, the latest first."""
+    tree, day = await load_tree(), today(act)
+    units, since = [unit.id for unit in tree.below(overseen(act, tree))], day - _YEAR
+    sent = MeetingReport.filter(sent_at__isnull=False, returned_at=None, activity__kind=THEMATIC_MEETING)
+    there = {row["activity_id"] for row in await sent.filter(activity__date__gte=since).values("activity_id")}
+    held = [talk.id for talk in await talks((THEMATIC_MEETING,), units, since, day, day) if talk.state == "held"]
+    missing = [each for each in held if each not in there][-_SHOWN:]
+    return await Activity.filter(id__in=missing).select_related("unit").order_by("-date", "-id")
 
 
 async def report(request: Request) -> Response:
