@@ -18,9 +18,7 @@ from yetan.api import (
     Issue,
     RaiserInput,
     Refused,
-    Unit,
     account_choices_in,
-    ancestors_of,
     change,
     choices_for,
     clean,
@@ -35,6 +33,7 @@ from yetan.api import (
 from yetan_activities.api import Activity, ActivityGuard, Attendance, kind_of
 from yetan_meetings.agenda import STATES, TOPIC, UNDECIDED, chaired_item, present_at, save, tell
 from yetan_meetings.models import AgendaItem, Vote
+from yetan_meetings.units import offices_near
 from yetan_meetings.voting import result_of
 
 DECIDED, CORRECTED = "meetings.item_decided", "meetings.item_corrected"
@@ -113,20 +112,16 @@ async def form_of(
     unit_id = int(unit) if unit.isascii() and unit.isdigit() and len(unit) < 10 else None
     choices = await choices_for(act, fields, near=unit_id or activity.unit_id)
     if any(each.name == "supervisor" for each in fields):
-        choices["supervisor"] = await account_choices_in(act, await _supervising_units(act, activity, unit_id))
+        choices["supervisor"] = await account_choices_in(act, await _supervising_units(activity, unit_id))
     if not choices.get("category"):
         fields = tuple(each for each in fields if each.name != "category")
     return Form(fields, values, choices=choices)
 
 
-async def _supervising_units(act: Act, activity: Activity, unit_id: int | None) -> list[int]:
-    lines = await ancestors_of({activity.unit_id, unit_id or activity.unit_id})
-    above = list(dict.fromkeys(each for line in lines.values() for each in line))
-    kinds = current().configuration.unit_kinds
-    departments = [name for name, kind in kinds.items() if kind.department]
-    attached = await Unit.filter(parent_id__in=above, kind__in=departments, active=True).order_by("position", "id")
+async def _supervising_units(activity: Activity, unit_id: int | None) -> list[int]:
     stood_for = [each.unit_id for each in await present_at(activity.id) if each.unit_id is not None]
-    return list(dict.fromkeys([*stood_for, *above, *(unit.id for unit in attached)]))
+    near = await offices_near([activity.unit_id, unit_id or activity.unit_id])
+    return list(dict.fromkeys([*stood_for, *near]))
 
 
 @change(AgendaItem, action="meetings.decide_{decision}")

@@ -23,7 +23,6 @@ from yetan.api import (
     Request,
     Unit,
     account_choices_in,
-    ancestors_of,
     change,
     choices_for,
     clean,
@@ -38,6 +37,7 @@ from yetan.api import (
 )
 from yetan_activities.api import ROLES, Activity, Attendance, expect, held, hosted, kind_of
 from yetan_meetings.models import Invitation
+from yetan_meetings.units import offices_near
 
 INVITED = "meetings.invited"
 INVITE_FIELDS = (
@@ -150,12 +150,8 @@ async def invitations(request: Request) -> Response:
 
 async def _choices(request: Request, activity: Activity) -> dict[str, Any]:
     """Accounts of the unit and those above it, and of the departments that all of these have."""
-    kinds = current().configuration.unit_kinds
-    above = (await ancestors_of([activity.unit_id]))[activity.unit_id]
-    below = await Unit.filter(parent_id__in=list(above), active=True)
-    departments = [unit.id for unit in below if kinds[unit.kind].department]
     offered = await choices_for(request.act, [field for field in INVITE_FIELDS if field.kind == "unit"])
-    return {**offered, "account": await account_choices_in(request.act, [*above, *departments])}
+    return {**offered, "account": await account_choices_in(request.act, await offices_near([activity.unit_id]))}
 
 
 async def _draw(request: Request, activity: Activity, form: Form, status: int = 200) -> Response:

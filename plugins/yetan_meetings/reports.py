@@ -51,6 +51,7 @@ from yetan_activities.api import Activity, Attendance, held, hosted, kind_of, pr
 from yetan_meetings.agenda import STATES, items_of
 from yetan_meetings.forms import THEMATIC_MEETING
 from yetan_meetings.held import talks
+from yetan_meetings.leaders import OFFICIAL_ROLES
 from yetan_meetings.models import MeetingReport
 from yetan_meetings.units import OVERSEE, load_tree, overseen
 from yetan_meetings.voting import tallies
@@ -176,7 +177,7 @@ async def drafted(activity: Activity) -> dict[str, str]:
     presence = (await presence_at([activity.id]))[activity.id]
     unit = await Unit.get(id=activity.unit_id)
     named = Attendance.filter(activity_id=activity.id, present_at__isnull=False)
-    leaders = await named.filter(role__in=("leader", "official", "department")).order_by("id")
+    leaders = await named.filter(role__in=list(OFFICIAL_ROLES)).order_by("id")
     items = await items_of(activity.id)
     counted = await tallies(items)
     opening = translate(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from yetan.api import Act, Unit, current, granted_units, load
+from yetan.api import Act, Unit, ancestors_of, current, granted_units, load
 
 #: Who may look at how the talks of their units go: cadence, leaders, the six haves.
 OVERSEE = "meetings.oversee"
@@ -72,6 +72,15 @@ def _is_department(unit: Unit) -> bool:
 async def load_tree() -> Tree:
     """All units, in one statement."""
     return Tree({unit.id: unit for unit in await load(Unit, "TRUE ORDER BY position, id")})
+
+
+async def offices_near(units: Sequence[int]) -> list[int]:
+    """The units and those above them, the nearest first, and behind them the departments that any of these has."""
+    lines = await ancestors_of(units)
+    above = list(dict.fromkeys(each for line in lines.values() for each in line))
+    departments = [name for name, kind in current().configuration.unit_kinds.items() if kind.department]
+    attached = Unit.filter(parent_id__in=above, kind__in=departments, active=True).order_by("position", "id")
+    return [*above, *[unit.id for unit in await attached]]
 
 
 def overseen(act: Act, tree: Tree) -> frozenset[int]:
