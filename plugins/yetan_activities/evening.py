@@ -18,12 +18,12 @@ from yetan.api import (
     emit,
     notify,
     require,
+    roles_holding,
     set_due,
     today,
     visible,
 )
 from yetan_activities.guards import ask_guards
-from yetan_activities.kinds import kind_of
 from yetan_activities.models import Activity
 
 OPENED, CLOSED = "activities.opened", "activities.closed"
@@ -122,8 +122,8 @@ async def tell_left_open(act: Act, activity_id: int) -> None:
     if host is not None:
         told = [host]
     else:
-        keepers = sorted(kind_of(activity).keepers)
-        told = [account.id for account in await accounts_in([activity.unit_id], today(act), roles=keepers)]
+        roles = sorted(roles_holding(f"{activity.kind}.keep"))
+        told = [account.id for account in await accounts_in([activity.unit_id], today(act), roles=roles)]
     event = await emit(act, LEFT_OPEN, (activity.kind, activity.id))
     await notify(event, LEFT_OPEN, told, title=activity.title)
 

@@ -182,6 +182,13 @@ def test_nothing_is_raised_beside_the_closing(town: Town, talk: Activity) -> Non
 
 
 def test_who_forgot_to_end_it_is_told_the_next_morning(town: Town, talk: Activity) -> None:
+    """Who opened it, else those of the unit who may end it."""
+    nobodys = planned(town, title="没有人认领的一场")
+
+    async def open_by_itself() -> None:
+        await open_activity(await town.act(), nobodys.id)
+
+    town.do(open_by_itself)
     town.run_worker()
     town.clock.now = EVENING
     town.clock.forward(hours=12, minutes=29)
@@ -192,7 +199,9 @@ def test_who_forgot_to_end_it_is_told_the_next_morning(town: Town, talk: Activit
     inbox = town.browser("village").get("/desk/notices")
     assert "《创新社区治理》开了一夜，还没有结束" in inbox.text
     assert f'href="/desk/activities/{talk.id}/evening"' in inbox.text
-    assert "还没有结束" not in town.browser("deputy").get("/desk/notices").text
+    told = {who: town.browser(who).get("/desk/notices").text for who in ("village", "deputy", "leader", "sibling")}
+    assert {who for who, text in told.items() if "创新社区治理" in text} == {"village"}
+    assert {who for who, text in told.items() if "没有人认领的一场" in text} == {"village", "deputy"}
     assert town.reload(talk).closed_at is None
 
 
