@@ -38,6 +38,7 @@ from yetan.api import (
 )
 from yetan_meetings.forms import OPEN_TALK
 from yetan_meetings.held import talks
+from yetan_meetings.months import Month, last_months
 from yetan_meetings.units import OVERSEE, Tree, load_tree, overseen
 
 PER_MONTH = "meetings.open_talks_a_month"
@@ -49,7 +50,6 @@ _MOST_DAYS = 15
 #: How far back the last talk is looked for.
 _REMEMBERED = timedelta(days=400)
 _SHOWN = 60
-_MONTHS = 13
 _KEEPING = f"{OPEN_TALK}.keep"
 
 State = Literal["missing", "planned", "held", "free"]
@@ -62,34 +62,6 @@ _FIELDS = (
     Field("state", "情况", "choice", required=False, choices=STATES),
 )
 _SKIP = Field("skip", "从第几个接着看", "number", required=False, minimum=0, maximum=100_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A month in the deployment's time zone, by its first and last day."""
-
-    first: date
-    last: date
-
-    @classmethod
-    def of(cls, day: date) -> Month:
-        """The month a day is in."""
-        first = day.replace(day=1)
-        return cls(first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1))
-
-    @property
-    def name(self) -> str:
-        """As in addresses and events, "2026-11"."""
-        return f"{self.first:%Y-%m}"
-
-    def days_after(self, day: date) -> int:
-        """How many days of it are left after `day`."""
-        return (self.last - day).days
-
-    @property
-    def before(self) -> Month:
-        """The month before."""
-        return Month.of(self.first - timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +200,10 @@ async def _view(request: Request) -> View:
     tree = await load_tree()
     mine = overseen(request.act, tree)
     day = today(request.act)
-    months = [Month.of(day)]
-    while len(months) < _MONTHS:
-        months.append(months[-1].before)
+    months = last_months(day)
     # The present month is what the list shows where nothing is chosen.
     by_name = {"" if month == months[0] else month.name: month for month in months}
-    named = [
-        (name, translate("{year}年{month}月", year=each.first.year, month=each.first.month))
-        for name, each in by_name.items()
-    ]
+    named = [(name, month.label) for name, month in by_name.items()]
     form = await request.form(_FIELDS, choices={"unit": tree.offices(mine), "month": named})
     typed = form.clean()
     above = frozenset({int(typed["unit"])}) if typed["unit"] else mine

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -43,6 +42,7 @@ from yetan.api import (
 )
 from yetan_activities.api import Activity
 from yetan_meetings.models import LedgerEntry
+from yetan_meetings.months import last_months
 
 CONDITION = "condition"
 VIEW, KEEP = f"{CONDITION}.view", f"{CONDITION}.keep"
@@ -85,7 +85,7 @@ NEED_FIELDS = (
     Field("need", "需要办：同时立一件事，给编号", "boolean", required=False),
     *(field for field in ISSUE_FIELDS if field.name == "collective"),
 )
-_MOST_PRINTED, _MONTHS = 1000, 13
+_MOST_PRINTED = 1000
 _SENTENCE_END = re.compile(r"[\n。！？!?]")
 
 
@@ -253,16 +253,19 @@ async def printed_ledger(request: Request) -> Response:
     """The ledger of a unit, and of all below it, in a month, as a paper."""
     act = request.act
     units = await units_within(act, VIEW)
-    months = _last_months(today(act))
-    form = await request.form((_UNIT, _MONTH), choices={"unit": units, "month": [(each, each) for each in months]})
-    form.values = {"unit": units[0][0] if units else None, "month": months[0]} | {
+    months = last_months(today(act))
+    by_name = {month.name: month for month in months}
+    choices = {"unit": units, "month": [(name, month.label) for name, month in by_name.items()]}
+    form = await request.form((_UNIT, _MONTH), choices=choices)
+    form.values = {"unit": units[0][0] if units else None, "month": months[0].name} | {
         name: value for name, value in form.values.items() if value
     }
     asked = form.clean()
-    first = date.fromisoformat(f"{asked['month']}-01")
-    after = (first + timedelta(days=31)).replace(day=1)
+    month = by_name[asked["month"]]
     entries = visible(LedgerEntry, act).filter(unit_id__in=await subtree_of(asked["unit"]))
-    entries = entries.filter(date__gte=first, date__lt=after).order_by("unit__position", "unit_id", "date", "id")
+    entries = entries.filter(date__gte=month.first, date__lte=month.last).order_by(
+        "unit__position", "unit_id", "date", "id"
+    )
     rows = await entries.select_related("unit", "issue").limit(_MOST_PRINTED + 1)
     if len(rows) > _MOST_PRINTED:
         raise Refused("超过 {most} 条，一次印不完。请选下面的单位，分开打印。", most=_MOST_PRINTED)
@@ -271,17 +274,11 @@ async def printed_ledger(request: Request) -> Response:
         "meetings/ledger.html",
         form=form,
         unit=await Unit.get(id=asked["unit"]),
-        month=first,
+        month=month.first,
         entries=rows,
         sources=dict(SOURCES),
         states=current().registry.states,
     )
-
-
-def _last_months(day: date) -> list[str]:
-    """This month and those before it, as 2026-05."""
-    first = day.year * 12 + day.month - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(first, first - _MONTHS, -1)]
 
 
 PAGES = (

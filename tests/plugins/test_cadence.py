@@ -21,7 +21,8 @@ from yetan.units.models import Unit, UnitAncestor
 from yetan.units.service import load_units, merge_units
 from yetan.units.table import UnitRow
 from yetan_activities.api import Activity, Attendance
-from yetan_meetings.cadence import MISSING, PER_MONTH, Month, standings
+from yetan_meetings.cadence import MISSING, PER_MONTH, standings
+from yetan_meetings.months import Month
 from yetan_meetings.units import load_tree
 
 PAGE = "/desk/meetings/cadence"

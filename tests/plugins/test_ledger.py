@@ -128,6 +128,7 @@ def test_the_ledger_is_narrowed_by_source_and_printed_by_month(town: Town) -> No
     assert "export?source=board" in chosen
     unit = town.units["township"]
     may = clerk.get(f"/desk/ledger?unit={unit}&month=2026-05").text
+    assert ">2026年4月</option>" in may, "the other months are called as people call them"
     assert "水渠堵了" in may
     assert "13800004321" in may
     assert "想学用手机" not in may
