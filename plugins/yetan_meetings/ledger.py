@@ -41,7 +41,7 @@ from yetan.api import (
     visible,
 )
 from yetan_activities.api import Activity
-from yetan_meetings.models import LedgerEntry
+from yetan_meetings.models import ChatLine, LedgerEntry
 from yetan_meetings.months import last_months
 
 CONDITION = "condition"
@@ -188,6 +188,7 @@ async def _make_issue(
     # Of two who press at once the database lets one through; the other's issue is taken back with this refusal.
     if not await LedgerEntry.filter(id=entry.id, issue_id__isnull=True).update(issue_id=issue.id):
         raise Refused("这一条已经转成要办的事了，请刷新页面看编号。")
+    await ChatLine.filter(entry_id=entry.id).update(issue_id=issue.id)
     entry.issue_id = issue.id
     return issue
 

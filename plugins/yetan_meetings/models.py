@@ -346,7 +346,7 @@ class BoardMessage(Record):
 class ChatLine(Record):
     """A line of a chat group's discussion, kept as the record of an online talk (002-A5)."""
 
-    privacy: ClassVar[Privacy] = Privacy(internal="activity position at entry", personal="name text")
+    privacy: ClassVar[Privacy] = Privacy(internal="activity position at entry issue", personal="name text")
 
     id = fields.IntField(primary_key=True)
     activity: fields.ForeignKeyRelation[Activity] = fields.ForeignKeyField(
@@ -362,6 +362,11 @@ class ChatLine(Record):
         "yetan_meetings.LedgerEntry", related_name=False, on_delete=fields.SET_NULL, null=True, db_index=True
     )
     entry_id: int | None
+    #: What the entry became: whoever raised it is masked here as well when their data are erased (C74).
+    issue: fields.ForeignKeyNullableRelation[Issue] = fields.ForeignKeyField(
+        "yetan.Issue", related_name=False, on_delete=fields.RESTRICT, null=True, db_index=True
+    )
+    issue_id: int | None
 
     class Meta:
         app = "yetan_meetings"

@@ -147,8 +147,8 @@ async def take_lines(act: Act, activity_id: int, chosen: Sequence[int], values: 
         },
         activity_id=activity.id,
     )
-    await issue_needed(act, entry, typed, [RaiserInput(name) for name in names])
     await ChatLine.filter(id__in=[line.id for line in lines]).update(entry_id=entry.id)
+    await issue_needed(act, entry, typed, [RaiserInput(name) for name in names])
     return entry
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.databases import database_kind as database_kind
 
 from yetan.issues.models import Issue
+from yetan.people.erasure import erase_person
 from yetan.people.models import Person
 from yetan.testing import Town
 from yetan_meetings.chat import SaidLine, read_chat
@@ -133,6 +134,14 @@ def test_chosen_lines_become_one_entry_and_its_issue_without_names_and_each_line
     # What a stale page still offers is said, and nothing is written twice.
     assert village.submit(page, chosen).status_code == 409
     assert town.run(_count()) == 1
+
+    async def forget() -> None:
+        await erase_person(await town.act(), persons[0].id)
+
+    town.do(forget)
+    forgotten = village.get(page).text
+    assert "刘洋" not in forgotten
+    assert "许三" in forgotten
 
 
 async def _became() -> tuple[LedgerEntry, Issue, list[Person]]:

@@ -103,6 +103,7 @@ class Migration(migrations.Migration):
                 ('name', fields.CharField(default='', max_length=60)),
                 ('text', fields.TextField(unique=False)),
                 ('entry', fields.ForeignKeyField('yetan_meetings.LedgerEntry', source_field='entry_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
+                ('issue', fields.ForeignKeyField('yetan.Issue', source_field='issue_id', null=True, db_index=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.RESTRICT)),
             ],
             options={'table': 'yetan_meetings_chat_line', 'app': 'yetan_meetings', 'unique_together': (('activity', 'position'),), 'pk_attr': 'id'},
             bases=['Record'],
