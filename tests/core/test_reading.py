@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.core.tiny_city import add_unit
 from tortoise.exceptions import DBConnectionError, OperationalError
@@ -119,6 +120,45 @@ async def _idle() -> None:
             assert len(busy) == 1, "it still works"
             return
         await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_connection_lost_while_nobody_used_it_is_left_behind(database_url: str) -> None:
+    process = "SELECT pg_backend_pid() AS id"
+
+    async def go() -> None:
+        (before,) = await read(process)
+        other = await asyncpg.connect(database_url)
+        await other.execute("SELECT pg_terminate_backend($1, 10000)", before["id"])
+        await other.close()
+        (after,) = await read(process)
+        async with in_transaction():
+            (within,) = await read(process)
+        assert before["id"] != after["id"] == within["id"]
+
+    run(database_url, go)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_whoever_waits_for_a_connection_gets_the_first_that_is_free(database_url: str) -> None:
+    async def go() -> None:
+        done = asyncio.Event()
+
+        async def hold() -> None:
+            async with in_transaction():
+                await done.wait()
+
+        async def ask() -> None:
+            async with in_transaction():
+                await read(UNITS)
+            await read(UNITS)
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(hold())
+            await asyncio.gather(*(ask() for _ in range(10)))
+            done.set()
+
+    run(f"{database_url}?maxsize=2", go)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

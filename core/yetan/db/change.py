@@ -17,7 +17,7 @@ from yetan.audit.service import note_recorded, write
 from yetan.db.again import made_again
 from yetan.db.statements import fetch
 from yetan.errors import Refused, YetanError
-from yetan.events.wakeup import telling_once
+from yetan.events.wakeup import wake_workers
 from yetan.faults import reached
 from yetan.only_asked import refuse_if_only_asked
 from yetan.runtime import current
@@ -58,8 +58,7 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
                     return await service(act, *args, **kwargs)
             token = _within.set(True)
             try:
-                # What changes no event tells of, a rule or a name, shows on pages of other processes as well.
-                async with in_transaction(), telling_once():
+                async with in_transaction():
                     if act.key:
                         earlier = await _take_key(act, name, _fingerprint(act, args, kwargs))
                         if earlier is not None:
@@ -71,6 +70,8 @@ def change(returns: type[M], *, action: str = "") -> Callable[[Service[P, M]], S
                         await _keep_result(act, name, result)
                     parameters = signature.bind(act, *args, **kwargs).arguments
                     await write(act, called.format_map(parameters), f"{returns.__name__}:{result.pk}", "done")
+                    # What changes no event tells of, a rule or a name, shows on pages of other processes as well.
+                    await wake_workers()
                     reached("change.served")
             finally:
                 _within.reset(token)

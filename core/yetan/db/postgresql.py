@@ -34,14 +34,22 @@ from yetan.db.waiting import left_to_wait
 _TIDYING = 1.0
 #: Seconds that count as not waiting.
 _AT_ONCE = 0.05
-#: One in so many connections of the pool may rest for readings alone.
-_READING = 2
+#: One in so many connections of the pool may stay at hand between two uses; the pool closes others in time.
+_AT_HAND = 2
+#: The server finds the innermost of a name.
+_SAVEPOINT = "yetan"
 
 
-async def _acquire(client: AsyncpgDBClient) -> Any:
-    """A connection of the pool. Raises `DBConnectionError` where there is none to be had in time."""
+async def _acquire(client: ServerClient) -> Any:
+    """A connection. Raises `DBConnectionError` where there is none to be had in time."""
+    while client.at_hand:
+        connection = client.at_hand.pop()
+        if _is_open(connection):
+            return connection
+        await _release(client, connection, sound=False)
     left = left_to_wait.get()
     began = time.monotonic()
+    client.waiting += 1
     try:
         if client._pool is None:
             async with client._pool_init_lock:
@@ -57,8 +65,17 @@ async def _acquire(client: AsyncpgDBClient) -> Any:
         # Not ConnectionError alone: a host of two addresses is refused with a plain OSError.
         raise DBConnectionError(f"the database cannot be reached: {error}") from error
     finally:
+        client.waiting -= 1
         if left:
             left[0] -= time.monotonic() - began
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        # Lost while it did nothing: it has gone back to the pool by itself.
+        return False
 
 
 async def _raised(client: AsyncpgDBClient, error: Exception) -> Any:
@@ -66,9 +83,17 @@ async def _raised(client: AsyncpgDBClient, error: Exception) -> Any:
     raise error
 
 
-async def _release(client: AsyncpgDBClient, connection: Any) -> None:
-    """Give a connection back. What fails in that has closed it, and changes nothing in what was done."""
-    if client._pool is not None:
+async def _release(client: ServerClient, connection: Any, *, sound: bool) -> None:
+    """Give a connection back; a sound one, where nobody waits for it, to whoever asks next.
+
+    For a process, the pool's taking and giving is work as great as two statements. What fails in that has closed the
+    connection, and changes nothing in what was done.
+    """
+    if client._pool is None:
+        return
+    if sound and not client.waiting and len(client.at_hand) < client._pool.get_max_size() // _AT_HAND:
+        client.at_hand.append(connection)
+    else:
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
             await client._pool.release(connection, timeout=_TIDYING)
 
@@ -89,7 +114,7 @@ class Connection(PoolConnectionWrapper[Any]):
     """A connection for one statement."""
 
     __slots__ = ()
-    client: AsyncpgDBClient
+    client: ServerClient
 
     async def __aenter__(self) -> Any:
         self.connection = await _acquire(self.client)
@@ -99,7 +124,7 @@ class Connection(PoolConnectionWrapper[Any]):
         connection: Any = self.connection
         if kind is not None and issubclass(kind, TimeoutError):
             connection.terminate()
-        await _release(self.client, connection)
+        await _release(self.client, connection, sound=kind is None)
 
 
 class PooledTransaction(TransactionContextPooled):
@@ -114,7 +139,7 @@ class PooledTransaction(TransactionContextPooled):
         try:
             await self.client.begin()
         except BaseException:
-            await self._leave()
+            await self._leave(committed=False)
             raise
         self._begun = commits.begun(self.client)
         return self.client  # type: ignore[no-any-return]
@@ -135,12 +160,12 @@ class PooledTransaction(TransactionContextPooled):
                     async with asyncio.timeout(_TIDYING):
                         await self.client.rollback()
         finally:
-            await self._leave()
+            await self._leave(committed=committed)
             commits.ended(self._begun, committed=committed)
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, committed: bool) -> None:
         get_connections().reset(self.token)
-        await _release(self.client._parent, self.client._connection)
+        await _release(self.client._parent, self.client._connection, sound=committed)
 
 
 class ServerClient(AsyncpgDBClient):
@@ -150,32 +175,29 @@ class ServerClient(AsyncpgDBClient):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        #: Of the pool, at rest between two readings: to take one and give it back takes longer than most readings.
-        self._reading: list[Any] = []
+        #: Connections of the pool that are open and do nothing, the one used last at the end.
+        self.at_hand: list[Any] = []
+        #: How many ask the pool for one.
+        self.waiting = 0
 
     async def read(self, statement: str, values: Sequence[Any], seconds: float) -> Sequence[asyncpg.Record]:
         """The rows of a SELECT outside of transactions. Raises `TimeoutError` after so many seconds."""
-        connection = self._reading.pop() if self._reading else None
-        if connection is not None and connection.is_closed():
-            await _release(self, connection)
-            connection = None
-        if connection is None:
-            connection = await _acquire(self)
-        assert self._pool is not None
+        connection = await _acquire(self)
+        sound = False
         try:
             rows: Sequence[asyncpg.Record] = await connection.fetch(statement, *values, timeout=seconds)
-        except BaseException:
-            await _release(self, connection)
-            raise
-        if len(self._reading) < self._pool.get_max_size() // _READING:
-            self._reading.append(connection)
-        else:
-            await _release(self, connection)
+            sound = True
+        finally:
+            await _release(self, connection, sound=sound)
         return rows
 
+    async def notify(self, channel: str) -> None:
+        """Tell who listens to `channel`, in whichever process."""
+        await self.rows("SELECT pg_notify(?, '')", [channel])
+
     async def close(self) -> None:
-        while self._reading:
-            await _release(self, self._reading.pop())
+        while self.at_hand:
+            await _release(self, self.at_hand.pop(), sound=False)
         await super().close()
 
     def acquire_connection(self) -> ConnectionWrapper[Any] | PoolConnectionWrapper[Any]:
@@ -211,7 +233,12 @@ class ServerClient(AsyncpgDBClient):
 
 
 class ServerTransaction(TransactionWrapper, ServerClient):
-    """What is asked within a transaction."""
+    """What is asked within a transaction, and how it begins and ends."""
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        #: Channels that are told of the commit.
+        self._told: set[str] = set()
 
     def _in_transaction(self) -> TransactionContext:
         transaction: Any = ServerTransaction(self)
@@ -225,11 +252,38 @@ class ServerTransaction(TransactionWrapper, ServerClient):
         except Exception as error:
             return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
 
+    async def notify(self, channel: str) -> None:
+        """Tell who listens to `channel` once this is committed. It goes to the server together with the commit."""
+        self._told.add(channel)
+
+    async def begin(self) -> None:
+        await self._say("BEGIN")
+
     async def commit(self) -> None:
+        await self._say("; ".join([*(f"NOTIFY {channel}" for channel in sorted(self._told)), "COMMIT"]))
+        self._finalized = True
+
+    async def rollback(self) -> None:
+        await self._say("ROLLBACK")
+        self._finalized = True
+
+    async def savepoint(self) -> None:
+        await self._say(f"SAVEPOINT {_SAVEPOINT}")
+
+    async def release_savepoint(self) -> None:
+        await self._say(f"RELEASE {_SAVEPOINT}")
+        self._finalized = True
+
+    async def savepoint_rollback(self) -> None:
+        # Taken away as well: those of one name lie on each other.
+        await self._say(f"ROLLBACK TO {_SAVEPOINT}; RELEASE {_SAVEPOINT}")
+        self._finalized = True
+
+    async def _say(self, statements: str) -> None:
         try:
-            await super().commit()
-        except TimeoutError as error:
-            raise DBConnectionError("the database did not confirm in time") from error
+            await self._connection.execute(statements)
+        except Exception as error:
+            await self._translate_exceptions(_raised, error)
 
 
 client_class = ServerClient

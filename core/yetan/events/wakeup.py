@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tortoise.connection import get_connection
 
 from yetan.db.commits import after_commit
-from yetan.db.connection import is_postgres
+from yetan.db.connection import client, is_postgres
 from yetan.db.statements import fetch
 
 _CHANNEL = "yetan_deliveries"
 #: Seconds between looks whether another process, such as a command, has written to the SQLite file.
 _LOOK = 0.2
 
-#: Whether the running block tells of itself when it is done.
-_told_at_the_end: ContextVar[bool] = ContextVar("yetan_told_at_the_end", default=False)
 #: Who waits in this process: the worker beside the site, the cache of its pages.
 _beside: list[Callable[[], None]] = []
 
 
 async def wake_workers() -> None:
-    """Tell of the transaction this is called in once it is committed; undone, it wakes nobody."""
-    if is_postgres() and not _told_at_the_end.get():
-        await fetch("SELECT pg_notify(?, '')", [_CHANNEL])
+    """Tell of the transaction this is called in once it is committed, and once for all of it; undone, it wakes nobody.
+
+    A savepoint may be undone that told: a worker then looks once for nothing.
+    """
+    if is_postgres():
+        await client().notify(_CHANNEL)
     after_commit(wake_beside)
-
-
-@asynccontextmanager
-async def telling_once() -> AsyncIterator[None]:
-    """Tell of what the block does at its end, once for all of it: a savepoint that is undone undoes what it told."""
-    token = _told_at_the_end.set(True)
-    try:
-        yield
-    finally:
-        _told_at_the_end.reset(token)
-    await wake_workers()
 
 
 def wake_beside() -> None:
