@@ -18,29 +18,28 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 
+from yetan_search.dictionary import HAN, Dictionary
+
 #: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
 QUERY_LENGTH = 200
 #: Longer runs of letters or digits are cut: they are data, not words.
 RUN_LENGTH = 64
 
-_HAN = "〇㐀-䶿一-鿿\U00020000-\U000323af"
 #: What counts as one character: a Han character, or a run of other letters and digits.
-_CHARACTER = re.compile(f"[{_HAN}]|[^\\W_{_HAN}]+")
-_HAN_CHARACTER = re.compile(f"[{_HAN}]")
-_HAN_RUN = re.compile(f"[{_HAN}]+")
-_CHUNK = re.compile(f"[{_HAN}]{{2,4}}")
+_CHARACTER = re.compile(f"[{HAN}]|[^\\W_{HAN}]+")
+_HAN_CHARACTER = re.compile(f"[{HAN}]")
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_CHUNK = re.compile(f"[{HAN}]{{2,4}}")
 #: A longer stretch without a word in it is no name that somebody types.
 _LONGEST_UNKNOWN = 4
 _PHRASE = '["“”]([^"“”]*)["“”]|「([^」]*)」|『([^』]*)』'
 _QUOTED = re.compile(_PHRASE)
-_EXCLUDED = re.compile(f"(?<![^ ])-(?:{_PHRASE}|([{_HAN}a-z][^ ]*))")
+_EXCLUDED = re.compile(f"(?<![^ ])-(?:{_PHRASE}|([{HAN}a-z][^ ]*))")
 #: Characters that join words: a name neither begins nor ends with one.
 _JOINING = re.compile(
     "[的了着在是有和与及或把被给让对向从到为于以而但就都也还又再很太不没无未要会能可请我你他她它们这那哪么吗呢吧啊个些]+"
 )
 _NUMBER = re.compile(r"[0-9a-z]+(?:[-_./][0-9a-z]+)*")
-#: The dictionary weight of the town's own words: enough to win over the common words they are made of.
-_TOWN_WORD_FREQUENCY = 20_000
 
 _COMPATIBILITY_BLOCKS = (
     (0x2E80, 0x2FD5),
@@ -124,13 +123,7 @@ class Analysis:
     """Cuts text into terms. `words` are the town's own: places, units, local expressions."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
-        # A site that nobody searches needs none.
-        from yetan_search.dictionary import dictionary
-
-        self._dictionary = dictionary()
-        for word in words:
-            if folded := fold(word).strip():
-                self._dictionary.add_word(folded, _TOWN_WORD_FREQUENCY, "n")
+        self._dictionary = Dictionary(filter(None, (fold(word).strip() for word in words)))
 
     def terms(self, text: str, *, brief: bool = False) -> list[str]:
         """Every term of a document's text, as often as it occurs.
@@ -141,9 +134,8 @@ class Analysis:
         folded = fold(text)
         characters, pairs = _characters_and_pairs(folded)
         if brief:
-            words = self._words(folded)
-            return [*characters, *pairs, *("".join(word) for word in words if len(word) > 2)]
-        cut = _split(self._dictionary.cut(folded, False))
+            return [*characters, *pairs, *(word for word in self.words(folded) if len(word) > 2)]
+        cut = _split(self._dictionary.cut(folded))
         unknown = (one[0] + next_one[0] for one, next_one in pairwise(cut) if len(one) == len(next_one) == 1)
         return [*characters, *unknown, *self.words(folded)]
 
@@ -184,7 +176,7 @@ class Analysis:
             return (folded,)
         held: list[str] = []
         single: list[str] = []
-        for characters in (*_split(self._dictionary.cut(folded, False)), []):
+        for characters in (*_split(self._dictionary.cut(folded)), []):
             if len(characters) == 1:
                 single += characters
                 continue
@@ -195,8 +187,12 @@ class Analysis:
         return tuple(dict.fromkeys(held))
 
     def words(self, folded: str) -> list[str]:
-        """The words of more than one character that folded text holds, as often as they occur."""
-        return ["".join(word) for word in self._words(folded) if len(word) > 1]
+        """All words of more than one character that the dictionary sees in folded text, as often as they occur.
+
+        To choose between them, or to guess at unknown ones (HMM), depends on what stands around: "路灯不亮"
+        is cut "路|灯不亮", and a query for "路灯" would miss it.
+        """
+        return self._dictionary.words(folded)
 
     def vocabulary(self, text: str, *, brief: bool = False) -> set[str]:
         """The words that a text adds to what an index knows: those of the dictionary, and of a brief text others."""
@@ -218,7 +214,7 @@ class Analysis:
     def _unknown(self, folded: str) -> Iterator[str]:
         """The stretches of two Han characters and more that belong to no word."""
         stretch = ""
-        for characters in (*_split(self._dictionary.cut(folded, False)), []):
+        for characters in (*_split(self._dictionary.cut(folded)), []):
             if len(characters) == 1 and _HAN_CHARACTER.match(characters[0]):
                 stretch += characters[0]
                 continue
@@ -230,14 +226,6 @@ class Analysis:
     def _is_chunk(chunk: str, words: Iterable[str]) -> bool:
         """Whether what stands between spaces is a name of its own, as "星沙" is, that no word explains."""
         return bool(_CHUNK.fullmatch(chunk)) and not any(word in chunk for word in words)
-
-    def _words(self, folded: str) -> list[list[str]]:
-        """All words that the dictionary sees in folded text, inside and across each other too.
-
-        To choose between them, or to guess at unknown ones (HMM), depends on what stands around: "路灯不亮"
-        is cut "路|灯不亮", and a query for "路灯" would miss it.
-        """
-        return _split(self._dictionary.cut_all(folded))
 
 
 def _phrase(match: re.Match[str]) -> str:

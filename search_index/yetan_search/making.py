@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import metadata, resources
+from importlib import resources
 
 from yetan.api import translate as _
 from yetan_search import ranking
 from yetan_search.analysis import Analysis, fold
+from yetan_search.dictionary import COUNTED
 
 #: Raised with every change of what an index holds, or of how text becomes terms.
 VERSION = 3
@@ -67,7 +68,7 @@ def read(text: str) -> Making:
 @lru_cache(maxsize=1)
 def _fingerprint() -> str:
     table = resources.files("yetan_search").joinpath("traditional.tsv").read_bytes()
-    made = (VERSION, metadata.version("rjieba"), sorted(ranking.PARTS.items()), hashlib.sha256(table).hexdigest())
+    made = (VERSION, COUNTED, sorted(ranking.PARTS.items()), hashlib.sha256(table).hexdigest())
     return hashlib.sha256(repr(made).encode()).hexdigest()[:16]
 
 
