@@ -97,10 +97,11 @@ from yetan.units.models import Unit
 from yetan.units.service import ancestors_of, subtree_of, superior_of
 from yetan.web.choices import account_choices, account_choices_in, choices_for, units_within
 from yetan.web.downloads import listed
-from yetan.web.forms import Field, Form, clean
+from yetan.web.forms import VERSION_FIELD, Field, Form, clean
+from yetan.web.paging import latest_first
 from yetan.web.panels import panels
 from yetan.web.qr import qr_code
-from yetan.web.request import Request, cookie_name, set_cookie
+from yetan.web.request import Request, cookie_name, drawn_number, set_cookie
 from yetan.web.submitting import NotDone, submit
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "PUBLIC_SCOPE",
     "REPORT_FIELDS",
     "SYSTEM",
+    "VERSION_FIELD",
     "Account",
     "Act",
     "Actor",
@@ -193,6 +195,7 @@ __all__ = [
     "clean",
     "cookie_name",
     "current",
+    "drawn_number",
     "emit",
     "find_or_add_person",
     "granted_units",
@@ -202,6 +205,7 @@ __all__ = [
     "issues_from",
     "keep_record",
     "keyed_hash",
+    "latest_first",
     "listed",
     "load",
     "mask",

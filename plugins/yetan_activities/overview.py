@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from starlette.responses import Response
-from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from yetan.api import (
@@ -26,6 +25,7 @@ from yetan.api import (
     Unit,
     clean,
     holds,
+    latest_first,
     message_ids,
     subtree_of,
     today,
@@ -77,7 +77,7 @@ class Filters:
 async def filters_from(values: Mapping[str, object]) -> Filters:
     """The filters of what was typed for FILTER_FIELDS. Raises `Invalid` naming the field."""
     code = str(values.get("unit") or "").strip()
-    unit = await unit_coded(code) if 0 < len(code) <= 40 else None
+    unit = await unit_coded(code)
     cleaned = clean(FILTER_FIELDS, values, {"unit": [(unit.code, unit.name)] if unit else [], "kind": kind_choices()})
     if cleaned["month"] is not None and cleaned["year"] is None:
         raise Invalid.field("year", "选了月份，也要选年份。")
@@ -165,12 +165,14 @@ async def overview(request: Request) -> Response:
         form.refuse(wrong)
     day = today(request.act)
     rows = await published_activities(filters)
-    before = _position(str(typed["before"] or ""))
+    before = str(typed["before"] or "")
     coming: list[PublicRecord] = []
-    if before is None and wrong is None:
-        coming = await rows.filter(date__gte=day).order_by("date", "kind", "record_id").limit(_COMING)
-    past = await _past(rows, day, before) if wrong is None else []
-    more = f"{past[_PAST - 1].date}_{past[_PAST - 1].id}" if len(past) > _PAST else None
+    past: list[PublicRecord] = []
+    more = ""
+    if wrong is None:
+        past, more = await latest_first(rows.filter(date__lt=day), before, _PAST)
+        if not before:
+            coming = await rows.filter(date__gte=day).order_by("date", "kind", "record_id").limit(_COMING)
     kept = {field.name: typed[field.name] for field in FILTER_FIELDS}
     narrowed = {name: kept[name] for name in ("unit", "kind")} if wrong is None else {}
     path = request.templating.addresses.path
@@ -181,31 +183,14 @@ async def overview(request: Request) -> Response:
         title=_title(filters),
         unit=filters.unit,
         coming=sorted(await listed_of(coming), key=lambda row: (row.date, row.starts_at)),
-        past=await listed_of(past[:_PAST]),
+        past=await listed_of(past),
         more=path("activities.overview", **kept, before=more) if more else None,
-        first=before is None,
+        first=not before,
         narrowed=any(kept.values()),
         kinds=kinds_of_city(),
         calendar=path("activities.calendar", **narrowed),
         feed=path("activities.feed", **narrowed),
     )
-
-
-async def _past(rows: QuerySet[PublicRecord], day: date, before: tuple[date, int] | None) -> list[PublicRecord]:
-    rows = rows.filter(date__lt=day)
-    if before is not None:
-        on, last = before
-        rows = rows.filter(date__lte=on).filter(Q(date__lt=on) | Q(id__lt=last))
-    return await rows.order_by("-date", "-id").limit(_PAST + 1)
-
-
-def _position(text: str) -> tuple[date, int] | None:
-    """The date and id that the list goes on after; None, the beginning, for anything else."""
-    on, _underscore, last = text.partition("_")
-    try:
-        return (date.fromisoformat(on), int(last)) if last.isascii() and last.isdigit() and len(last) < 10 else None
-    except ValueError:
-        return None
 
 
 async def _choices(filters: Filters, act: Act) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from yetan.api import (
     Request,
     attempt,
     current,
+    drawn_number,
     holds,
     may,
     message_ids,
@@ -140,10 +141,7 @@ async def submit_official(request: Request) -> Response:
 async def submit_decision(request: Request) -> Response:
     """Show one, or hide it."""
     typed = (await request.form(_DECISION)).clean()
-    number = typed["reflection"]
-    if not (number.isascii() and number.isdigit()):
-        raise NotFound
-    await decide(request.act, request.subject.id, int(number), typed["state"])
+    await decide(request.act, request.subject.id, drawn_number(typed["reflection"]), typed["state"])
     return request.redirect("activities.reflections", id=request.subject.id)
 
 

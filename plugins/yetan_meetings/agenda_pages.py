@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tortoise.expressions import Subquery
 
 from yetan.api import (
+    VERSION_FIELD,
     Act,
     Conflict,
     DocumentKind,
@@ -27,6 +28,7 @@ from yetan.api import (
     Unit,
     Visibility,
     YetanError,
+    drawn_number,
     mask,
     may,
     message_ids,
@@ -65,7 +67,6 @@ from yetan_meetings.decisions import (
 from yetan_meetings.models import AgendaItem
 from yetan_meetings.voting import HANDS_FIELDS, Tally, cannot_vote, close_vote, number_present, open_vote, tallies
 
-_VERSION = Field("version", "", "hidden", max_length=9)
 #: Which decision has its form open, and the button that lists the accounts of the unit chosen in it.
 _DECISION = Field(
     "decision", message_ids("怎么定"), "choice", required=False, choices=tuple((each, each) for each in DECISIONS)
@@ -191,9 +192,9 @@ async def submit_alter(request: Request) -> Response:
     await chaired(request.act, row.activity_id)
 
     async def go(values: dict[str, Any]) -> None:
-        await alter_item(request.act, row.id, values, _version(values.pop("version")))
+        await alter_item(request.act, row.id, values, drawn_number(values.pop("version")))
 
-    not_done = await submit(request, (*HOST_FIELDS, _VERSION), go, choices=await raiser_choices(row.activity_id))
+    not_done = await submit(request, (*HOST_FIELDS, VERSION_FIELD), go, choices=await raiser_choices(row.activity_id))
     if not_done is not None:
         return await _draw_item(request, row, not_done.status, altering=not_done.form)
     return request.redirect("meetings.item", id=row.id)
@@ -234,8 +235,8 @@ async def submit_decision(request: Request) -> Response:
     name = request.path_params["decision"]
     if name not in DECISIONS:
         raise NotFound
-    values = await request.values((*fields_of(row, DECISIONS[name]), _VERSION, _CHOOSE))
-    version, choose = _version(values.pop("version")), values.pop("choose")
+    values = await request.values((*fields_of(row, DECISIONS[name]), VERSION_FIELD, _CHOOSE))
+    version, choose = drawn_number(values.pop("version")), values.pop("choose")
     if choose:
         return await _draw_item(request, row, decision=name, values=values)
     try:
@@ -250,18 +251,12 @@ async def submit_correction(request: Request) -> Response:
     row: AgendaItem = request.subject
 
     async def go(values: dict[str, Any]) -> None:
-        await correct_item(request.act, row.id, values, _version(values.pop("version")))
+        await correct_item(request.act, row.id, values, drawn_number(values.pop("version")))
 
-    not_done = await submit(request, (CORRECTION, _VERSION), go)
+    not_done = await submit(request, (CORRECTION, VERSION_FIELD), go)
     if not_done is not None:
         return await _draw_item(request, row, not_done.status, correcting=not_done.form)
     return request.redirect("meetings.item", id=row.id)
-
-
-def _version(typed: object) -> int:
-    if not isinstance(typed, str) or not typed.isascii() or not typed.isdigit():
-        raise Refused("表单不完整，请刷新页面再提交。")
-    return int(typed)
 
 
 async def _draw_item(
@@ -314,12 +309,12 @@ async def _draw_item(
         counting=counting or (Form(HANDS_FIELDS, hands) if undecided and row.vote_state else None),
         altering=altering
         or (
-            Form((*HOST_FIELDS, _VERSION), typed, choices=await raiser_choices(activity.id))
+            Form((*HOST_FIELDS, VERSION_FIELD), typed, choices=await raiser_choices(activity.id))
             if undecided and not row.vote_state
             else None
         ),
         correcting=correcting
-        or (Form((CORRECTION, _VERSION), {"version": row.version}) if runs and may_be_corrected(row) else None),
+        or (Form((CORRECTION, VERSION_FIELD), {"version": row.version}) if runs and may_be_corrected(row) else None),
     )
 
 
@@ -329,7 +324,7 @@ async def _deciding_form(
     """The form of a decision. What a resident raised is begun as theirs alone, anything else as everybody's."""
     started: Mapping[str, object] = {"collective": None if row.raised_by_id else "1"} if values is None else values
     form = await form_of(act, row.activity, row, DECISIONS[decision], {**started, "version": row.version})
-    form.fields = (*form.fields, _VERSION)
+    form.fields = (*form.fields, VERSION_FIELD)
     if isinstance(error, Invalid):
         form.refuse(error)
     elif error is not None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tortoise.expressions import Q
 
 from yetan.api import (
+    VERSION_FIELD,
     Account,
     Act,
     Conflict,
@@ -32,6 +33,7 @@ from yetan.api import (
     change,
     clean,
     current,
+    drawn_number,
     emit,
     granted_units,
     may,
@@ -64,7 +66,6 @@ REPORT_FIELDS = (
     Field("resolutions", "议定事项", "long_text", required=False, max_length=4000),
     Field("follow_up", "怎么落实", "long_text", required=False, max_length=4000, hint="谁办、什么时候办完。"),
 )
-_VERSION = Field("version", "版本", "hidden", max_length=9)
 _AGAIN = Field("again", "再写一份", "boolean", required=False)
 _SEND = Field("send", "送上去", "boolean", required=False)
 RECEIPT_FIELDS = (Field("note", "收到以后要说的", "long_text", required=False, max_length=500),)
@@ -251,7 +252,7 @@ async def _draw(
     if form is None and writing:
         kept = {field.name: getattr(latest, field.name) for field in REPORT_FIELDS} if latest is not None else None
         values: dict[str, object] = {**(kept or await drafted(activity)), "version": _version_of(latest)}
-        form = Form((*REPORT_FIELDS, _VERSION), values)
+        form = Form((*REPORT_FIELDS, VERSION_FIELD), values)
     sent = await MeetingReport.filter(activity_id=activity.id, sent_at__isnull=False).order_by("-number")
     return request.render(
         "meetings/report_writing.html",
@@ -275,12 +276,12 @@ def _version_of(latest: MeetingReport | None) -> int:
 async def submit_report(request: Request) -> Response:
     """Save it, or send it up."""
     activity = await hosted(request.act, request.subject.id)
-    form = await request.form((*REPORT_FIELDS, _VERSION, _SEND))
-    form_again = Form((*REPORT_FIELDS, _VERSION), form.values)
+    form = await request.form((*REPORT_FIELDS, VERSION_FIELD, _SEND))
+    form_again = Form((*REPORT_FIELDS, VERSION_FIELD), form.values)
     try:
         values = form.clean()
-        version = int(values.pop("version")) if str(values["version"]).isdecimal() else 0
-        await write_report(request.act, activity.id, values, version, send=values.pop("send"))
+        version, send = drawn_number(values.pop("version")), values.pop("send")
+        await write_report(request.act, activity.id, values, version, send=send)
     except Invalid as error:
         form_again.refuse(error)
         return await _draw(request, activity, form_again, error.status)

@@ -110,7 +110,7 @@ async def topics(request: Request) -> Response:
     """The topics of a unit and all below it, the latest first."""
     typed = await request.values((_UNIT, _BEFORE))
     code = str(typed["unit"] or "")
-    unit = await unit_coded(code) if 0 < len(code) <= 40 else None
+    unit = await unit_coded(code)
     if not settings().topics or (code and unit is None):
         raise NotFound
     form = await request.form((_UNIT, _BEFORE), choices={"unit": await unit_choices(unit.id if unit else None)})
@@ -162,7 +162,7 @@ async def _unit_for(request: Request) -> Unit | None:
         raise NotFound
     if not code:
         return None
-    unit = await unit_coded(code) if len(code) <= 40 else None
+    unit = await unit_coded(code)
     if unit is None or not unit.active or not raises(unit):
         raise NotFound("这个单位不收话题。请选一个村（社区）。")
     return unit

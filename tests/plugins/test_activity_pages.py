@@ -21,7 +21,7 @@ from yetan.files.models import Attachment
 from yetan.people.erasure import erase_person
 from yetan.people.models import Person
 from yetan.testing import Town
-from yetan_activities import reflection_pages
+from yetan_activities import overview, reflection_pages
 from yetan_activities.models import Activity, Attendance, Reflection
 from yetan_activities.reflections import decide
 
@@ -101,7 +101,7 @@ def picture() -> bytes:
     return kept.getvalue()
 
 
-def test_photos_are_public_with_the_evening_alone_and_gone_at_once(town: Town) -> None:
+def test_photos_are_public_with_the_evening_alone_and_gone_at_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """C27, C50: before the public only once the evening is published with them, with their credit."""
     talk = planned(town, title="凉亭夜谈")
     village = town.browser("village")
@@ -121,6 +121,7 @@ def test_photos_are_public_with_the_evening_alone_and_gone_at_once(town: Town) -
     assert town.browser().get(f"/photos/{photo.stored_name}").status_code == 404
     stale = village.submit(desk_path(talk) + "/publish", {"version": "1"})
     assert stale.status_code == 409, "whoever publishes has to have seen the photo"
+    assert village.submit(desk_path(talk) + "/publish", {"version": "-1"}).status_code == 400
     publish(town, talk)
     text = page(town, public_path(talk))
     assert photo.stored_name in text
@@ -139,6 +140,11 @@ def test_photos_are_public_with_the_evening_alone_and_gone_at_once(town: Town) -
     nothing = village.submit(desk_path(talk) + "/photos", {"caption": "忘了选"})
     assert nothing.status_code == 422
     assert "还没有选照片" in nothing.text
+    monkeypatch.setattr("yetan.records.photos.MOST", 0)
+    one_more = {"photos": ("b.jpg", picture(), "image/jpeg")}
+    full = village.submit(desk_path(talk) + "/photos", {"caption": "再放一张"}, files=one_more)
+    assert full.status_code == 409
+    assert "照片要重新选一次" in full.text
 
 
 async def _photos(activity: Activity) -> list[Attachment]:
@@ -240,7 +246,7 @@ async def _reflections(activity: Activity) -> list[Reflection]:
 # The overview
 
 
-def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> None:
+def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     near = planned(town, title="荷塘六月谈", date=date(2026, 6, 8), unit_id=town.units["sibling"], stated_residents=10)
     far = planned(town, title="樟林六月谈", date=date(2026, 6, 9), unit_id=town.units["other"])
     was = planned(
@@ -251,7 +257,8 @@ def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> N
         unit_id=town.units["sibling"],
         stated_residents=20,
     )
-    for activity, by in ((near, "sibling"), (far, "other"), (was, "sibling")):
+    first = planned(town, title="荷塘一月谈", date=date(2026, 1, 8), unit_id=town.units["sibling"])
+    for activity, by in ((near, "sibling"), (far, "other"), (was, "sibling"), (first, "sibling")):
         publish(town, activity, by)
     text = page(town, "/activities", unit="township")
     assert "樟林六月谈" not in text
@@ -260,6 +267,14 @@ def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town) -> N
     assert "荷塘二月谈" in page(town, "/activities", year=2026, month=2)
     assert "荷塘六月谈" not in page(town, "/activities", year=2026, month=2)
     assert "看全部" in page(town, "/activities", year=2025)
+    with monkeypatch.context() as short:
+        short.setattr(overview, "_PAST", 1)
+        latest = page(town, "/activities", unit="sibling")
+        assert ("荷塘二月谈" in latest, "荷塘一月谈" in latest) == (True, False)
+        found = re.search(r'href="(/activities\?[^"]*before=[^"]+)"', latest)
+        assert found is not None
+        behind = page(town, found[1].replace("&amp;", "&"))
+        assert [each in behind for each in ("荷塘六月谈", "荷塘二月谈", "荷塘一月谈")] == [False, False, True]
     assert "也要选年份" in page(town, "/activities", 422, month=2)
     of_unit = page(town, "/units/sibling")
     assert figures(of_unit)["到场居民"] == "30", "kinds add to one figure"

@@ -31,14 +31,12 @@ from yetan.publication.views import local_day, photo_views, state_view
 from yetan.rules.sources import RuleSource, rules_in
 from yetan.runtime import current
 from yetan.web.choices import choices_for
-from yetan.web.forms import Field, Form
+from yetan.web.forms import VERSION_FIELD, Field, Form
 from yetan.web.panels import panels
-from yetan.web.request import BadRequest, Request
+from yetan.web.request import Request, drawn_number
 
 #: Which of the things to do has its form open.
 DO = Field("do", "要做什么", required=False, max_length=80)
-#: What the issue was like when the form was drawn.
-VERSION = Field("version", "", "hidden", max_length=9)
 #: Pressed to have the accounts of the unit just chosen listed, instead of sending the form.
 CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
 
@@ -168,7 +166,7 @@ async def _form(act: Act, issue: Issue, deed: Deed, values: Mapping[str, object]
     near = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else issue.responsible_unit_id
     choices = await choices_for(act, deed.fields, near=near)
     carried = was_fields(deed.fields) if deed.name == "correct" else ()
-    fields = (*deed.fields, VERSION, *carried)
+    fields = (*deed.fields, VERSION_FIELD, *carried)
     return Form(fields, {**values, "version": issue.version}, choices=choices)
 
 
@@ -189,8 +187,8 @@ def _open(deed: Deed, form: Form, **more: Any) -> Open:
 async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any], int], Awaitable[None]]) -> Response:
     """Do it and show the issue; or draw the form again with what was typed and what is in the way."""
     taken, was = take_fields(deed.fields), was_fields(deed.fields)
-    values = await request.values((*deed.fields, *taken, *was, VERSION, CHOOSE))
-    version = _version(values.pop("version"))
+    values = await request.values((*deed.fields, *taken, *was, VERSION_FIELD, CHOOSE))
+    version = drawn_number(values.pop("version"))
     choose = values.pop("choose")
     take = {each.name: values.pop(each.name) for each in taken}
     now = present_values(request.subject, deed.fields)
@@ -219,15 +217,8 @@ async def _submit(request: Request, deed: Deed, run: Callable[[Mapping[str, Any]
     return request.redirect("desk.issue", id=request.subject.id)
 
 
-def _version(typed: object) -> int:
-    if not isinstance(typed, str) or not typed.isascii() or not typed.isdigit() or len(typed) > 9:
-        raise BadRequest("表单不完整，请刷新页面再提交。")
-    return int(typed)
-
-
 async def _redraw(request: Request, deed: Deed, form: Form, error: YetanError, **more: Any) -> Response:
-    if form.values.get("photos"):
-        form.errors.setdefault("photos", [_("照片要重新选一次。")])
+    form.ask_files_again()
     return await _render(request, request.subject, _open(deed, form, **more), status=error.status)
 
 

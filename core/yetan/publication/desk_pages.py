@@ -16,10 +16,9 @@ from yetan.plugins.declarations import Page
 from yetan.publication.review import Original, Review, review_of
 from yetan.publication.service import FACE_FIELDS, WITHDRAW_FIELDS, approve, prepare, withdraw
 from yetan.publication.views import marked, photo_views
-from yetan.web.forms import BoundField, Field, Form
-from yetan.web.request import BadRequest, Request
+from yetan.web.forms import VERSION_FIELD, BoundField, Form
+from yetan.web.request import Request, drawn_number
 
-VERSION = Field("version", "", "hidden", max_length=9)
 _FACE = frozenset(field.name for field in FACE_FIELDS)
 
 
@@ -41,17 +40,15 @@ async def review(request: Request) -> Response:
 async def submit_approve(request: Request) -> Response:
     """Publish the draft with the reviewer's wording, photos as ticked."""
     reviewed = await review_of(request.subject)
-    form = _form(reviewed, await request.values((*reviewed.fields, VERSION)))
-    version = form.values["version"]
-    if not isinstance(version, str) or not version.isascii() or not version.isdigit():
-        raise BadRequest("表单不完整，请刷新页面再提交。")
+    form = _form(reviewed, await request.values((*reviewed.fields, VERSION_FIELD)))
+    version = drawn_number(form.values["version"])
     try:
         typed = form.clean()
         await approve(
             request.act,
             request.subject.id,
             {name: value for name, value in typed.items() if name in _FACE},
-            version=int(version),
+            version=version,
             notes=reviewed.notes(typed),
             photos=reviewed.chosen_photos(typed),
         )
@@ -85,7 +82,7 @@ async def submit_prepare(request: Request) -> Response:
 
 
 def _form(reviewed: Review, values: dict[str, object]) -> Form:
-    return Form((*reviewed.fields, VERSION), values)
+    return Form((*reviewed.fields, VERSION_FIELD), values)
 
 
 async def _draw(

@@ -63,7 +63,7 @@ SCREENS: tuple[Screen, ...] = message_ids(
 async def hall(request: Request) -> Response:
     """The city's display, or that of the unit in the address."""
     code = request.path_params.get("code")
-    unit = await city_unit() if not code else await unit_coded(code) if len(code) <= 40 else None
+    unit = await city_unit() if not code else await unit_coded(code)
     if unit is None:
         raise NotFound("没有这个单位。请从各单位的名单里找。")
     now = request.act.now

@@ -33,6 +33,7 @@ STATE_GROUPS = message_ids(
 #: Which date year and month mean.
 DATES = message_ids((("raised", "提出"), ("resolved", "办结"), ("struck_off", "销号")))
 FIRST_YEAR, LAST_YEAR = 1990, 2200
+_LONGEST_CODE = 40
 
 LIST_FIELDS = (
     Field("unit", "单位", "choice", required=False, max_length=40),
@@ -164,7 +165,7 @@ async def filters_from(values: Mapping[str, object]) -> ListFilters:
         return ListFilters()
     states = [*STATE_GROUPS, *((state.name, state.label) for state in current().registry.states.values())]
     code = str(values.get("unit") or "").strip()
-    unit = await unit_coded(code) if 0 < len(code) <= 40 else None
+    unit = await unit_coded(code)
     cleaned = clean(LIST_FIELDS, values, {"state": states, "unit": [(unit.code, unit.name)] if unit else []})
     if cleaned["month"] is not None and cleaned["year"] is None:
         raise Invalid.field("year", "选了月份，也要选年份。")
@@ -185,9 +186,13 @@ async def city_unit() -> Unit | None:
     return await Unit.filter(parent_id=None).order_by("id").first()
 
 
-@remembered
 async def unit_coded(code: str) -> Unit | None:
-    """The unit of an official code."""
+    """The unit of an official code; None where there is none, and for a text that cannot be one."""
+    return await _unit_coded(code) if 0 < len(code) <= _LONGEST_CODE else None
+
+
+@remembered
+async def _unit_coded(code: str) -> Unit | None:
     return await Unit.get_or_none(code=code)
 
 

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 
 from starlette.responses import Response
-from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from yetan.access.scope import holds, may, search_scopes, visible
@@ -35,9 +34,10 @@ from yetan.spreadsheets import Cell
 from yetan.units.models import Unit
 from yetan.web.choices import units_within
 from yetan.web.downloads import listed
-from yetan.web.forms import Field, Form
+from yetan.web.forms import VERSION_FIELD, Field, Form
+from yetan.web.paging import latest_first
 from yetan.web.panels import panels
-from yetan.web.request import BadRequest, Request
+from yetan.web.request import Request, drawn_number
 from yetan.web.submitting import submit
 
 PAGE_SIZE = 20
@@ -47,7 +47,6 @@ _LIST = (
     Field("q", "写名称、地方或者别的字", required=False),
     Field("before", "从哪一条接着看", "hidden", required=False, max_length=30),
 )
-_VERSION = Field("version", "版本", "hidden", max_length=9)
 _PHOTO = Field("photo", "照片", "hidden", max_length=9)
 
 
@@ -73,13 +72,18 @@ class RecordPages:
         self.public_record = f"records.{kind.name}.record"
         self.card = f"records.{kind.name}.card"
         self.list = f"desk.{kind.name}"
+        self._desk = f"/desk/records/{kind.name}"
+        self._one = self._desk + "/{id:int}"
         self.record = f"desk.{kind.name}.record"
 
     def on_desk(self) -> tuple[Page, ...]:
         """The desk's pages, with their addresses and permissions."""
-        kind, desk = self.kind, f"/desk/records/{self.kind.name}"
+        kind, desk, one = self.kind, self._desk, self._one
         view, keeps = kind.permission("view"), kind.permission("keep")
-        one = desk + "/{id:int}"
+        photos = (
+            self._deed("photos", self.submit_photos, "keep", body_limit=BODY_LIMIT),
+            self._deed("photos.remove", self.submit_photo_gone, "keep"),
+        )
         return (
             Page(desk, self.show_list, self.list, permission=view),
             Page(desk + "/new", self.show_new, f"{self.list}.new", permission=keeps),
@@ -95,55 +99,25 @@ class RecordPages:
                 model=kind.model,
                 sensitive=True,
             ),
-            *(self._of_photos(one) if kind.photos else ()),
-        )
-
-    def _of_photos(self, one: str) -> tuple[Page, ...]:
-        keeps, model = self.kind.permission("keep"), self.kind.model
-        return (
-            Page(
-                one + "/photos",
-                self.submit_photos,
-                f"{self.list}.photos",
-                ("POST",),
-                permission=keeps,
-                model=model,
-                body_limit=BODY_LIMIT,
-            ),
-            Page(
-                one + "/photos/remove",
-                self.submit_photo_gone,
-                f"{self.list}.photos.remove",
-                ("POST",),
-                permission=keeps,
-                model=model,
-            ),
+            *(photos if kind.photos else ()),
         )
 
     def in_public(self) -> tuple[Page, ...]:
         """The public pages, and what puts records there and takes them down."""
-        kind, path, one = self.kind, f"/records/{self.kind.name}", f"/desk/records/{self.kind.name}/{{id:int}}"
-        publishes, post, model = kind.permission("publish"), ("POST",), kind.model
+        path = f"/records/{self.kind.name}"
         return (
             Page(path, self.show_public_list, self.public_list, public=True, budget="search"),
             Page(path + "/{id:int}", self.show_public_record, self.public_record, public=True),
             Page(path + "/{id:int}/card.png", self.show_card, self.card, public=True, budget="overviews"),
-            Page(
-                one + "/publish",
-                self.submit_publish,
-                f"{self.list}.publish",
-                post,
-                permission=publishes,
-                model=model,
-            ),
-            Page(
-                one + "/withdraw",
-                self.submit_withdraw,
-                f"{self.list}.withdraw",
-                post,
-                permission=publishes,
-                model=model,
-            ),
+            self._deed("publish", self.submit_publish, "publish"),
+            self._deed("withdraw", self.submit_withdraw, "publish"),
+        )
+
+    def _deed(self, name: str, endpoint: Any, right: str, **declared: Any) -> Page:
+        """What is done to a record by one press, with the right to "keep" or "publish" it."""
+        path, permission = f"{self._one}/{name.replace('.', '/')}", self.kind.permission(right)
+        return Page(
+            path, endpoint, f"{self.list}.{name}", ("POST",), permission=permission, model=self.kind.model, **declared
         )
 
     @property
@@ -294,10 +268,10 @@ class RecordPages:
     async def submit_record(self, request: Request) -> Response:
         """Change it. Where somebody was quicker, what they wrote is shown beside what was typed."""
         row = self._subject(request)
-        form = await request.form((*self.kind.form, _VERSION))
+        form = await request.form((*self.kind.form, VERSION_FIELD))
         try:
             values = form.clean()
-            await alter(request.act, self.kind.name, row.id, values, _number(values.pop("version")))
+            await alter(request.act, self.kind.name, row.id, values, drawn_number(values.pop("version")))
         except Invalid as error:
             form.refuse(error)
             return await self._draw(request, row, error.status, form=form)
@@ -311,9 +285,9 @@ class RecordPages:
     async def submit_publish(self, request: Request) -> Response:
         """Put it before the public."""
         row = self._subject(request)
-        form = await request.form((_VERSION,))
+        form = await request.form((VERSION_FIELD,))
         try:
-            version = _number(form.clean()["version"])
+            version = drawn_number(form.clean()["version"])
             await publish(request.act, self.kind.name, row.id, version)
         except (Conflict, Refused) as error:
             form.message = error.message
@@ -341,8 +315,6 @@ class RecordPages:
 
         not_done = await submit(request, PHOTO_FIELDS, go)
         if not_done is not None:
-            if not_done.form.values.get("photos"):
-                not_done.form.errors.setdefault("photos", [_("照片要重新选一次。")])
             return await self._draw(request, row, not_done.status, adding=not_done.form)
         return request.redirect(self.record, id=row.id)
 
@@ -350,7 +322,7 @@ class RecordPages:
         """Remove a photo."""
         row = self._subject(request)
         form = await request.form((_PHOTO,))
-        await remove_photo(request.act, self.kind.name, row.id, _number(form.clean()["photo"]))
+        await remove_photo(request.act, self.kind.name, row.id, drawn_number(form.clean()["photo"]))
         return request.redirect(self.record, id=row.id)
 
     async def show_document(self, request: Request) -> Response:
@@ -391,10 +363,10 @@ class RecordPages:
             record=row,
             title=getattr(row, kind.title),
             unit=await Unit.get(id=row.unit_id),
-            form=form or Form((*kind.form, _VERSION), {**values, "version": row.version}),
+            form=form or Form((*kind.form, VERSION_FIELD), {**values, "version": row.version}),
             written=_pairs(kind, {field.name: getattr(row, field.name) for field in kind.form}) if conflict else None,
             pairs=_pairs(kind, {field.name: getattr(row, field.name) for field in kind.form}, without=kind.title),
-            publishing=publishing or Form((_VERSION,), {"version": row.version}),
+            publishing=publishing or Form((VERSION_FIELD,), {"version": row.version}),
             withdrawal=withdrawal or Form(WITHDRAW_FIELDS),
             face=_pairs(kind, face),
             published=published is not None,
@@ -464,16 +436,7 @@ class RecordPages:
         if typed["q"]:
             return await self._searched(rows, key, typed["q"], search_kind, scopes)
         date_column = self.kind.date if rows.model is self.kind.model else "date"
-        if (after := _position(typed["before"])) is not None:
-            on, last = after
-            before: dict[str, Any] = {f"{date_column}__lt": on}
-            earlier: dict[str, Any] = {f"{key}__lt": last}
-            # The first bound lets an index be entered at the day; the second is exact.
-            rows = rows.filter(**{f"{date_column}__lte": on}).filter(Q(**before) | Q(**earlier))
-        page = await rows.order_by(f"-{date_column}", f"-{key}").limit(PAGE_SIZE + 1)
-        shown = page[:PAGE_SIZE]
-        more = f"{getattr(shown[-1], date_column)}_{getattr(shown[-1], key)}" if len(page) > PAGE_SIZE else ""
-        return _RecordPage(shown, more)
+        return _RecordPage(*await latest_first(rows, typed["before"], PAGE_SIZE, day=date_column, key=key))
 
     async def _searched(
         self, rows: QuerySet[Any], key: str, words: str, search_kind: str, scopes: frozenset[str]
@@ -503,27 +466,9 @@ class _RecordPage:
     cut: bool = False
 
 
-def _position(text: str) -> tuple[date, int] | None:
-    """The date and id that a list goes on after; None, the beginning, for anything else."""
-    on, _underscore, last = text.partition("_")
-    if not (last.isascii() and last.isdigit() and len(last) < 10):
-        return None
-    try:
-        return date.fromisoformat(on), int(last)
-    except ValueError:
-        return None
-
-
 async def _unit_names(rows: Sequence[Any]) -> dict[int, str]:
     units = Unit.filter(id__in={row.unit_id for row in rows})
     return {unit.id: unit.name for unit in await units}
-
-
-def _number(text: str) -> int:
-    """A hidden number of a form. Raises `BadRequest` for one no page of ours drew."""
-    if not (text.isascii() and text.isdigit()):
-        raise BadRequest("表单不完整，请刷新页面再提交。")
-    return int(text)
 
 
 def _typed(value: object) -> object:

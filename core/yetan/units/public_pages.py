@@ -46,7 +46,7 @@ async def units(request: Request) -> Response:
 async def unit(request: Request) -> Response:
     """One unit: its figures, the units below it, its latest issues. `{code}` is the official code."""
     code = request.path_params["code"]
-    row = await unit_coded(code) if len(code) <= 40 else None
+    row = await unit_coded(code)
     if row is None:
         raise NotFound("没有这个单位。请从各单位的名单里找。")
     now = request.act.now

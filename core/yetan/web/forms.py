@@ -301,6 +301,10 @@ class Form:
         return BoundField(field, text, self.errors.get(name, []), choices)
 
 
+#: In which version somebody read what their form changes: a number that the page drew, see `drawn_number`.
+VERSION_FIELD = Field("version", "版本", "hidden", max_length=9)
+
+
 def optional(field: Field) -> Field:
     """The same field, not required."""
     return replace(field, required=False)

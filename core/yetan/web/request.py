@@ -38,6 +38,8 @@ LOOK_KEPT = 365 * 24 * 3600
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _UPLOADS = frozenset({"photos", "file"})
+#: In digits.
+_LONGEST_NUMBER = 9
 
 
 class BadRequest(YetanError):  # noqa: N818 - read as "a bad request"
@@ -175,6 +177,16 @@ def single(name: str, values: Sequence[UploadFile | str]) -> UploadFile | str | 
     if len(values) > 1:
         raise BadRequest("“{name}”提交了不止一次，请刷新页面再填。", name=name)
     return values[0] if values else None
+
+
+def drawn_number(sent: object) -> int:
+    """A number that a page of ours drew into a form without asking for it: a version, a row's id.
+
+    Raises `BadRequest` for what no page of ours drew.
+    """
+    if not isinstance(sent, str) or not sent.isascii() or not sent.isdigit() or len(sent) > _LONGEST_NUMBER:
+        raise BadRequest("表单不完整，请刷新页面再提交。")
+    return int(sent)
 
 
 def cookie_name(name: str) -> str:

@@ -35,5 +35,6 @@ async def submit(
         return NotDone(form, error.status)
     except (Refused, Conflict, Forbidden) as error:
         form.message = error.message
+        form.ask_files_again()
         return NotDone(form, error.status)
     return None
