@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from yetan.api import current
+
 
 @dataclass(frozen=True)
 class ConfiguredKind:
@@ -36,3 +38,9 @@ class ActivitiesConfiguration:
     #: Whether residents may write what they felt about an evening; each is read before it is shown.
     reflections: bool = True
     kinds: Mapping[str, ConfiguredKind] = field(default_factory=dict)
+
+
+def settings() -> ActivitiesConfiguration:
+    """What the running city decided."""
+    configuration: ActivitiesConfiguration = current().plugin_configurations["activities"]
+    return configuration

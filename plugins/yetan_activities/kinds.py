@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yetan.api import Act, ConfigurationError, Field, Metric, NotFound, RecordKind, Sum, current, message_ids
-from yetan_activities.configuration import ActivitiesConfiguration
+from yetan_activities.configuration import ActivitiesConfiguration, settings
 from yetan_activities.models import Activity
 from yetan_activities.scoreboard import COLUMNS, card_of, public_context
 
@@ -121,8 +121,7 @@ def all_kinds(
 
 def kinds_of_city() -> list[ActivityKind]:
     """The kinds of the running city, in the order of their positions."""
-    city = current()
-    kinds = all_kinds(city.plugin_configurations["activities"], city.registry.offered)
+    kinds = all_kinds(settings(), current().registry.offered)
     return sorted(kinds, key=lambda kind: kind.position)
 
 

@@ -18,7 +18,6 @@ from yetan.api import (
     RecordKind,
     Request,
     attempt,
-    current,
     drawn_number,
     holds,
     may,
@@ -26,6 +25,7 @@ from yetan.api import (
     published,
     submit,
 )
+from yetan_activities.configuration import settings
 from yetan_activities.models import Activity, Reflection
 from yetan_activities.reflections import (
     DECISION,
@@ -91,7 +91,7 @@ async def _public(activity: Activity) -> PublicRecord | None:
 async def _reflected_on(request: Request) -> tuple[Activity, Seat]:
     """The activity of the path, as far as the reader may know of it. Raises `NotFound` for any other."""
     activity = await Activity.get_or_none(id=request.path_params["id"])
-    if activity is None or not current().plugin_configurations["activities"].reflections:
+    if activity is None or not settings().reflections:
         raise NotFound
     seat = await seat_of(request, activity)
     if not seat.attendances and await _public(activity) is None:
@@ -101,7 +101,7 @@ async def _reflected_on(request: Request) -> tuple[Activity, Seat]:
 
 async def seat_panel(act: Act, seat: Seat) -> Mapping[str, Any] | None:
     """The way to the form, for those who sit there."""
-    taken = current().plugin_configurations["activities"].reflections
+    taken = settings().reflections
     return {} if taken and seat.attendances else None
 
 

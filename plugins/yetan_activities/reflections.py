@@ -18,7 +18,6 @@ from yetan.api import (
     Unit,
     change,
     clean,
-    current,
     emit,
     mask,
     message_ids,
@@ -28,7 +27,7 @@ from yetan.api import (
     units_below,
     visible,
 )
-from yetan_activities.configuration import ActivitiesConfiguration
+from yetan_activities.configuration import settings
 from yetan_activities.models import Activity, Reflection
 
 WRITTEN, DECIDED = "activities.reflected", "activities.reflection_decided"
@@ -65,7 +64,7 @@ async def reflect(act: Act, activity_id: int, values: Mapping[str, Any], *, pers
 
     Raises `Refused` where the city takes none.
     """
-    if not _settings().reflections:
+    if not settings().reflections:
         raise Refused("这里不收感言。有事要说，请到“说一件事”。")
     cleaned = clean(RESIDENT_FIELDS, values)
     return await _written(act, activity_id, "resident", cleaned["name"], cleaned["text"], person_id)
@@ -112,11 +111,6 @@ async def decide(act: Act, activity_id: int, reflection_id: int, state: str) -> 
     await Reflection.filter(id=row.id).update(state=state, decided_at=act.now, decided_by_id=act.actor.account_id)
     await emit(act, DECIDED, (activity.kind, activity.id), data={"reflection": row.id, "state": state})
     return await Reflection.get(id=row.id)
-
-
-def _settings() -> ActivitiesConfiguration:
-    configuration: ActivitiesConfiguration = current().plugin_configurations["activities"]
-    return configuration
 
 
 def waiting_for(act: Act) -> QuerySet[Reflection]:

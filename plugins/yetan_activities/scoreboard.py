@@ -24,6 +24,7 @@ from yetan.api import (
     scoreboard,
 )
 from yetan.api import translate as _
+from yetan_activities.configuration import settings
 from yetan_activities.models import RESIDENTS, Activity, Attendance
 from yetan_activities.reflections import shown_of
 from yetan_activities.schedule import overrun, planned
@@ -98,7 +99,7 @@ async def public_context(request: Request, row: PublicRecord) -> Mapping[str, An
         "bodies": await _bodies([each for each in present if each.role in _BODIES]),
         "signed_in": sum(1 for each in present if each.role in RESIDENTS),
         "reflections": await shown_of(activity.id),
-        "takes_reflections": over and current().plugin_configurations["activities"].reflections,
+        "takes_reflections": over and settings().reflections,
     }
 
 

@@ -29,7 +29,6 @@ from yetan.api import (
     change,
     clean,
     cookie_name,
-    current,
     emit,
     find_or_add_person,
     keyed_hash,
@@ -41,7 +40,7 @@ from yetan.api import (
     subtree_of,
     today,
 )
-from yetan_activities.configuration import ActivitiesConfiguration
+from yetan_activities.configuration import settings
 from yetan_activities.evening import held, held_open
 from yetan_activities.models import ROLES, Activity, Attendance
 
@@ -86,7 +85,7 @@ def code_of(activity: Activity, now: datetime) -> str:
 
 def seconds_left(now: datetime) -> int:
     """After how many seconds the code on the wall changes."""
-    return _settings().code_seconds - int(now.timestamp()) % _settings().code_seconds
+    return settings().code_seconds - int(now.timestamp()) % settings().code_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def scanned(code: str, now: datetime) -> Scanned | None:
 
 def ticket_for(activity: Activity, now: datetime) -> str:
     """What the form carries, so that it is taken for some minutes after the code was scanned."""
-    until = now + timedelta(minutes=_settings().form_minutes)
+    until = now + timedelta(minutes=settings().form_minutes)
     plain = f"{activity.id}.{int(until.timestamp())}"
     return f"{plain}.{keyed_hash('activities.ticket', plain)}"
 
@@ -124,17 +123,12 @@ def check_ticket(ticket: str, activity: Activity, now: datetime) -> None:
 
 def _span(now: datetime) -> int:
     """The number of the span of time in which one code is good."""
-    return int(now.timestamp()) // _settings().code_seconds
+    return int(now.timestamp()) // settings().code_seconds
 
 
 def _code(activity_id: int, span: int) -> str:
     # 64 bits cannot be guessed within the minute it is good for, and make a code that a phone reads across a room.
     return f"{activity_id}-{span}-{keyed_hash('activities.code', f'{activity_id}-{span}')[:16]}"
-
-
-def _settings() -> ActivitiesConfiguration:
-    configuration: ActivitiesConfiguration = current().plugin_configurations["activities"]
-    return configuration
 
 
 # The seat

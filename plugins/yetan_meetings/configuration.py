@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yetan.api import current
+
 
 @dataclass(frozen=True)
 class MeetingsConfiguration:
@@ -14,3 +16,9 @@ class MeetingsConfiguration:
     comments: bool = True
     #: Whether residents may vote on their own phones; else the host counts hands.
     phone_votes: bool = True
+
+
+def settings() -> MeetingsConfiguration:
+    """What the running city decided."""
+    configuration: MeetingsConfiguration = current().plugin_configurations["meetings"]
+    return configuration

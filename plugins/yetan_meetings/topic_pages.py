@@ -32,6 +32,7 @@ from yetan.api import (
     visible,
 )
 from yetan_activities.api import Activity, kinds_of_city
+from yetan_meetings.configuration import settings
 from yetan_meetings.models import Topic, TopicComment
 from yetan_meetings.topics import (
     COMMENT_FIELDS,
@@ -46,7 +47,6 @@ from yetan_meetings.topics import (
     decline_topic,
     propose,
     schedule_topic,
-    settings,
     show_topic,
     shown_comments,
     shown_topics,

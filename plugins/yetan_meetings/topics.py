@@ -23,7 +23,6 @@ from yetan.api import (
     attempt,
     change,
     clean,
-    current,
     emit,
     may,
     message_ids,
@@ -34,7 +33,7 @@ from yetan.api import (
 )
 from yetan_activities.api import Activity, kinds_of_city
 from yetan_meetings.agenda import TOPIC, raise_item
-from yetan_meetings.configuration import MeetingsConfiguration
+from yetan_meetings.configuration import settings
 from yetan_meetings.models import Topic, TopicComment
 from yetan_meetings.units import raises
 
@@ -104,12 +103,6 @@ def shown_comments(topic_id: int) -> QuerySet[TopicComment]:
     """What residents read of a topic, the oldest first."""
     rows = TopicComment.filter(topic_id=topic_id, state="shown").order_by("at", "id")
     return rows if settings().comments else rows.filter(id=0)
-
-
-def settings() -> MeetingsConfiguration:
-    """What the city decided."""
-    configuration: MeetingsConfiguration = current().plugin_configurations["meetings"]
-    return configuration
 
 
 # The desk

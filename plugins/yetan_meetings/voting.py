@@ -8,10 +8,10 @@ from typing import Any
 
 from tortoise.functions import Count
 
-from yetan.api import Act, EventType, Field, Invalid, Refused, change, clean, current, message_ids, today
+from yetan.api import Act, EventType, Field, Invalid, Refused, change, clean, message_ids, today
 from yetan_activities.api import Activity, Attendance, held
 from yetan_meetings.agenda import UNDECIDED, chaired_item, save, take_item, tell
-from yetan_meetings.configuration import MeetingsConfiguration
+from yetan_meetings.configuration import settings
 from yetan_meetings.models import AgendaItem, Vote
 
 OPENED, CLOSED = "meetings.vote_opened", "meetings.vote_closed"
@@ -68,8 +68,7 @@ def _hands(item: AgendaItem) -> dict[str, int]:
 
 def by_phone() -> bool:
     """Whether residents may vote on their own phones in this city."""
-    configuration: MeetingsConfiguration = current().plugin_configurations["meetings"]
-    return configuration.phone_votes
+    return settings().phone_votes
 
 
 @change(AgendaItem, action="meetings.open_vote")
