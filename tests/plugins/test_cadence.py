@@ -68,9 +68,9 @@ def states(town: Town, month: Month = MAY, **options: Any) -> dict[str, str]:
     return town.do(go)
 
 
-def at(town: Town, *day: int) -> None:
+def at(town: Town, year: int, month: int, day: int) -> None:
     """The clock stands at ten in the morning of a day in Shanghai, and the worker has done what is due."""
-    town.clock.now = datetime(*day, 2, 0, tzinfo=UTC)  # type: ignore[arg-type, misc]
+    town.clock.now = datetime(year, month, day, 2, 0, tzinfo=UTC)
     town.run_worker()
 
 
@@ -92,7 +92,7 @@ def test_a_talk_counts_once_it_was_held_and_not_when_it_is_planned(town: Town) -
     evening = talk(town, "other", date(2026, 5, 5), **opened(date(2026, 5, 5)))
     assert states(town)["other"] == "planned", "it is still going on"
     closed = datetime(2026, 5, 5, 14, 0, tzinfo=UTC)
-    town.run(Activity.filter(id=evening.id).update(closed_at=closed))  # type: ignore[arg-type]
+    town.run(Activity.filter(id=evening.id).update(closed_at=closed))
     talk(town, "sibling", date(2026, 5, 3), summary="来了二十个人，说的是停车。")
     assert states(town) == {"village": "planned", "sibling": "held", "other": "held"}
     assert states(town, APRIL)["sibling"] == "missing", "a talk of May is none of April"
@@ -102,11 +102,11 @@ def test_a_talk_recorded_afterwards_counts_by_who_was_there_or_how_many(town: To
     counted = talk(town, "village", date(2026, 5, 3), stated_residents=0)
     listed = talk(town, "sibling", date(2026, 5, 3))
     assert states(town)["village"] == "missing"
-    town.run(Activity.filter(id=counted.id).update(stated_residents=18))  # type: ignore[arg-type]
+    town.run(Activity.filter(id=counted.id).update(stated_residents=18))
     values = {"activity_id": listed.id, "role": "resident", "way": "desk", "name": "柳三变"}
     there = town.make_row(Attendance, **values, present_at=None)
     assert states(town)["sibling"] == "missing", "expected is not there"
-    town.run(Attendance.filter(id=there.id).update(present_at=town.clock()))  # type: ignore[arg-type]
+    town.run(Attendance.filter(id=there.id).update(present_at=town.clock()))
     assert states(town) == {"village": "held", "sibling": "held", "other": "missing"}
 
 
@@ -155,7 +155,7 @@ def test_those_without_a_talk_and_their_township_are_told_before_the_month_ends_
     assert told(town, "meetings.talks_missing_below") == ["clerk", "elsewhere"]
     at(town, 2026, 5, 25)
     assert len(told(town, MISSING)) == 2, "once a month"
-    town.run(Activity.all().delete())  # type: ignore[arg-type]
+    town.run(Activity.all().delete())
     at(town, 2026, 5, 27)
     assert sorted(told(town, MISSING)) == ["deputy", "other", "sibling", "village"], "whose plan fell through"
     inbox = town.browser("clerk").get("/desk/notices").text
@@ -218,7 +218,7 @@ def test_two_thousand_villages_take_no_more_statements_than_three(town: Town, da
                 seen.append(statement)
                 return await ask(statement, values)
 
-            connection.rows = rows  # type: ignore[method-assign]
+            connection.rows = rows
             found = await standings(await load_tree(), {town.units[code]}, MAY, date(2026, 5, 6))
         return len(found), len(seen)
 

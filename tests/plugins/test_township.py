@@ -56,7 +56,7 @@ def came(town: Town, activity: Activity, who: str, role: str, unit: str, link: L
 def raised_at(town: Town, activity: Activity, **values: Any) -> Issue:
     issue = town.report(**values)
     origin = {"origin_kind": activity.kind, "origin_id": activity.id}
-    town.run(Issue.filter(id=issue.id).update(**origin))  # type: ignore[arg-type]
+    town.run(Issue.filter(id=issue.id).update(**origin))
     return issue
 
 
@@ -124,7 +124,7 @@ def test_the_six_are_computed_where_the_record_says_it(town: Town, database_kind
     assert six(town)["township"][0] is True
     report = town.make_row(MeetingReport, activity_id=evening.id, sent_at=None, returned_at=None)
     assert six(town)["township"][5] is False, "what was not sent up is none"
-    town.run(MeetingReport.filter(id=report.id).update(sent_at=town.clock()))  # type: ignore[arg-type]
+    town.run(MeetingReport.filter(id=report.id).update(sent_at=town.clock()))
     assert six(town)["township"] == (True, False, False, True, True, True)
     assert six(town)["elsewhere"] == (False,) * 6
     town.make_row(LedgerEntry, unit_id=town.units["other"], date=date(2025, 5, 4))
@@ -140,7 +140,7 @@ def test_a_plan_counts_once_it_is_before_the_public(town: Town) -> None:
     assert clerk.submit(kept.headers["location"] + "/publish", {"version": "1"}).status_code == 303
     assert six(town)["township"][1] is True
     assert six(town, 2025)["township"][1] is False
-    plan = town.run(WorkPlan.all().first())  # type: ignore[arg-type]
+    (plan,) = town.run(WorkPlan.all())
     assert "党委书记牵头" in town.browser().get(f"/records/work_plan/{plan.id}").text
 
 

@@ -8,7 +8,7 @@ def test_a_lamp_is_listed(town):
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -198,8 +198,8 @@ class Town:
         assert self._client.portal is not None
         return self._client.portal.call(work)
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine in the running town's event loop."""
+    def run(self, work: Awaitable[T]) -> T:
+        """Await a coroutine, or a query, in the running town's event loop."""
 
         async def go() -> T:
             return await work
