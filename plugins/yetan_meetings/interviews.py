@@ -172,13 +172,15 @@ def _planned(activity: Activity) -> Any:
 
 
 async def visits_of(act: Act, activity: Activity) -> Mapping[str, Any] | None:
-    """The panel on the evening's record: how many households were visited of those planned, and the way to write."""
+    """The panel on the evening's record: how many households are planned and were visited, and the way to write.
+
+    An entry that names no household the city knows is of one more.
+    """
     if not await may(act, f"{HOUSEHOLD_INTERVIEW}.keep", [activity.unit_id]):
         return None
-    return {
-        "planned": await _planned(activity).count(),
-        "visited": await LedgerEntry.filter(activity_id=activity.id).count(),
-    }
+    entries = await LedgerEntry.filter(activity_id=activity.id).values("id", "household_id")
+    visited = {row["household_id"] or f"entry {row['id']}" for row in entries}
+    return {"planned": await _planned(activity).count(), "visited": len(visited)}
 
 
 _KEEP = f"{HOUSEHOLD_INTERVIEW}.keep"

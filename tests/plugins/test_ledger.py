@@ -176,6 +176,11 @@ def test_a_household_is_planned_visited_and_its_trouble_is_an_issue_of_the_eveni
     assert issue.number in village.get(page).text
     sheet = village.get(f"/desk/records/household_interview/{activity}").text
     assert issue.number in sheet
+    # One household is one, however much it says; one that the city does not know is one more.
+    assert village.submit(page, {"household": str(home), **SAID_AT_HOME}).status_code == 303
+    assert "打算走1户，记下了1户。" in village.get(f"/desk/records/household_interview/{activity}").text
+    assert village.submit(page, SAID_AT_HOME).status_code == 303
+    assert "记下了2户。" in village.get(f"/desk/records/household_interview/{activity}").text
     assert town.browser("clerk").get(page).status_code == 200
 
 
