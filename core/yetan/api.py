@@ -35,7 +35,7 @@ from yetan.issues.queues import units_below
 from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue, transition_issue
 from yetan.notices.service import notify
 from yetan.people.models import Account, Household, Link, Person, Post
-from yetan.people.service import LINK_KINDS, accounts_in, find_or_add_person, posts_on, today
+from yetan.people.service import CONSENT, LINK_KINDS, accounts_in, find_or_add_person, posts_on, require_consent, today
 from yetan.plugins.declarations import (
     BulkAction,
     CounterKey,
@@ -107,6 +107,7 @@ from yetan.web.submitting import NotDone, submit
 __all__ = [
     "ANONYMOUS",
     "API_VERSION",
+    "CONSENT",
     "FACETS",
     "LINK_KINDS",
     "PUBLIC_SCOPE",
@@ -224,6 +225,7 @@ __all__ = [
     "record",
     "report_issue",
     "require",
+    "require_consent",
     "rings_in",
     "roles_holding",
     "same",

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from tortoise.expressions import Subquery
 
 from yetan.api import (
+    CONSENT,
     Act,
     Field,
     Form,
-    Invalid,
     NotFound,
     Page,
     Panel,
@@ -28,6 +28,7 @@ from yetan.api import (
     current,
     find_or_add_person,
     require,
+    require_consent,
     submit,
     today,
     visible,
@@ -41,12 +42,7 @@ MESSAGE_FIELDS = (
     Field("text", "想说什么", "long_text", max_length=1500),
     Field("name", "怎么称呼您", required=False, max_length=60, hint="写个姓也行，不写也行。"),
     Field("phone", "电话", "phone", required=False, hint="有不清楚的会打给您，不公开。"),
-    Field(
-        "consent",
-        "我同意把姓名和电话用在办这件事、回访和验收上，随时可以要求删除",
-        "boolean",
-        required=False,
-    ),
+    CONSENT,
 )
 #: A slip from the box, as somebody types it in who emptied the box.
 SLIP_FIELDS = (Field("slip", "纸条上写的", "long_text", max_length=1500), *TOLD_BY)
@@ -62,8 +58,7 @@ _SHOWN = 30
 async def leave_message(act: Act, point: ServicePoint, values: Mapping[str, Any]) -> BoardMessage:
     """Leave a message on the board, `values` being MESSAGE_FIELDS. Raises `Invalid` or `TooMany`."""
     typed = clean(MESSAGE_FIELDS, values)
-    if (typed["name"] or typed["phone"]) and not typed["consent"]:
-        raise Invalid.field("consent", "留了姓名或电话，要勾选同意我们才能保存；不想留的，清空也能留言。")
+    require_consent(typed)
     await attempt("meetings.message", act.source, limit=_MESSAGES, window_seconds=_WINDOW_SECONDS, now=act.now)
     return await _keep(act, point.id, "board", typed["text"], typed["name"], typed["phone"])
 

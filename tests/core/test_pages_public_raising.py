@@ -243,6 +243,13 @@ def test_contact_is_kept_only_with_consent(town: Town) -> None:
     person = town.run(Person.get(id=town.raisers_of(issue)[0]))
     assert (person.name, person.phone) == ("郝多余", "13911112222")
     assert person.consented_at == town.clock()
+    # Who has not agreed is asked to in their own language.
+    reader = town.browser()
+    reader.get("/display", params={"locale": "en"})
+    asked = send(reader, matter(town, name="Mei"))
+    assert asked.status_code == 422
+    assert "tick your agreement" in asked.text
+    assert "要勾选同意" not in asked.text
 
 
 def test_whoever_is_signed_in_raises_as_themselves(town: Town) -> None:

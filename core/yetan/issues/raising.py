@@ -8,10 +8,10 @@ from typing import Any
 from yetan.access.throttle import attempt
 from yetan.act import Act
 from yetan.db.change import change
-from yetan.errors import Invalid
 from yetan.files.service import PHOTOS, StoredPhoto, Upload, attach, prepare_photos, stored_photos
 from yetan.issues.models import Issue, Raiser
 from yetan.issues.service import REPORT_FIELDS, RaiserInput, report_issue
+from yetan.people.service import CONSENT, require_consent
 from yetan.web.forms import Field, clean
 
 #: Left by residents without an account. Nothing of it is needed; what is left needs their consent (C71).
@@ -24,12 +24,7 @@ CONTACT_FIELDS = (
         required=False,
         hint="办的人有不清楚的会打给您；以后查进度、验收，写后四位就行。不公开。",
     ),
-    Field(
-        "consent",
-        "我同意把姓名和电话用在办这件事、回访和验收上，随时可以要求删除",
-        "boolean",
-        required=False,
-    ),
+    CONSENT,
 )
 SIGNED_IN_FIELDS = (*REPORT_FIELDS, PHOTOS)
 RAISE_FIELDS = (*SIGNED_IN_FIELDS, *CONTACT_FIELDS)
@@ -56,11 +51,7 @@ async def raise_issue(act: Act, values: Mapping[str, Any], photos: Sequence[Uplo
 
 
 def _contact(cleaned: Mapping[str, Any]) -> RaiserInput:
-    if (cleaned["name"] or cleaned["phone"]) and not cleaned["consent"]:
-        raise Invalid(
-            "有内容需要改一下，您写的都还在。",
-            {"consent": ["留了姓名或电话，要勾选同意我们才能保存；不想留的，把姓名和电话清空也能提交。"]},
-        )
+    require_consent(cleaned)
     return RaiserInput(cleaned["name"], cleaned["phone"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from yetan.web.forms import Field, clean
 
 #: The text a person agrees to when leaving a name or phone; raise its version when it changes (C71).
 CONSENT_VERSION = "2026-1"
+CONSENT = Field("consent", "我同意把姓名和电话用在办这件事、回访和验收上，随时可以要求删除", "boolean", required=False)
 #: The event of a post changing hands, and what falls due on the day it does.
 HANDED_OVER, TAKE_OVER = "post.handed_over", "post.take_over"
 HOUSEHOLD_LINK = "household"
@@ -78,6 +79,14 @@ HAND_OVER_FIELDS = (
     Field("successor", "交给谁", "account"),
     Field("on", "从哪天起", "date", hint="原来的人做到前一天为止。"),
 )
+
+
+def require_consent(values: Mapping[str, Any]) -> None:
+    """Raise `Invalid` where somebody leaves a "name" or "phone" and has not agreed to `CONSENT` (C71)."""
+    if (values["name"] or values["phone"]) and not values[CONSENT.name]:
+        raise Invalid.field(
+            CONSENT.name, "留了姓名或电话，要勾选同意我们才能保存；不想留的，把姓名和电话清空也能提交。"
+        )
 
 
 async def find_or_add_person(
