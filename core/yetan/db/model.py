@@ -9,10 +9,51 @@ from functools import cache
 from typing import Any, ClassVar
 
 from tortoise.fields import Field
-from tortoise.models import Model, ModelMeta
+from tortoise.filters import FilterInfoDict, get_filters_for_field
+from tortoise.models import MetaInfo, Model, ModelMeta
 
 from yetan.db.triggers import Trigger
 from yetan.privacy import Privacy
+
+
+class _Filters(dict[str, FilterInfoDict]):
+    """What rows of a model can be asked by: those of a column, when one of them is first wanted."""
+
+    def __init__(self, meta: MetaInfo) -> None:
+        super().__init__()
+        self._meta = meta
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return bool(self[str(key)])
+        except KeyError:
+            return False
+
+    def __missing__(self, key: str) -> FilterInfoDict:
+        name = key.partition("__")[0]
+        if name in self._meta.fk_fields | self._meta.o2o_fields:
+            # Asked by their columns.
+            raise KeyError(key)
+        field = self._meta.fields_map[self._meta.pk_attr if name == "pk" else name]
+        made = get_filters_for_field(name, field, field.source_field or field.model_field_name)
+        executor = self._meta.db.executor_class
+        for each in made.values():
+            own = executor.get_overridden_filter_func(filter_func=each["operator"], filter_info=each)
+            each["operator"] = own or each["operator"]
+        if key not in made:
+            raise KeyError(key)
+        self.update(made)
+        return made[key]
+
+
+class _Meta(MetaInfo):
+    """Tortoise's, without the thirty filters it makes of every column, of which hardly one is asked for: 5 MB."""
+
+    __slots__ = ()
+
+    def _generate_filters(self) -> None:
+        self._filters.clear()
+        self.filters = _Filters(self)
 
 
 class _RecordMeta(ModelMeta):
@@ -25,6 +66,14 @@ class _RecordMeta(ModelMeta):
             cls._search_for_field_attributes(base, inherited)
         own = {key: deepcopy(value) for key, value in inherited.items() if isinstance(value, Field)}
         return super().__new__(cls, name, bases, {**own, **attributes, "_no_comments": True})
+
+    @staticmethod
+    def build_meta(*given: Any) -> MetaInfo:
+        """Tortoise's, as `_Meta`."""
+        meta = ModelMeta.build_meta(*given)
+        meta._filters.clear()
+        meta.__class__ = _Meta
+        return meta
 
 
 @dataclass(frozen=True, slots=True)
