@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from yetan.files import images
-from yetan.files.images import ImageLimits, ImageRefused, prepare_image, prepare_image_in_thread
+from yetan.files import decoding
+from yetan.files.decoding import prepare_image
+from yetan.files.images import ImageLimits, ImageRefused, prepare_image_in_thread
 
 LIMITS = ImageLimits()
 
@@ -228,10 +229,10 @@ def test_a_jpeg_with_thousands_of_scans_is_refused_at_once() -> None:
 
 
 def test_scans_are_counted_as_the_format_says() -> None:
-    assert images._scans(encoded(photo(), "JPEG", exif=located_exif())) == 1
-    assert 3 <= images._scans(encoded(photo(), "JPEG", progressive=True)) <= 12
-    assert images._scans(encoded(photo(), "JPEG") + b"\xff\xda" * 500) == 1  # what follows the end is not read
-    assert images._scans(b"\xff\xd8\xff") == 0
+    assert decoding._scans(encoded(photo(), "JPEG", exif=located_exif())) == 1
+    assert 3 <= decoding._scans(encoded(photo(), "JPEG", progressive=True)) <= 12
+    assert decoding._scans(encoded(photo(), "JPEG") + b"\xff\xda" * 500) == 1  # what follows the end is not read
+    assert decoding._scans(b"\xff\xd8\xff") == 0
 
 
 HTML = b"<html><script>alert(1)</script></html>"
