@@ -5,6 +5,7 @@ from yetan_activities.evening import close_activity, held, held_open, hosted, op
 from yetan_activities.guards import ActivityGuard, StillOpen
 from yetan_activities.kinds import OPTIONAL, ActivityKind, kind_of, kinds_of_city
 from yetan_activities.models import RESIDENTS, ROLES, WAYS, Activity, Attendance, Reflection
+from yetan_activities.occasions import Occasion, occasions
 from yetan_activities.reflections import decide as decide_reflection
 from yetan_activities.reflections import reflect
 from yetan_activities.signing_in import Seat, expect, mark_present, seat_of, sign_in
@@ -18,6 +19,7 @@ __all__ = [
     "ActivityGuard",
     "ActivityKind",
     "Attendance",
+    "Occasion",
     "Presence",
     "Reflection",
     "Seat",
@@ -31,6 +33,7 @@ __all__ = [
     "kind_of",
     "kinds_of_city",
     "mark_present",
+    "occasions",
     "open_activity",
     "presence_at",
     "reflect",

@@ -36,6 +36,7 @@ from yetan.api import (
 from yetan.api import translate as _
 from yetan_activities.kinds import ActivityKind, kinds_of_city
 from yetan_activities.models import Activity
+from yetan_activities.occasions import occasions
 from yetan_activities.reflections import waiting_for
 
 VIEW = "activities.view"
@@ -245,6 +246,7 @@ async def desk(request: Request) -> Response:
     """What comes next in the actor's units, what was last, and the way to each kind."""
     act, day = request.act, today(request.act)
     rows = visible(Activity, act).select_related("unit")
+    past = await rows.filter(date__lt=day).order_by("-date", "-id").limit(_PAST)
     return request.render(
         "activities/desk.html",
         kinds=[
@@ -254,9 +256,19 @@ async def desk(request: Request) -> Response:
         ],
         labels=dict(kind_choices()),
         coming=await rows.filter(date__gte=day).order_by("date", "starts_at", "id").limit(_COMING),
-        past=await rows.filter(date__lt=day).order_by("-date", "-id").limit(_PAST),
+        past=past,
+        held=await _held_of(past, day),
         waiting=await waiting_for(act).count(),
     )
+
+
+async def _held_of(past: Sequence[Activity], day: date) -> set[int]:
+    """Which of them were held, be it that somebody wrote so afterwards; the latest first."""
+    if not past:
+        return set()
+    kinds, units = {row.kind for row in past}, {row.unit_id for row in past}
+    found = await occasions(kinds, units, past[-1].date, past[0].date, day)
+    return {each.id for each in found if each.state == "held"}
 
 
 PERMISSIONS = (

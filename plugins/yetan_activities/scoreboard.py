@@ -89,7 +89,7 @@ async def public_context(request: Request, row: PublicRecord) -> Mapping[str, An
         "opened_at": _local(activity.opened_at),
         "closed_at": _local(activity.closed_at),
         "overrun": overrun(plan[1], activity.closed_at),
-        "going_on": activity.opened_at is not None and activity.closed_at is None,
+        "going_on": activity.is_open,
         "over": over,
         "result": result,
         "figures": figures_of(result, bool(issues)),

@@ -36,8 +36,8 @@ from yetan.api import (
     translate,
     values_of,
 )
+from yetan_activities.api import occasions
 from yetan_meetings.forms import OPEN_TALK
-from yetan_meetings.held import talks
 from yetan_meetings.months import Month, last_months
 from yetan_meetings.units import OVERSEE, Tree, load_tree, overseen
 
@@ -101,7 +101,7 @@ async def standings(tree: Tree, above: Collection[int], month: Month, day: date)
     ids = [unit.id for unit in units]
     wanted = await values_of(PER_MONTH, ids, month.first)
     days: dict[tuple[int, str], list[date]] = {}
-    for talk in await talks((OPEN_TALK,), ids, month.first, month.last, day):
+    for talk in await occasions((OPEN_TALK,), ids, month.first, month.last, day):
         days.setdefault((talk.unit_id, talk.state), []).append(talk.date)
     found = []
     for unit in units:
@@ -130,7 +130,7 @@ async def _merged() -> dict[int, date]:
 
 async def last_talks(units: Collection[int], day: date) -> dict[int, date]:
     """The day of each unit's last open talk, of those that held one within a year."""
-    found = await talks((OPEN_TALK,), units, day - _REMEMBERED, day, day)
+    found = await occasions((OPEN_TALK,), units, day - _REMEMBERED, day, day)
     return {talk.unit_id: talk.date for talk in found if talk.state == "held"}
 
 

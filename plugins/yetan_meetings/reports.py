@@ -49,10 +49,9 @@ from yetan.api import (
     units_below,
     visible,
 )
-from yetan_activities.api import Activity, Attendance, held, hosted, kind_of, presence_at
+from yetan_activities.api import Activity, Attendance, held, hosted, kind_of, occasions, presence_at
 from yetan_meetings.agenda import STATES, items_of
 from yetan_meetings.forms import THEMATIC_MEETING
-from yetan_meetings.held import talks
 from yetan_meetings.leaders import OFFICIAL_ROLES
 from yetan_meetings.models import MeetingReport
 from yetan_meetings.units import OVERSEE, load_tree, overseen
@@ -354,7 +353,7 @@ async def _missing(act: Act) -> list[Activity]:
     units, since = [unit.id for unit in tree.below(overseen(act, tree))], day - _YEAR
     sent = MeetingReport.filter(sent_at__isnull=False, returned_at=None, activity__kind=THEMATIC_MEETING)
     there = {row["activity_id"] for row in await sent.filter(activity__date__gte=since).values("activity_id")}
-    held = [talk.id for talk in await talks((THEMATIC_MEETING,), units, since, day, day) if talk.state == "held"]
+    held = [talk.id for talk in await occasions((THEMATIC_MEETING,), units, since, day, day) if talk.state == "held"]
     missing = [each for each in held if each not in there][-_SHOWN:]
     return await Activity.filter(id__in=missing).select_related("unit").order_by("-date", "-id")
 

@@ -35,9 +35,8 @@ from yetan.api import (
     today,
     translate,
 )
-from yetan_activities.api import Activity, Attendance
+from yetan_activities.api import Activity, Attendance, occasions
 from yetan_meetings.forms import FORMS
-from yetan_meetings.held import talks
 from yetan_meetings.leaders import OFFICIAL_ROLES
 from yetan_meetings.models import Confirmation, LedgerEntry, MeetingReport, WorkPlan
 from yetan_meetings.units import OVERSEE, Tree, load_tree, overseen
@@ -113,7 +112,7 @@ async def checklists(tree: Tree, townships: Sequence[Unit], year: int, day: date
     units, first, last = list(township_of), date(year, 1, 1), date(year, 12, 31)
     kinds = [kind.name for kind in FORMS]
     of_year = {"unit_id__in": units, "date__gte": first, "date__lte": last}
-    held = [talk for talk in await talks(kinds, units, first, last, day) if talk.state == "held"]
+    held = [talk for talk in await occasions(kinds, units, first, last, day) if talk.state == "held"]
     talked = Counter(township_of[talk.unit_id] for talk in held)
     came = (
         Attendance.filter(present_at__isnull=False, role__in=list(OFFICIAL_ROLES))

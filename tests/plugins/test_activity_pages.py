@@ -246,6 +246,23 @@ async def _reflections(activity: Activity) -> list[Reflection]:
 # The overview
 
 
+def test_the_desk_says_which_evenings_were_written_down_afterwards(town: Town) -> None:
+    """By a summary, a number, or who was there; a number of nobody tells nothing."""
+    day: dict[str, Any] = {"date": date(2026, 5, 8), "summary": ""}
+    told = planned(town, title="写了小结的", **{**day, "summary": "说的是停车。"})
+    counted = planned(town, title="报了数的", stated_residents=12, **day)
+    listed = planned(town, title="补了名单的", **day)
+    there(town, listed, "方小敏")
+    nothing = planned(town, title="什么也没有的", stated_residents=0, **day)
+    rows = town.browser("village").get("/desk/activities").text.split("<tr")
+
+    def says(activity: Activity) -> bool:
+        (row,) = (each for each in rows if activity.title in each)
+        return "会后补记" in row
+
+    assert [says(each) for each in (told, counted, listed, nothing)] == [True, True, True, False]
+
+
 def test_the_overview_says_what_comes_and_what_was_below_a_unit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     near = planned(town, title="荷塘六月谈", date=date(2026, 6, 8), unit_id=town.units["sibling"], stated_residents=10)
     far = planned(town, title="樟林六月谈", date=date(2026, 6, 9), unit_id=town.units["other"])

@@ -1,4 +1,4 @@
-"""When a talk counts as held: where it was opened and closed, or where a record tells of it afterwards."""
+"""When an activity counts as held: where it was opened and closed, or where a record tells of it afterwards."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from yetan_activities.api import Activity, Attendance
+from yetan_activities.models import Activity, Attendance
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
-    """An activity as the months count it.
+class Occasion:
+    """An activity as months and years count it.
 
     held: it was opened and closed, or its day has come and there is something on record: a summary, how many residents
     came, or who. planned: its day is still to come, or it is going on. unrecorded: its day has passed, and nothing is
@@ -26,7 +26,9 @@ class Talk:
     state: Literal["held", "planned", "unrecorded"]
 
 
-async def talks(kinds: Collection[str], units: Collection[int], since: date, until: date, day: date) -> list[Talk]:
+async def occasions(
+    kinds: Collection[str], units: Collection[int], since: date, until: date, day: date
+) -> list[Occasion]:
     """The activities of these kinds and units from one day to another, as they stand on `day`, in their order.
 
     It takes four statements however many they are.
@@ -53,4 +55,4 @@ async def talks(kinds: Collection[str], units: Collection[int], since: date, unt
             return "held"
         return "planned" if row["opened_at"] is not None or row["date"] >= day else "unrecorded"
 
-    return [Talk(row["id"], row["kind"], row["unit_id"], row["date"], state(row)) for row in rows]
+    return [Occasion(row["id"], row["kind"], row["unit_id"], row["date"], state(row)) for row in rows]
