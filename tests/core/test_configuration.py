@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from yetan.api import ConfigurationError
-from yetan.config import Configuration, check_dataclass, load_configuration
+from yetan.config import Configuration, _as_written, _NotPlain, check_dataclass, load_configuration
 
 CITY = """
 secret_key = "0123456789012345678901234567890123456789"
@@ -150,3 +153,35 @@ def test_a_plugins_settings_forbid_unknown_keys_without_saying_so() -> None:
     assert second == "plugin.bells.clapper.wieght: unknown key; did you mean 'weight'?"
     assert third.startswith("plugin.bells.strokes: ")
     assert check_dataclass(Bells, {"strokes": 4, "clapper": {"weight": 2}}) == Bells(4, Clapper(2))
+
+
+@dataclass(frozen=True)
+class Tower:
+    """Settings of every plain type."""
+
+    name: str
+    steps: int = 1
+    height: float = 1.5
+    open: bool = False
+    rings: tuple[str, ...] = ()
+    bells: Mapping[str, Bells] = field(default_factory=dict)
+    more: Any = None
+
+
+def test_what_is_written_plainly_is_read_as_pydantic_reads_it() -> None:
+    written = {"name": "钟楼", "steps": 9, "height": 2.0, "open": True, "rings": ["早", "晚"], "more": [1]}
+    written["bells"] = {"大": {"strokes": 2, "clapper": {"weight": 5}}}
+    assert _as_written(Tower, written) == TypeAdapter(Tower).validate_python(written) != Tower("钟楼")
+    for value in (
+        {"steps": "9"},
+        {"steps": True},
+        {"height": 2},
+        {"open": 1},
+        {"rings": "早"},
+        {"bells": []},
+        {"nmae": 1},
+    ):
+        with pytest.raises(_NotPlain):
+            _as_written(Tower, {"name": "钟楼", **value})
+    with pytest.raises(_NotPlain):
+        _as_written(Tower, {})

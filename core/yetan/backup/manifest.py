@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from yetan.errors import YetanError
 
 DATABASES: Mapping[str, str] = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
@@ -34,7 +32,7 @@ class BackupRefused(YetanError):  # noqa: N818 - read as "the backup was refused
 class Manifest:
     """What is in a backup, of which city, and what is needed to bring it back."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = {"extra": "forbid"}
 
     city: str
     #: Everything acknowledged before this instant (UTC) is in it.
@@ -67,11 +65,15 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The manifest as it stands in the archive."""
+        from pydantic import TypeAdapter  # the site itself makes no backups
+
         return TypeAdapter(Manifest).dump_json(self, indent=1)
 
     @staticmethod
     def from_json(data: bytes) -> Manifest:
         """Read a manifest. Raises `BackupRefused` for anything a backup would not say, traversing names included."""
+        from pydantic import TypeAdapter, ValidationError
+
         try:
             manifest = TypeAdapter(Manifest).validate_json(data)
         except ValidationError:
