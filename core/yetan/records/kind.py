@@ -101,8 +101,7 @@ class RecordKind:
     template: str = "desk/record.html"
     public_template: str = "public/record.html"
     #: What `public_template` is given besides, and what its card says: worked out for the row of `published`, the one
-    #: with the request, the other with its act. A card
-    #: has the record's title and unit unless this says otherwise.
+    #: with the request, the other with its act. A card has the record's title and unit unless this says otherwise.
     public_context: Callable[[Request, Any], Awaitable[Mapping[str, Any]]] | None = None
     card: Callable[[Act, Any], Awaitable[Card]] | None = None
     #: Whether photos belong to a record: added on the desk with a caption that says who took them, before the public

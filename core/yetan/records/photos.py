@@ -7,7 +7,6 @@ from typing import Any
 
 from anyio import to_thread
 from tortoise.expressions import F
-from tortoise.transactions import in_transaction
 
 from yetan.access.scope import require
 from yetan.act import Act
@@ -105,17 +104,16 @@ async def _touched(act: Act, kind: RecordKind, record_id: int) -> UnitRecord:
 
 
 async def _leave_out(kind: RecordKind, record_id: int, stored_name: str) -> None:
-    """Take a photo out of what residents see of the record."""
-    async with in_transaction():
-        publication = await (
-            Publication.filter(subject_kind=kind.name, subject_id=record_id).select_for_update().get_or_none()
-        )
-        if publication is None:
-            return
-        publication.approved = _without(publication.approved, stored_name)
-        publication.draft = _without(publication.draft, stored_name)
-        await publication.save(update_fields=["approved", "draft"])
-        await project(kind, [record_id])
+    """Take a photo out of what residents see of the record, in the transaction of the change."""
+    publication = await (
+        Publication.filter(subject_kind=kind.name, subject_id=record_id).select_for_update().get_or_none()
+    )
+    if publication is None:
+        return
+    publication.approved = _without(publication.approved, stored_name)
+    publication.draft = _without(publication.draft, stored_name)
+    await publication.save(update_fields=["approved", "draft"])
+    await project(kind, [record_id])
 
 
 def _without(face: dict[str, Any], stored_name: str) -> dict[str, Any]:
