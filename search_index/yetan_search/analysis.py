@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
 
-from yetan_search.dictionary import HAN, Dictionary
+from yetan_search.dictionary import HAN, HAN_RUN, Dictionary
 
 #: Only so many characters of a query are looked at: a longer one is a pasted text, and costs without helping.
 QUERY_LENGTH = 200
@@ -27,10 +27,7 @@ RUN_LENGTH = 64
 
 #: What counts as one character: a Han character, or a run of other letters and digits.
 _CHARACTER = re.compile(f"[{HAN}]|[^\\W_{HAN}]+")
-_HAN_CHARACTER = re.compile(f"[{HAN}]")
-_HAN_RUN = re.compile(f"[{HAN}]+")
-_CHUNK = re.compile(f"[{HAN}]{{2,4}}")
-#: A longer stretch without a word in it is no name that somebody types.
+#: A longer stretch without a word in it is no name that somebody types, nor is a longer part between spaces.
 _LONGEST_UNKNOWN = 4
 _PHRASE = '["“”]([^"“”]*)["“”]|「([^」]*)」|『([^』]*)』'
 _QUOTED = re.compile(_PHRASE)
@@ -50,32 +47,32 @@ _COMPATIBILITY_BLOCKS = (
 )
 
 
-def _compatibility_forms() -> Iterator[tuple[int, str]]:
+def _compatibility_forms() -> Iterator[tuple[int, int]]:
     """Radicals, ideographs and full-width forms Unicode keeps for old encodings, and their plain form."""
     for first, last in _COMPATIBILITY_BLOCKS:
         for code in range(first, last + 1):
             plain = unicodedata.normalize("NFKC", chr(code))
             if len(plain) == 1:
-                yield code, plain
+                yield code, ord(plain)
 
 
-def _traditional_forms() -> Iterator[tuple[int, str]]:
+def _traditional_forms() -> Iterator[tuple[int, int]]:
     """The pairs of traditional.tsv."""
     table = resources.files("yetan_search").joinpath("traditional.tsv").read_text(encoding="utf-8")
     for line in table.splitlines():
         if not line.startswith("#"):
             traditional, _, simplified = line.partition("\t")
-            yield ord(traditional), simplified
+            yield ord(traditional), ord(simplified)
 
 
 _SIMPLIFIED = dict(_traditional_forms())
 _FOLDED = {
-    **{code: plain.translate(_SIMPLIFIED) for code, plain in _compatibility_forms()},
+    **{code: _SIMPLIFIED.get(plain, plain) for code, plain in _compatibility_forms()},
     **_SIMPLIFIED,
     # The one character whose lower case is longer than itself.
-    ord("İ"): "i",
+    ord("İ"): ord("i"),
     # Halves of characters cannot be encoded.
-    **dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"),
+    **dict.fromkeys(range(0xD800, 0xE000), ord("\N{REPLACEMENT CHARACTER}")),
 }
 
 
@@ -151,7 +148,7 @@ class Analysis:
         folded = _QUOTED.sub(lambda match: f" {_phrase(match)} ", folded).strip()
         characters, pairs = _characters_and_pairs(folded)
         words = self.words(folded)
-        words += [character for character in characters if not _HAN_CHARACTER.match(character)]
+        words += [character for character in characters if not HAN_RUN.match(character)]
         chunks = [each for each in folded.split() if self._is_chunk(each, words)]
         numbers = [fold_number(chunk) for chunk in folded.split() if _CHARACTER.search(chunk)]
         numbers += _NUMBER.findall(folded)
@@ -197,7 +194,7 @@ class Analysis:
     def vocabulary(self, text: str, *, brief: bool = False) -> set[str]:
         """The words that a text adds to what an index knows: those of the dictionary, and of a brief text others."""
         folded = fold(text)
-        found = {word for word in self.words(folded) if _HAN_RUN.fullmatch(word)}
+        found = {word for word in self.words(folded) if HAN_RUN.fullmatch(word)}
         if brief:
             names = (name for run in self._unknown(folded) for name in _JOINING.split(run) if len(name) > 1)
             for name in names:
@@ -215,7 +212,7 @@ class Analysis:
         """The stretches of two Han characters and more that belong to no word."""
         stretch = ""
         for characters in (*_split(self._dictionary.cut(folded)), []):
-            if len(characters) == 1 and _HAN_CHARACTER.match(characters[0]):
+            if len(characters) == 1 and HAN_RUN.match(characters[0]):
                 stretch += characters[0]
                 continue
             if len(stretch) > 1:
@@ -225,7 +222,8 @@ class Analysis:
     @staticmethod
     def _is_chunk(chunk: str, words: Iterable[str]) -> bool:
         """Whether what stands between spaces is a name of its own, as "星沙" is, that no word explains."""
-        return bool(_CHUNK.fullmatch(chunk)) and not any(word in chunk for word in words)
+        is_name = 2 <= len(chunk) <= _LONGEST_UNKNOWN and HAN_RUN.fullmatch(chunk)
+        return bool(is_name) and not any(word in chunk for word in words)
 
 
 def _phrase(match: re.Match[str]) -> str:

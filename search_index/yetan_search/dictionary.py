@@ -19,7 +19,7 @@ from importlib import resources
 #: The Han characters, as a range of a regular expression.
 HAN = "〇㐀-䶿一-鿿\U00020000-\U000323af"
 
-_HAN_RUN = re.compile(f"[{HAN}]+")
+HAN_RUN = re.compile(f"[{HAN}]+")
 #: What a word can consist of. Other characters stand for themselves.
 _RUN = re.compile(f"[{HAN}0-9a-z+#&._%-]+")
 _LETTERS_AND_DIGITS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -63,7 +63,7 @@ class Dictionary:
     def words(self, text: str) -> list[str]:
         """The words of two Han characters and more that folded text holds, inside and across each other too."""
         found = []
-        for match in _HAN_RUN.finditer(text):
+        for match in HAN_RUN.finditer(text):
             run = match[0]
             for start in range(len(run) - 1):
                 for end, _ in self._longer(run, start):

@@ -17,6 +17,8 @@ from tests.benchmarks.searching import engines, make_index
 from tests.benchmarks.sites import arguments_of, serving, start, wait_for
 from tests.faults.served import free_port
 
+from yetan.app import assemble
+from yetan.db.upgrade import upgrade
 from yetan.plugins.discovery import installed
 from yetan.testing import Town
 
@@ -33,6 +35,7 @@ def measure(databases: Databases, sizes: Sequence[int], rounds: int) -> list[Row
         with databases.copy(small, Path(temporary, "all")) as copied:
             others = tuple(name for name in installed() if name not in engines())
             town = Town(copied.database_url, copied.folder, plugins=(ENGINE, *others), search=ENGINE)
+            asyncio.run(upgrade(town.configuration, assemble(town.configuration).applications, lambda line: None))
             return [_memory(databases, sizes[0], town), *_start(databases, sizes[0], town, rounds)]
 
 
