@@ -18,7 +18,8 @@ from tortoise.transactions import in_transaction
 from yetan.db import reading
 from yetan.db.connection import CORE_APPLICATION, connected, is_postgres, sqlite_path
 from yetan.db.failures import database_is_away
-from yetan.db.reading import moment, read
+from yetan.db.reading import load, moment, read
+from yetan.db.statements import execute
 from yetan.units.models import Unit
 
 #: Counts for minutes.
@@ -159,6 +160,23 @@ def test_whoever_waits_for_a_connection_gets_the_first_that_is_free(database_url
             done.set()
 
     run(f"{database_url}?maxsize=2", go)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_column_that_an_upgrade_adds_disturbs_nobody_who_is_at_work(database_url: str) -> None:
+    """The server refuses a statement it has prepared once its answer has other columns."""
+
+    async def go() -> None:
+        async def units() -> list[str]:
+            async with in_transaction():
+                return [unit.code for unit in await load(Unit, "active ORDER BY id")]
+
+        await add_unit("A")
+        assert await units() == ["A"]
+        await execute("ALTER TABLE yetan_unit ADD COLUMN later text")
+        assert await units() == ["A"]
+
+    run(database_url, go)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

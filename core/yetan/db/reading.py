@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.fields import DatetimeField
 from tortoise.models import Model
 
-from yetan.db.connection import SERVING, numbered
-from yetan.db.statements import fetch, inside_transaction
+from yetan.db.connection import SERVING, client, numbered
+from yetan.db.statements import inside_transaction
 
 M = TypeVar("M", bound=Model)
 
@@ -54,12 +54,13 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
     longer than `seconds`; a cancelled task has its statement cancelled.
     """
     if inside_transaction():
-        return await fetch(statement, values)
-    client: Any = get_connection("default")
-    if client.capabilities.dialect != "postgres":
-        return await _readers_of(str(client.filename)).read(statement, values, seconds)
+        within: Sequence[Any] = await client().rows(statement, values)
+        return within
+    outside: Any = get_connection("default")
+    if outside.capabilities.dialect != "postgres":
+        return await _readers_of(str(outside.filename)).read(statement, values, seconds)
     try:
-        rows: Sequence[Any] = await client.read(numbered(statement), values, seconds)
+        rows: Sequence[Any] = await outside.read(numbered(statement), values, seconds)
     except TimeoutError as error:
         # The driver has the server cancel it, and the connection serves on.
         raise DBConnectionError(_TOO_LONG) from error
@@ -70,6 +71,8 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
 class _Shape:
     """How the rows of a table become a model."""
 
+    #: What asks for whole rows, each column in its place. By `*` columns would come that a later version has added.
+    selected: str
     columns: tuple[str, ...]
     attributes: tuple[str, ...]
     #: What is not simply what every driver gives. Times are read here: the ORM takes its time to read a text.
@@ -89,17 +92,23 @@ def _shape(model: type[Model]) -> _Shape:
     }
     own_key = meta.db_pk_column not in meta.generated_db_fields
     said = {"_partial": False, "_saved_in_db": True, "_custom_generated_pk": own_key}
-    return _Shape(tuple(columns.values()), tuple(columns), tuple(otherwise.items()), said)
+    names = ", ".join(f'"{column}"' for column in columns.values())
+    selected = f"SELECT {names} FROM {meta.db_table} WHERE"  # noqa: S608 - constants
+    return _Shape(selected, tuple(columns.values()), tuple(columns), tuple(otherwise.items()), said)
 
 
 def stored(model: type[M], row: Any) -> M:
     """A row of a whole table as its model. Other columns may be in it as well."""
     shape = _shape(model)
     found = row if isinstance(row, dict) else dict(zip(row.keys(), row, strict=True))
+    return _made(model, shape, map(found.__getitem__, shape.columns))
+
+
+def _made(model: type[M], shape: _Shape, columns: Iterable[Any]) -> M:
     made = model.__new__(model)
     values = vars(made)
     values.update(shape.said, _await_when_save={})
-    values.update(zip(shape.attributes, map(found.__getitem__, shape.columns), strict=True))
+    values.update(zip(shape.attributes, columns, strict=True))
     for name, taken in shape.otherwise:
         values[name] = taken(values[name])
     return made
@@ -110,8 +119,8 @@ async def load(model: type[M], which: str, values: Sequence[Any] = ()) -> list[M
 
     For what every change asks: the ORM takes longer to put such a question than the database to answer it.
     """
-    rows = await read(f"SELECT * FROM {model._meta.db_table} WHERE {which}", values)  # noqa: S608 - constants
-    return [stored(model, row) for row in rows]
+    shape = _shape(model)
+    return [_made(model, shape, row) for row in await read(f"{shape.selected} {which}", values)]
 
 
 def moment(stored: datetime | str | None) -> datetime | None:
