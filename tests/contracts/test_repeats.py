@@ -16,8 +16,9 @@ from tests.contracts.test_forms import Sending, sendings
 TIMES = 5
 KEY, ANOTHER = "k" * 32, "a" * 32
 ALREADY_SENT = "这张表单已经提交过一次，内容和这次不一样"
-#: Sessions remember when they were last used, throttles count tries: neither is an effect of a form.
-NOTED = frozenset({"yetan_session", "yetan_throttle"})
+#: Sessions remember when they were last used, throttles count tries, and now and then it is written down how long
+#: plugins took: none is an effect of a form.
+NOTED = frozenset({"yetan_session", "yetan_throttle", "yetan_plugin_time"})
 RECORD = "yetan_audit_record"
 
 #: Forms that create, move, rate and book nothing, and why a repeat needs no first answer. That they have one effect is
