@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 from tests.contracts.site import DatabaseCopy, Site, in_a_hurry, upgraded_town
 
-T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
 class PostgresqlDatabase:
-    """A database of the tests' cluster, by connections of the tests' own."""
+    """A database of the tests' cluster, by one connection of the tests' own."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection = self._runner.run(asyncpg.connect(url))
+        self._tables = self.tables()
+        #: Where the content of a table is kept, by what it was told apart from other contents with.
+        self._kept: dict[tuple[str, str], str] = {}
+        self.change(["CREATE SCHEMA copies"])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._runner.run(self._connection.close())
+        self._runner.close()
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
-        return self._run(lambda connection: _fetch(connection, [statement]))[0]
+        return [tuple(row) for row in self._runner.run(self._connection.fetch(statement))]
 
     def change(self, statements: Iterable[str]) -> None:
         """Run statements all together, past every trigger and foreign key."""
         script = ";\n".join(["SET LOCAL session_replication_role = replica", *statements])
-        self._run(lambda connection: connection.execute(f"BEGIN;\n{script};\nCOMMIT"))
-
-    def _run(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        async def go() -> T:
-            connection = await asyncpg.connect(self._url)
-            try:
-                return await work(connection)
-            finally:
-                await connection.close()
-
-        return asyncio.run(go())
+        self._runner.run(self._connection.execute(f"BEGIN;\n{script};\nCOMMIT"))
 
     def tables(self) -> list[str]:
         """Every table, by name."""
@@ -46,9 +45,7 @@ class PostgresqlDatabase:
         return [name for (name,) in found]
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        names = self.tables()
-        statements = [f'SELECT * FROM "{name}" ORDER BY 1' for name in names]
-        return dict(zip(names, self._run(lambda connection: _fetch(connection, statements)), strict=True))
+        return {name: self.execute(f'SELECT * FROM "{name}" ORDER BY 1') for name in self._tables}
 
     def columns(self, table: str) -> list[str]:
         found = self.execute(
@@ -59,36 +56,54 @@ class PostgresqlDatabase:
     def copy(self) -> DatabaseCopy:
         return _PostgresqlCopy(self)
 
+    def keep(self) -> dict[str, str]:
+        """Where the content of each table is kept from now on: a table that has not changed since is not kept twice."""
+        states = self._states()
+        new = {name: f"copies.kept_{next(_numbers)}" for name in self._tables if (name, states[name]) not in self._kept}
+        self.change(f'CREATE TABLE {kept} AS TABLE public."{name}"' for name, kept in new.items())
+        self._kept |= {(name, states[name]): kept for name, kept in new.items()}
+        return {name: self._kept[name, states[name]] for name in self._tables}
 
-async def _fetch(connection: asyncpg.Connection, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
-    return [[tuple(row) for row in await connection.fetch(each)] for each in statements]
+    def put_back(self, kept: Mapping[str, str]) -> None:
+        """Give the tables that have changed the content that `keep` kept. Numbering goes on."""
+        states = self._states()
+        changed = [name for name in self._tables if self._kept.get((name, states[name])) != kept[name]]
+        # Deleting a few rows is ten times as quick as giving a table and its indexes new files.
+        self.change(
+            f'DELETE FROM public."{name}"; INSERT INTO public."{name}" SELECT * FROM {kept[name]}' for name in changed
+        )
+        states = self._states()
+        self._kept |= {(name, states[name]): kept[name] for name in changed}
+
+    def _states(self) -> dict[str, str]:
+        """What tells the contents of a table apart: its rows are so many, and were written up to this transaction."""
+        each = (
+            f"""(SELECT count(*) || ' ' || coalesce(max(xmin::text::bigint), 0) FROM "{name}")"""
+            for name in self._tables
+        )
+        ((*states,),) = self.execute(f"SELECT {', '.join(each)}")
+        return dict(zip(self._tables, states, strict=True))
 
 
 class _PostgresqlCopy:
-    """Every table in a schema of its own. Numbering goes on: nothing is given out twice."""
+    """Every table as it was."""
 
     def __init__(self, database: PostgresqlDatabase) -> None:
-        self._database, self._schema = database, f"copy_{next(_numbers)}"
-        self._tables = database.tables()
-        made = (f'CREATE TABLE {self._schema}."{name}" AS TABLE public."{name}"' for name in self._tables)
-        database.change([f"CREATE SCHEMA {self._schema}", *made])
+        self._database = database
+        self._kept = database.keep()
 
     def put_back(self) -> None:
-        # Deleting a few rows is ten times as quick as giving every table and index a new file.
-        self._database.change(
-            f'DELETE FROM public."{name}"; INSERT INTO public."{name}" SELECT * FROM {self._schema}."{name}"'
-            for name in self._tables
-        )
+        self._database.put_back(self._kept)
 
     def close(self) -> None:
-        self._database.change([f"DROP SCHEMA {self._schema} CASCADE"])
+        """Nothing to let go of: another copy may be of the same tables."""
 
 
 @contextmanager
 def open_postgresql_site(url: str, folder: Path) -> Iterator[Site]:
     """A site in `folder`, on the empty database `url`, with every plugin of the package enabled."""
     town = upgraded_town(url, folder)
-    with in_a_hurry(), town.open():
-        site = Site(town, PostgresqlDatabase(url))
+    with in_a_hurry(), town.open(), closing(PostgresqlDatabase(url)) as database:
+        site = Site(town, database)
         site.found()
         yield site
