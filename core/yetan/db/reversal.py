@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.db.connection import Application, connected, tortoise_configuration
 from yetan.db.schema_editors import schema_editor
-from yetan.db.schema_state import migration_of, state_after
+from yetan.db.schema_state import backward, migration_of, state_after
 
 
 async def revert(url: str, applications: Sequence[Application], label: str) -> tuple[str, ...]:
@@ -31,6 +31,6 @@ async def revert(url: str, applications: Sequence[Application], label: str) -> t
             editor, recorder = schema_editor(client), MigrationRecorder(client)
             for key in reversed(own):
                 before = await state_after(executor, applied, before=key)
-                await migration_of(executor, key).unapply(before, schema_editor=editor)
+                await backward(migration_of(executor, key), before, editor)
                 await recorder.record_unapplied(key.app_label, key.name)
         return tuple(str(key) for key in reversed(own))

@@ -37,24 +37,52 @@ async def forward(migration: Migration, state: State, editor: BaseSchemaEditor |
     """Bring `state`, and with an `editor` the database, past a migration. What `Migration.apply` does.
 
     That makes all models anew for every operation, which for a whole first migration takes seconds; models created in
-    a row are made together here.
+    a row are made together here, on the way back as well.
     """
-    for creating, operations in groupby(migration.operations, lambda each: type(each) is CreateModel):
-        if creating:
-            await _create(migration.app_label, list(operations), state, editor)
-        else:
-            part = Migration(migration.name, migration.app_label)
-            part.operations, part.atomic = list(operations), migration.atomic
-            state = await part.apply(state, dry_run=editor is None, schema_editor=editor)
+    for part in _parts(migration):
+        state = await _apply(part, state, editor)
     state.validate_relations_initialized()
     return state
 
 
-async def _create(label: str, operations: Sequence[Operation], state: State, editor: BaseSchemaEditor | None) -> None:
-    creations = [each for each in operations if isinstance(each, CreateModel)]
+async def backward(migration: Migration, state: State, editor: BaseSchemaEditor) -> None:
+    """Take the database back past a migration that was applied to `state`. What `Migration.unapply` does.
+
+    Raises `ValueError` where an operation cannot be taken back.
+    """
+    parts, states = _parts(migration), [state]
+    for part in parts:
+        states.append(await _apply(part, states[-1].clone()))
+    for part, before, after in reversed(list(zip(parts, states, states[1:], strict=False))):
+        if _creates(part.operations[0]):
+            for each in reversed(part.operations):
+                await each.database_backward(part.app_label, after, before, editor)
+        else:
+            await part.unapply(before, schema_editor=editor)
+
+
+def _parts(migration: Migration) -> Sequence[Migration]:
+    """The migration cut into those operations in a row that create models, and the others."""
+    parts = []
+    for _, operations in groupby(migration.operations, _creates):
+        part = Migration(migration.name, migration.app_label)
+        part.operations, part.atomic = list(operations), migration.atomic
+        parts.append(part)
+    return parts
+
+
+def _creates(operation: Operation) -> bool:
+    return type(operation) is CreateModel
+
+
+async def _apply(part: Migration, state: State, editor: BaseSchemaEditor | None = None) -> State:
+    if not _creates(part.operations[0]):
+        return await part.apply(state, dry_run=editor is None, schema_editor=editor)
+    creations = [each for each in part.operations if isinstance(each, CreateModel)]
     for each in creations:
-        state.models[label, each.name] = ModelState.make_from_model(label, each.model)
+        state.models[part.app_label, each.name] = ModelState.make_from_model(part.app_label, each.model)
     state.reload_models(list(state.models))
     if editor is not None:
         for each in creations:
-            await each.database_forward(label, state, state, editor)
+            await each.database_forward(part.app_label, state, state, editor)
+    return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from importlib import import_module
@@ -19,14 +19,15 @@ class Broken(Exception):  # noqa: N818 - read as "the function is broken"
 
 
 class BreakablePlugin:
-    """A plugin as it is, but for each function it declares: that fails while `broken` is its name.
+    """A plugin as it is, but for each function it declares: that fails while its name is among `broken`.
 
-    `names` are those functions, as in "yetan_panels clinics.open load".
+    `names` are those functions, as in "yetan_panels clinics.open load"; `failed` those that were called and failed.
     """
 
     def __init__(self, plugin: Plugin) -> None:
         self.names: list[str] = []
-        self.broken = ""
+        self.broken: Collection[str] = ()
+        self.failed: set[str] = set()
         module = ModuleType(f"{plugin.hooks}.breakable")
         for hook, implementation in vars(import_module(plugin.hooks)).items():
             if hasattr(implementation, "yetan_impl"):
@@ -57,7 +58,8 @@ class BreakablePlugin:
         self.names.append(name)
 
         def fail_if_told() -> None:
-            if self.broken == name:
+            if name in self.broken:
+                self.failed.add(name)
                 raise Broken(name)
 
         @wraps(function)
