@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tortoise import Tortoise
 from tortoise.connection import get_connection
@@ -114,9 +115,7 @@ def _foreign_key(columns: str, table: str, target: str, *, on_delete: str, on_up
 
 
 async def _sqlite_schemas(statements: str) -> tuple[dict[str, Table], dict[str, Table]]:
-    with closing(sqlite3.connect(":memory:")) as models:
-        models.executescript(statements)
-        wanted = _read_sqlite(models)
+    wanted = _made_by_sqlite(statements)
     real = await fetch(
         "SELECT tbl_name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL "
         "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type DESC"
@@ -126,6 +125,13 @@ async def _sqlite_schemas(statements: str) -> tuple[dict[str, Table], dict[str, 
             if row["tbl_name"] in wanted:
                 copy.execute(row["sql"])
         return wanted, _read_sqlite(copy)
+
+
+@lru_cache(maxsize=4)
+def _made_by_sqlite(statements: str) -> dict[str, Table]:
+    with closing(sqlite3.connect(":memory:")) as models:
+        models.executescript(statements)
+        return _read_sqlite(models)
 
 
 def _read_sqlite(database: sqlite3.Connection) -> dict[str, Table]:
@@ -185,7 +191,18 @@ class _Undo(Exception):  # noqa: N818 - it is no error: it ends the savepoint th
     pass
 
 
+#: The models' tables as servers made them, by the server's version and the statements: a process asks again and again.
+_MADE: dict[tuple[str, str], dict[str, Table]] = {}
+
+
 async def _postgres_schemas(statements: str) -> tuple[dict[str, Table], dict[str, Table]]:
+    made_by = ((await fetch("SELECT version() AS server"))[0]["server"], statements)
+    if made_by not in _MADE:
+        _MADE[made_by] = await _made_by_postgres(statements)
+    return _MADE[made_by], await _read_postgres("SELECT current_schema()::regnamespace::oid::bigint AS namespace")
+
+
+async def _made_by_postgres(statements: str) -> dict[str, Table]:
     wanted: dict[str, Table] = {}
     try:
         async with in_transaction() as connection:
@@ -195,7 +212,7 @@ async def _postgres_schemas(statements: str) -> tuple[dict[str, Table], dict[str
             raise _Undo
     except _Undo:
         pass
-    return wanted, await _read_postgres("SELECT current_schema()::regnamespace::oid::bigint AS namespace")
+    return wanted
 
 
 async def _read_postgres(which: str) -> dict[str, Table]:

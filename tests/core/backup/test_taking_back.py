@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import stat
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def test_what_was_acknowledged_before_a_backup_began_is_all_there_after_it_is_ta
         try:
             while len(acknowledged) < 5:
                 assert writing.is_alive()
+                time.sleep(0.02)
             before = list(acknowledged)
             made = run_process("backup", "-o", archive, "--config", home)
             during = len(acknowledged) - len(before)
