@@ -205,6 +205,13 @@ class Evenings:
             updated_at=now,
             **said,
         )
+        await ChatLine.create(
+            activity_id=self.activities[ONLINE_TALK],
+            position=100 + issue.id,
+            name=f"{words}{name}",
+            text=words,
+            issue_id=issue.id,
+        )
 
     def told(self, work: Callable[[Activity], str]) -> str:
         """What the site tells of the evening that is going on."""
