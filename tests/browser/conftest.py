@@ -36,6 +36,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No page stays long enough for optimised code to be worth what it takes to make.
+    "--js-flags=--no-opt --no-maglev",
 ]
 _SECONDS = 40
 

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from zlib import crc32
 
 from tests.contracts.site import Answer, Site, Visitor
@@ -76,7 +76,8 @@ _OPENED = (
     ("/desk/search", "q=灯"),
     ("/desk/queue/unit", "open={id}"),
     ("/desk/bulk/assign", "issues={id}:{version}"),
-    *(("/desk/issues/{id}", f"do={step}") for step in ("list", "progress", "transfer", "photo", "raiser", "correct")),
+    *(("/desk/issues/{id}", f"do={step}") for step in ("transition.list", "transition.transfer")),
+    *(("/desk/issues/{id}", f"do={step}") for step in ("progress", "photo", "raiser", "correct")),
     ("/admin/accounts", "q=没有这个人"),
     ("/no-such-page", ""),
 )
@@ -92,8 +93,11 @@ def pages_of(scene: Scene) -> list[Seen]:
     ]
     for path, query in _OPENED:
         asked = f"{path}?{query}" if query else path
-        paths.append((asked, asked.format(id=issue.id, version=issue.version)))
-    return [seen for name, path in paths if (seen := _seen(site, readers, name, path)) is not None]
+        paths.append((asked, quote(asked.format(id=issue.id, version=issue.version), safe="/?=:.")))
+    pages = [seen for name, path in paths if (seen := _seen(site, readers, name, path)) is not None]
+    unseen = {f"{path}?{query}" for path, query in _OPENED if query} - {page.name for page in pages}
+    assert not unseen, f"nobody gets {unseen}"
+    return pages
 
 
 def _seen(site: Site, readers: list[Visitor], name: str, path: str) -> Seen | None:
@@ -139,7 +143,11 @@ class Onlooker:
         self.page.on("console", lambda message: self._told(message.type, message.text))
         self.page.on("pageerror", lambda error: self._told("error", str(error)))
         self.context.route("**/*", self._answer)
+        # The browser itself gives it to every page: half a megabyte on the way to each page takes as long as the page.
+        self.context.add_init_script(f"window.loadAxe = () => {{\n{_axe()}\n}}")
         self._visitor = Visitor("nobody")
+        #: What the site says a browser may keep for good: the same for everybody.
+        self._kept: dict[str, Answer] = {}
 
     def look(self, seen: Seen, look: Look) -> list[str]:
         """What is wrong with a page, in words."""
@@ -147,7 +155,6 @@ class Onlooker:
         for width in WIDTHS:
             found = self._measured(width, TARGETS[look.elder])
             if width in look.axe:
-                self.page.evaluate(_axe())
                 found += self.page.evaluate(_script("violations.js"))
             self.faults += [f"{width} px: {each}" for each in found]
         return [f"{seen.name} ({look}): {fault}" for fault in self.faults]
@@ -176,7 +183,10 @@ class Onlooker:
             self.faults.append(f"asks {route.request.url}, which is not this site")
             route.abort()
             return
-        answer = self.site.ask(self._visitor, address.path + (f"?{address.query}" if address.query else ""))
+        path = address.path + (f"?{address.query}" if address.query else "")
+        answer = self._kept.get(path) or self.site.ask(self._visitor, path)
+        if "immutable" in answer.headers.get("cache-control", ""):
+            self._kept[path] = answer
         self.faults += [f"{address.path}: {fault}" for fault in missing_headers(self.site, answer)]
         route.fulfill(status=answer.status, headers=dict(answer.headers), body=answer.body)
 
