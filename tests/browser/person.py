@@ -67,6 +67,7 @@ class Person:
 
     def reach(self, target: Any, *, backwards: bool = False) -> None:
         """Go on from field to field, or back, until `target` is reached; it has to show."""
+        target = target.element_handle()  # Looked for once, not at each step.
         for _ in range(300):
             if target.evaluate("element => element === document.activeElement"):
                 assert target.evaluate(_SHOWS_FOCUS), f"nothing shows that it is here: {target}"
