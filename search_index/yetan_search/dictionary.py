@@ -29,6 +29,8 @@ COUNTED = 60_101_964
 OWN_FREQUENCY = 20_000
 #: So many characters, and pairs of them, are kept as they were read: some 200 bytes each.
 _CHARACTERS_HELD, _PAIRS_HELD = 1 << 13, 1 << 15
+#: The runs of the text last cut: few, since one may be long.
+_RUNS_HELD = 1 << 6
 _UNLIKELIEST = -math.inf
 
 
@@ -59,15 +61,16 @@ class Dictionary:
         self._counted = math.log(COUNTED + OWN_FREQUENCY * sum(map(len, self._own.values())))
         self._character = lru_cache(_CHARACTERS_HELD)(self._read_character)
         self._beginning = lru_cache(_PAIRS_HELD)(self._read_beginning)
+        #: By run, for each of its characters; asked for again when the text that was cut is looked through for words.
+        self._held = lru_cache(_RUNS_HELD)(self._read_run)
 
     def words(self, text: str) -> list[str]:
         """The words of two Han characters and more that folded text holds, inside and across each other too."""
         found = []
         for match in HAN_RUN.finditer(text):
             run = match[0]
-            for start in range(len(run) - 1):
-                for end, _ in self._longer(run, start):
-                    found.append(run[start:end])
+            for start, longer in enumerate(self._held(run)):
+                found += [run[start:end] for end, _ in longer]
         return found
 
     def cut(self, text: str) -> list[str]:
@@ -83,12 +86,12 @@ class Dictionary:
 
     def _likeliest(self, run: str) -> Iterator[str]:
         """Of all ways to cut a run into words the one whose frequencies have the greatest product."""
-        size = len(run)
+        size, held = len(run), self._held(run)
         # How likely the best way from each place on is, and where its first word ends.
         best, ends = [0.0] * (size + 1), [0] * size
         for start in range(size - 1, -1, -1):
             likelihood, end = self._character(run[start]).likelihood + best[start + 1], start + 1
-            for other_end, other in self._longer(run, start):
+            for other_end, other in held[start]:
                 if (other := other + best[other_end]) >= likelihood:
                     likelihood, end = other, other_end
             if likelihood == _UNLIKELIEST:
@@ -108,6 +111,9 @@ class Dictionary:
             start = end
         if letters:
             yield run[-letters:]
+
+    def _read_run(self, run: str) -> Sequence[Sequence[tuple[int, float]]]:
+        return [self._longer(run, start) for start in range(len(run))]
 
     def _longer(self, run: str, start: int) -> Sequence[tuple[int, float]]:
         """The words of two characters and more that begin at a place, shortest first: their ends and likelihoods."""
