@@ -29,8 +29,8 @@ COUNTED = 60_101_964
 OWN_FREQUENCY = 20_000
 #: So many characters, and pairs of them, are kept as they were read: some 200 bytes each.
 _CHARACTERS_HELD, _PAIRS_HELD = 1 << 13, 1 << 15
-#: The runs of the text last cut: few, since one may be long.
-_RUNS_HELD = 1 << 6
+#: So many runs of the texts last cut are kept, none longer than this.
+_RUNS_HELD, _LONGEST_HELD = 1 << 9, 50
 _UNLIKELIEST = -math.inf
 
 
@@ -61,7 +61,8 @@ class Dictionary:
         self._counted = math.log(COUNTED + OWN_FREQUENCY * sum(map(len, self._own.values())))
         self._character = lru_cache(_CHARACTERS_HELD)(self._read_character)
         self._beginning = lru_cache(_PAIRS_HELD)(self._read_beginning)
-        #: By run, for each of its characters; asked for again when the text that was cut is looked through for words.
+        #: By run, for each of its characters: asked for again by the words of the text that was cut, and by phrases
+        #: that many people use.
         self._held = lru_cache(_RUNS_HELD)(self._read_run)
 
     def words(self, text: str) -> list[str]:
@@ -69,7 +70,7 @@ class Dictionary:
         found = []
         for match in HAN_RUN.finditer(text):
             run = match[0]
-            for start, longer in enumerate(self._held(run)):
+            for start, longer in enumerate(self._seen(run)):
                 found += [run[start:end] for end, _ in longer]
         return found
 
@@ -86,7 +87,7 @@ class Dictionary:
 
     def _likeliest(self, run: str) -> Iterator[str]:
         """Of all ways to cut a run into words the one whose frequencies have the greatest product."""
-        size, held = len(run), self._held(run)
+        size, held = len(run), self._seen(run)
         # How likely the best way from each place on is, and where its first word ends.
         best, ends = [0.0] * (size + 1), [0] * size
         for start in range(size - 1, -1, -1):
@@ -111,6 +112,10 @@ class Dictionary:
             start = end
         if letters:
             yield run[-letters:]
+
+    def _seen(self, run: str) -> Sequence[Sequence[tuple[int, float]]]:
+        """The words of two characters and more that begin at each character of a run."""
+        return self._held(run) if len(run) <= _LONGEST_HELD else self._read_run(run)
 
     def _read_run(self, run: str) -> Sequence[Sequence[tuple[int, float]]]:
         return [self._longer(run, start) for start in range(len(run))]
