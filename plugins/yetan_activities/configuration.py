@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from yetan.api import current
+from yetan.api import current, message_ids
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class ConfiguredKind:
 
     label: str
     #: The counting word of one.
-    counted_in: str = "场"
+    counted_in: str = message_ids("场")
     #: Which optional columns its form asks for besides theme, date, time and place; see `kinds.OPTIONAL`.
     asks: tuple[str, ...] = ("venue", "host_name", "programme", "stated_residents", "summary")
     #: Whether people sign in by scanning the code.
@@ -30,7 +30,7 @@ class ActivitiesConfiguration:
     """[plugin.activities]"""
 
     #: The kinds of places where people meet, as the town says them (002-A1).
-    venues: tuple[str, ...] = ("板凳", "廊桥", "圆桌", "凉亭", "庭院", "广场")
+    venues: tuple[str, ...] = message_ids(("板凳", "廊桥", "圆桌", "凉亭", "庭院", "广场"))
     #: For how many seconds a sign-in code on the wall is good; the one before it is still taken.
     code_seconds: int = 60
     #: For how many minutes the page that a code opened may be filled in.

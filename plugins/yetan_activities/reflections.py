@@ -24,6 +24,7 @@ from yetan.api import (
     posts_on,
     require,
     today,
+    translate,
     units_below,
     visible,
 )
@@ -81,7 +82,7 @@ async def reflect_as_official(act: Act, activity_id: int, values: Mapping[str, A
     cleaned = clean(OFFICIAL_FIELDS, values)
     posts = await posts_on([act.actor.account_id], today(act))
     unit = await Unit.get_or_none(id=posts[0].unit_id) if posts else None
-    name = "，".join(each for each in (act.actor.name, unit.name if unit is not None else "") if each)
+    name = translate("，").join(each for each in (act.actor.name, unit.name if unit is not None else "") if each)
     return await _written(act, activity_id, "official", name[:60], cleaned["text"], act.actor.person_id)
 
 

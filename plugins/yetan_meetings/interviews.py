@@ -21,6 +21,7 @@ from yetan.api import (
     change,
     clean,
     may,
+    message_ids,
     submit,
     visible,
 )
@@ -39,7 +40,7 @@ _NO_TITLE = Field(
     hint="不写，就用困难问题的头一句。",
 )
 #: 三必问: of a household all three are asked.
-_ALL_ASKED = tuple(replace(field, required=True, hint=field.hint or "没有的写“没有”。") for field in ASKED)
+_ALL_ASKED = tuple(replace(field, required=True, hint=field.hint or message_ids("没有的写“没有”。")) for field in ASKED)
 #: What is written down of a household, on one page.
 VISIT_FIELDS = (HOUSEHOLD, *TOLD_BY, *_ALL_ASKED, _NO_TITLE, OFFICIAL, *NEED_FIELDS)
 

@@ -86,7 +86,8 @@ NEED_FIELDS = (
     *(field for field in ISSUE_FIELDS if field.name == "collective"),
 )
 _MOST_PRINTED = 1000
-_SENTENCE_END = re.compile(r"[\n。！？!?]")
+#: A new line, or what ends a sentence: 。！？ by their numbers, since they are no message.
+_SENTENCE_END = re.compile(r"[\n\u3002\uff01\uff1f!?]")
 
 
 async def check_asked(act: Act, entry: LedgerEntry | None, values: Mapping[str, Any]) -> None:

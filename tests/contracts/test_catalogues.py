@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.contracts.site import own_plugins
 
 from yetan.i18n import DEFAULT_LOCALE, LOCALES
 from yetan.messages import (
@@ -24,8 +25,8 @@ from yetan.messages import (
 from yetan.plugins import messages as of_plugins
 from yetan.plugins.examined import find
 
-#: One plugin of each package; the engines of the search share theirs.
-PLUGINS = ("supervision", "whoosh", "lantern", "seal")
+#: The plugins that come with the package; the engines of the search share theirs.
+PLUGINS = own_plugins()
 OTHERS = [locale for locale in LOCALES if locale != DEFAULT_LOCALE]
 
 #: What of the core holds Chinese that nobody is told in another language, beside what speaks to operators alone.
@@ -50,8 +51,10 @@ READ_OR_TOLD_TO_OPERATORS = frozenset(
 #: The same of our plugins.
 OF_PLUGINS = {
     # Why a city cannot start; and the words and signs that texts are cut by.
+    # Reads what a chat group wrote, and tells the demonstration's evenings.
+    "yetan_meetings": frozenset({"chat.py", "demonstration.py"}),
     "yetan_search": frozenset(
-        {"analysis.py", "concepts.py", "hooks/postgresql_search.py", "hooks/tantivy.py", "readings.py"}
+        {"analysis.py", "concepts.py", "dictionary.py", "hooks/postgresql_search.py", "hooks/tantivy.py", "readings.py"}
     ),
 }
 #: Chinese that stays in English on purpose: the headings of a town's own tables, and what stands under one.
