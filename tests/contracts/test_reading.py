@@ -14,9 +14,13 @@ NOTED = frozenset({"yetan_audit_record", "yetan_plugin_time", "yetan_session", "
 
 
 def _files(scene: Scene) -> dict[Path, int]:
-    """When each file of the city was last written. The database is looked into instead, the index follows it."""
+    """When each file of the city was last written, but templates that were compiled to be drawn.
+
+    The database is looked into instead, the index follows it.
+    """
     folder = scene.town.configuration.data_dir
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files if path.parent != folder / "compiled"}
 
 
 def addresses(path: str, names: list[str]) -> Iterator[str]:
