@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.postgresql import copied
 from tortoise.transactions import in_transaction
 
 from yetan.audit.sealing import seal
 from yetan.audit.service import record
-from yetan.db.connection import is_postgres, sqlite_path
+from yetan.db.connection import CORE_APPLICATION, Application, is_postgres, sqlite_path
 from yetan.db.statements import execute, fetch
 from yetan.files.models import Attachment
 from yetan.files.orphans import sweep
@@ -78,18 +83,79 @@ class Shelf:
         return ((text, False),)
 
 
+@dataclass(frozen=True)
+class WorkedAt:
+    """A town with an issue in handling, one that waits for acceptance, and one on the board. For copying alone."""
+
+    url: str
+    folder: Path
+    #: What its index holds.
+    held: frozenset[str]
+
+
+@pytest.fixture(scope="module")
+def worked_at(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    founded_template: Callable[[str, Sequence[Application], Mapping[str, Any]], str],
+) -> Callable[[str], WorkedAt]:
+    """Such a town on each kind of database, made at the first call."""
+
+    @cache
+    def made(kind: str) -> WorkedAt:
+        folder = tmp_path_factory.mktemp("worked-at")
+        founded = founded_template(kind, (CORE_APPLICATION,), {})
+        url = f"sqlite://{folder}/yetan.sqlite3"
+        if kind == "sqlite":
+            shutil.copy(sqlite_path(founded), sqlite_path(url))
+        else:
+            url = copied(request.getfixturevalue("postgresql_url"), founded)
+        with Town(url, folder).open() as town:
+            shelf = shelf_in(town)
+            work_at(town)
+        return WorkedAt(url, folder, frozenset(shelf.held))
+
+    return made
+
+
 @pytest.fixture
-def shelf(town: Town) -> Shelf:
-    """The town's index, and a town with an issue in handling, one that waits for acceptance, and one on the board."""
+def town_database_url(
+    worked_at: Callable[[str], WorkedAt],
+    database_kind: str,
+    copy_of: Callable[[str], AbstractContextManager[str]],
+    tmp_path: Path,
+) -> Iterator[str]:
+    """A copy of the town that was worked at, its files with it."""
+    made = worked_at(database_kind)
+    shutil.copytree(made.folder / "var", tmp_path / "var")
+    with copy_of(made.url) as url:
+        yield url
+
+
+@pytest.fixture
+def shelf(town: Town, worked_at: Callable[[str], WorkedAt], database_kind: str) -> Shelf:
+    """The town's index."""
+    shelf = shelf_in(town)
+    shelf.held |= worked_at(database_kind).held
+    return shelf
+
+
+def shelf_in(town: Town) -> Shelf:
+    """The town's index from now on, empty."""
     shelf = Shelf()
 
-    async def fill() -> None:
+    async def put() -> None:
         city = current()
         city.search = shelf
         feeding = feed.subscription("core", list(city.registry.search_sources.values()))
         city.registry.subscriptions = {**city.registry.subscriptions, feeding.name: feeding}
 
-    town.do(fill)
+    town.do(put)
+    return shelf
+
+
+def work_at(town: Town) -> None:
+    """Let the issues be raised and moved."""
     town.move(town.report(title="路灯"), "list", by="clerk")
     resolved = town.report(title="老桥", kind="problem", collective=True)
     town.move(resolved, "settle", by="village")
@@ -107,7 +173,6 @@ def shelf(town: Town) -> Shelf:
     town.do(go_on)
     town.run_worker()
     town.do(seal)
-    return shelf
 
 
 def faults(lines: Iterable[Health]) -> dict[str, str]:

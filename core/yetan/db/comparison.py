@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tortoise import Tortoise
+from tortoise.apps import Apps
 from tortoise.connection import get_connection
 from tortoise.fields.relational import ManyToManyFieldInstance
 from tortoise.transactions import in_transaction
@@ -42,13 +43,20 @@ async def compare() -> list[str]:
     foreign keys with their target and what deleting it does. Changes nothing, and may be asked while the city runs.
     Inside a transaction it sees what that has changed so far. See `tables_of_no_model` for the other tables.
     """
-    statements = get_schema_sql(get_connection("default"), safe=False)
+    assert Tortoise.apps is not None
+    statements = _statements(Tortoise.apps)
     if is_postgres():
         wanted, found = await _postgres_schemas(statements)
     else:
         wanted, found = await _sqlite_schemas(statements)
     differences = [line for name in sorted(wanted) for line in _differences(name, wanted, found)]
     return [*_uncompared(), *differences, *await missing_triggers()]
+
+
+@lru_cache(maxsize=1)
+def _statements(applications: Apps) -> str:
+    """What makes the tables of the models that the database was opened with; they are looked through once for it."""
+    return get_schema_sql(get_connection("default"), safe=False)
 
 
 async def tables_of_no_model() -> list[str]:
