@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from tests import postgresql
+from tests.children import in_child
 from tortoise import fields
 from tortoise.migrations.operations import AddField, RemoveField
 
@@ -112,27 +115,21 @@ def test_what_loses_values_is_refused() -> None:
     assert line.startswith("Bench.number is removed and added again")
 
 
-WITHOUT_POSTGRESQL = """
-import sys, pytest
-from tests import postgresql
-postgresql.find_programs = lambda: None
-imported_before = "ignore::pytest.PytestAssertRewriteWarning"
-sys.exit(pytest.main(["tests/core/test_database_fixtures.py", "-q", "-k", "postgresql", "-W", imported_before]))
-"""
+def without_postgresql(required: str) -> str:
+    """What a run of the suite says on a machine without PostgreSQL's programs, and the code it ends with."""
+    postgresql.find_programs = lambda: None
+    os.environ["YETAN_REQUIRE_POSTGRESQL"] = required
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = pytest.main([f"{ROOT}/tests/core/test_database_fixtures.py", "-q", "-k", "postgresql", "-s"])
+    return f"{int(code)}\n{said.getvalue()}"
 
 
 @pytest.mark.parametrize(
     ("required", "code", "said"), [("", 0, "SKIPPED POSTGRESQL: "), ("1", 4, "YETAN_REQUIRE_POSTGRESQL=1, but ")]
 )
 def test_without_postgresql_the_suite_says_so_aloud(required: str, code: int, said: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_POSTGRESQL],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "YETAN_REQUIRE_POSTGRESQL": required},
-    )
-    output = run.stdout + run.stderr
-    assert run.returncode == code, output
+    ended, output = in_child(lambda: without_postgresql(required))
+    assert (ended, output.partition("\n")[0]) == (0, str(code)), output
     assert said in output
     assert "install Debian package postgresql" in output
