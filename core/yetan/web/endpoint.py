@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -65,8 +66,14 @@ class Routes(Router):
 
     def __init__(self, routes: Sequence[Route], **options: Any) -> None:
         super().__init__(routes, **options)
-        taking = {route.path: [each for each in routes if each.path_regex.match(route.path)] for route in routes}
-        self._only = {path: each[0] for path, each in taking.items() if len(each) == 1}
+        varying = [route for route in routes if route.param_convertors]
+        fixed = [route for route in routes if not route.param_convertors]
+        times = Counter(route.path for route in fixed)
+        self._only = {
+            route.path: route
+            for route in fixed
+            if times[route.path] == 1 and not any(each.path_regex.match(route.path) for each in varying)
+        }
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what was asked."""
