@@ -13,6 +13,8 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from copy import copy
+from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
 from typing import TypeVar
@@ -71,7 +73,8 @@ def load_catalogues(folders: Iterable[Path], compiled: CompiledFiles) -> None:
             if not path.is_file():
                 continue
             try:
-                translations = GNUTranslations(io.BytesIO(_compiled(path, locale, compiled)))
+                # A copy: what the catalogue falls back on is another in each city.
+                translations = copy(_read(_compiled(path, locale, compiled)))
             except (ValueError, OSError) as error:
                 problems.append(f"{path}: is not a valid catalogue: {error}")
                 continue
@@ -82,6 +85,12 @@ def load_catalogues(folders: Iterable[Path], compiled: CompiledFiles) -> None:
         raise ConfigurationError(problems)
     _catalogues.clear()
     _catalogues.update(found)
+
+
+@cache
+def _read(compiled: bytes) -> GNUTranslations:
+    """A compiled catalogue, which is read once in a process. Raises `ValueError` or `OSError` where it is not valid."""
+    return GNUTranslations(io.BytesIO(compiled))
 
 
 def _compiled(path: Path, locale: str, kept: CompiledFiles) -> bytes:
