@@ -17,10 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from tests import figures
-from tests.browser.conftest import open_chromium
-from tests.browser.pages import LOOKS, WIDTHS, faults_of, pages_of
-from tests.contracts.site import open_site
-from tests.contracts.subjects import Scene
 from tests.soak.city import DATABASES, towns
 from tests.soak.crowd import crowd, write_much
 from tests.soak.kills import kill, kill_transitions, points
@@ -91,6 +87,12 @@ def _surroundings(given: Given) -> Figures:
 
 def _pages(given: Given) -> Figures:
     """Every page in every way there is to look at it; the suite looks at each in one of them."""
+    # Nothing else here needs a browser and every plugin, which take half a second to import.
+    from tests.browser.conftest import open_chromium
+    from tests.browser.pages import LOOKS, WIDTHS, faults_of, pages_of
+    from tests.contracts.site import open_site
+    from tests.contracts.subjects import Scene
+
     with open_site(given.folder) as site:
         seen = pages_of(Scene(site))
         looks = [(page, look) for page in seen for look in LOOKS]
