@@ -24,6 +24,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, SqliteSchemaE
 from yetan.config import Configuration
 from yetan.db import upgrade as upgrade_module
 from yetan.db.connection import CORE_APPLICATION, Patience, connected, is_postgres, sqlite_path
+from yetan.db.reversal import revert
 from yetan.db.statements import fetch
 from yetan.db.upgrade import UpgradeFailed, UpgradeReport, pending, upgrade
 from yetan.errors import ConfigurationError
@@ -150,6 +151,43 @@ def test_a_failing_migration_leaves_nothing_applied(configuration: Configuration
     with pytest.raises(UpgradeFailed, match=r"(?s)迁移 lamps\.0002_posts 没有成功：.*\n数据库没有任何改动。"):
         run_upgrade(configuration, lamps.application)
     assert on_database(configuration, lamps.application, tables) == set()
+
+
+def test_migrations_are_taken_back_the_last_step_first(configuration: Configuration, lamps: Package) -> None:
+    """Also where a migration makes tables before and after it changes one that is filled."""
+    seen, number, lit = lamps.folder / "seen", "number = fields.IntField()", "fields.IntField(null=True, db_index=True)"
+    (lamps.folder / "models.py").write_text(FIRST.replace(number, f"{number}\n    lit = {lit}"))
+    lamps.add(
+        "0002_posts",
+        "0001_initial",
+        "def made(name):\n"
+        "    options = {'table': f'lamps_{name}', 'app': 'lamps'}\n"
+        "    return ops.CreateModel(name, fields=[('id', fields.IntField(primary_key=True))], options=options)\n"
+        "async def nothing(apps, schema_editor):\n    pass\n"
+        "async def look(apps, schema_editor):\n"
+        "    found = []\n"
+        "    for place in ('lit FROM lamps_lamp', 'id FROM lamps_post', 'id FROM lamps_wire'):\n"
+        "        try:\n"
+        "            async with in_transaction():\n"
+        "                await fetch(f'SELECT {place}')\n"
+        "            found.append(place)\n"
+        "        except OperationalError:\n"
+        "            pass\n"
+        f"    with open({str(seen)!r}, 'a') as file:\n        file.write(f'{{found}}\\n')\n"
+        "from tortoise.exceptions import OperationalError\n"
+        "from tortoise.transactions import in_transaction\n"
+        "from yetan.db.statements import fetch\n"
+        "seen = ops.RunPython(nothing, reverse_code=look)\n"
+        f"lit = ops.AddField('Lamp', 'lit', {lit})\n"
+        "operations = [seen, made('post'), seen, lit, seen, made('wire'), seen]",
+    )
+    run_upgrade(configuration, lamps.application)
+    on_database(configuration, lamps.application, fill)
+    back = asyncio.run(revert(configuration.database_url, [lamps.application], "lamps"))
+    assert back == ("lamps.0002_posts", "lamps.0001_initial")
+    lit, post, wire = "lit FROM lamps_lamp", "id FROM lamps_post", "id FROM lamps_wire"
+    assert seen.read_text().splitlines() == [str(each) for each in ([lit, post, wire], [lit, post], [post], [])]
+    assert on_database(configuration, lamps.application, tables) == {"tortoise_migrations"}
 
 
 def test_a_migration_and_its_record_commit_together(
