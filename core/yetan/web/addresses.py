@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,12 +28,15 @@ class _RowId(Convertor[int]):
 
 register_url_convertor("int", _RowId())
 
+#: How an address is written, by the path its page declares: the same for every city a process opens.
+_written_as = lru_cache(maxsize=1024)(lambda path: compile_path(path)[1:])
+
 
 class Addresses:
     """Every declared page's address, also of those another process serves (`yetan serve --site`)."""
 
     def __init__(self, pages: Iterable[Page]) -> None:
-        self._formats = {page.name: compile_path(page.path)[1:] for page in pages}
+        self._formats = {page.name: _written_as(page.path) for page in pages}
         #: Those without parameters, which every page links to.
         self._plain = {name: path for name, (path, convertors) in self._formats.items() if not convertors}
 
