@@ -270,9 +270,9 @@ def test_what_is_refused_later_stays_until_it_is_put_right_or_thrown_away(
     phone: Phone, raised: Callable[[], list[str]]
 ) -> None:
     phone.cut()
-    for title in ("村道塌了一角", "不要的这一条"):
+    for number, title in enumerate(("村道塌了一角", "不要的这一条"), start=1):
         phone.send(title, complete=False)
-        phone.says(KEPT)
+        phone.says(f"本机存着 {number} 条")
     phone.connect()
     for title in ("村道塌了一角", "不要的这一条"):
         phone.says(title)
