@@ -124,9 +124,9 @@ class Phone:
             self.write(title, complete=complete)
         self.page.locator("main form").get_by_role("button", name="提交", exact=True).click()
 
-    def says(self, words: str) -> None:
+    def says(self, words: str, *, seconds: float = 15) -> None:
         """Wait until the page says something of the outbox."""
-        self.page.locator(".outbox").get_by_text(words).wait_for()
+        self.page.locator(".outbox").get_by_text(words).wait_for(timeout=seconds * 1000)
 
     def cut(self) -> None:
         self.context.set_offline(True)
@@ -212,7 +212,8 @@ def test_who_leaves_the_page_loses_nothing(phone: Phone, raised: Callable[[], li
     phone.page.close()
     phone.connect()
     phone.page = phone.open()
-    phone.says("发出去了 1 条")
+    # A page that was closed while it sent keeps the others waiting for as long as it might have taken.
+    phone.says("发出去了 1 条", seconds=45)
     assert raised() == ["桥栏杆松了"]
 
 
