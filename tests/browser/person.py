@@ -27,6 +27,8 @@ class Person:
         self.site = site
         self.context = chromium.new_context(viewport={"width": width, "height": 800}, java_script_enabled=False)
         self.page = self.context.new_page()
+        # Chromium gives its dialogs to whoever listens, and takes a moment to know of it: from the beginning, then.
+        self.page.on("filechooser", lambda opened: None)
         self.page.set_default_timeout(15_000)
         self.foreign: list[str] = []
         self.page.on("request", lambda request: self._note(request.url))
