@@ -93,6 +93,16 @@ def test_every_error_is_in_the_summary_and_leads_to_its_field(components: Any) -
     assert components.error_summary(_form(Field("place", "地方"), "")) == ""
 
 
+def test_a_form_that_is_gone_gives_back_what_was_written_and_leads_nowhere(components: Any) -> None:
+    form = _form(Field("reason", "原因", "long_text"), "写错了日子")
+    assert components.form_gone(form) == ""
+    form.refuse(Invalid("原因太长。", {"reason": ["请缩短一些"]}))
+    gone = components.form_gone(form)
+    assert "请缩短一些" in gone
+    assert "写错了日子" in gone
+    assert "href" not in gone
+
+
 def test_a_form_with_photos_can_carry_them(components: Any) -> None:
     with_photos = components.post_form(_form(Field("photos", "照片", kind="photos"), None), "/raise", "提交")
     without = components.post_form(_form(Field("place", "地方"), ""), "/raise", "提交")
