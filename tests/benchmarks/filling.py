@@ -217,7 +217,7 @@ _FOLLOWING = (
     """INSERT INTO yetan_public_issue_scope (raised_at, issue_id, unit_id)
     SELECT raised_at, issue_id, unit_id FROM yetan_issue_scope ORDER BY id""",
     """INSERT INTO yetan_raiser (at, issue_id, person_id)
-    SELECT raised_at, id, {person} + id * 7919 % {persons} FROM yetan_issue ORDER BY id""",
+    SELECT raised_at, id, {person} + CAST(id AS bigint) * 7919 % {persons} FROM yetan_issue ORDER BY id""",
     """INSERT INTO yetan_delivery
     (subscriber, subject_kind, subject_id, state, attempts, due_at, lease_until, error, event_id)
     SELECT subscriber.name, event.subject_kind, event.subject_id, 'done', 0, event.at, NULL, '', event.id
