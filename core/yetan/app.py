@@ -22,8 +22,8 @@ from yetan.act import Clock, system_clock
 from yetan.calendar import KNOWN_AHEAD, CalendarFileError, WorkingCalendar, load_calendar_days
 from yetan.compiled import CompiledFiles
 from yetan.config import Configuration
+from yetan.db.applied import pending
 from yetan.db.connection import SERVING, UNHURRIED, Patience, connected, sqlite_path
-from yetan.db.upgrade import pending
 from yetan.errors import ConfigurationError
 from yetan.events.worker import Worker
 from yetan.files.storage import FileStore

@@ -21,8 +21,9 @@ from tortoise.exceptions import IntegrityError
 
 from yetan.cli import database as command
 from yetan.config import Configuration
+from yetan.db.applied import pending
 from yetan.db.statements import execute, fetch
-from yetan.db.upgrade import UpgradeFailed, pending
+from yetan.db.upgrade import UpgradeFailed
 
 NUMBER = "    number = fields.IntField()\n"
 #: A lamp's column that any rebuild of its table has to carry along.

@@ -23,10 +23,11 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor, SqliteSchemaE
 
 from yetan.config import Configuration
 from yetan.db import upgrade as upgrade_module
+from yetan.db.applied import pending
 from yetan.db.connection import CORE_APPLICATION, Patience, connected, is_postgres, sqlite_path
 from yetan.db.reversal import revert
 from yetan.db.statements import fetch
-from yetan.db.upgrade import UpgradeFailed, UpgradeReport, pending, upgrade
+from yetan.db.upgrade import UpgradeFailed, UpgradeReport, upgrade
 from yetan.errors import ConfigurationError
 
 

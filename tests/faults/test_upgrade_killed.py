@@ -17,9 +17,9 @@ from tests.lamps import FIRST, WIDER, Package, fill, on_database, rows, run_upgr
 from tests.postgresql import configuration_for
 
 from yetan.config import Configuration
+from yetan.db.applied import pending
 from yetan.db.comparison import compare
 from yetan.db.statements import fetch
-from yetan.db.upgrade import pending
 
 #: A second migration rebuilds, on SQLite, the table that all others refer to, and cascades; a third adds a column with
 #: its index and fills it; a fourth rebuilds a table that refers and is referred to.

@@ -27,8 +27,8 @@ from yetan.backup.archive import Progress, read_archive, read_manifest
 from yetan.backup.files import backups_of, move, staging
 from yetan.backup.manifest import CONFIGURATION, CONFIGURATION_FILE, SECRET, UPLOADS, BackupRefused, Manifest
 from yetan.config import Configuration, load_configuration
+from yetan.db.applied import pending
 from yetan.db.connection import connected, sqlite_path
-from yetan.db.upgrade import pending
 from yetan.errors import ConfigurationError
 from yetan.plugins.registry import Registry
 

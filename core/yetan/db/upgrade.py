@@ -21,13 +21,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from tortoise.connection import get_connection
 from tortoise.exceptions import ConfigurationError as UnfitModels
-from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.graph import MigrationKey
 from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.transactions import in_transaction
 
 from yetan.config import Configuration
+from yetan.db.applied import applied, reachable
 from yetan.db.comparison import compare, tables_of_no_model
 from yetan.db.connection import (
     CORE_APPLICATION,
@@ -42,7 +42,6 @@ from yetan.db.schema_editors import schema_editor
 from yetan.db.schema_state import forward, migration_of, state_after
 from yetan.db.statements import fetch
 from yetan.db.triggers import set_triggers
-from yetan.errors import ConfigurationError
 from yetan.faults import reached
 
 Progress = Callable[[str], None]
@@ -99,18 +98,7 @@ async def applied_labels(configuration: Configuration) -> set[str]:
         return set()
     with _reachable(configuration):
         async with connected(configuration.database_url, [CORE_APPLICATION]):
-            return {key.app_label for key in await _applied()}
-
-
-async def pending(configuration: Configuration, applications: Sequence[Application]) -> list[str]:
-    """The migrations that the open database lacks, as in "yetan.0001_initial", in their order.
-
-    For start-up: with any of them pending the site must not be served. Raises `ConfigurationError` when the
-    database cannot be reached.
-    """
-    with _reachable(configuration):
-        applied = await _applied()
-        return [str(key) for key in _plan(await _executor(applications), applied)]
+            return {label for label, _ in await applied()}
 
 
 async def _upgrade_locked(
@@ -121,17 +109,17 @@ async def _upgrade_locked(
 ) -> UpgradeReport:
     copy: Path | None = None
     try:
-        applied = await _applied()
+        done = {MigrationKey(*each) for each in await applied()}
         executor = await _executor(applications)
-        _refuse_unknown(executor, applications, applied)
-        plan = _plan(executor, applied)
-        if plan and applied and not is_postgres():
+        _refuse_unknown(executor, applications, done)
+        plan = _plan(executor, done)
+        if plan and done and not is_postgres():
             copy = await asyncio.to_thread(_copy, configuration)
             progress(f"已把数据库复制为 {copy}")
             reached("upgrade.copied")
         async with in_transaction() as client:
             references = await _references()
-            await _apply(executor, applied, plan, client, progress)
+            await _apply(executor, done, plan, client, progress)
             await set_triggers()
             if problems := [*await _broken_references(references), *await compare()]:
                 raise UpgradeFailed(
@@ -157,30 +145,15 @@ async def _executor(applications: Sequence[Application]) -> MigrationExecutor:
     return executor
 
 
-async def _applied() -> set[MigrationKey]:
-    """What is recorded as applied. Asked first: Tortoise's reading takes any error for an empty database."""
-    table = (
-        "SELECT to_regclass('tortoise_migrations')::text AS name"
-        if is_postgres()
-        else "SELECT max(name) AS name FROM sqlite_master WHERE name = 'tortoise_migrations'"
-    )
-    if (await fetch(table))[0]["name"] is None:
-        return set()
-    rows = await fetch("SELECT app, name FROM tortoise_migrations")
-    return {MigrationKey(row["app"], row["name"]) for row in rows}
-
-
-def _plan(executor: MigrationExecutor, applied: set[MigrationKey]) -> list[MigrationKey]:
+def _plan(executor: MigrationExecutor, done: set[MigrationKey]) -> list[MigrationKey]:
     """What is not applied yet, each after what it depends on."""
-    return [key for key in executor._full_plan() if key not in applied]
+    return [key for key in executor._full_plan() if key not in done]
 
 
-def _refuse_unknown(
-    executor: MigrationExecutor, applications: Sequence[Application], applied: set[MigrationKey]
-) -> None:
+def _refuse_unknown(executor: MigrationExecutor, applications: Sequence[Application], done: set[MigrationKey]) -> None:
     labels = {application.label for application in applications}
     known = executor.loader.graph.nodes
-    if unknown := sorted(str(key) for key in applied if key.app_label in labels and key not in known):
+    if unknown := sorted(str(key) for key in done if key.app_label in labels and key not in known):
         raise UpgradeFailed(
             f"数据库已经由更新的版本升级过（{'、'.join(unknown)}）。请安装那个版本，或者恢复升级前的副本。"
         )
@@ -188,7 +161,7 @@ def _refuse_unknown(
 
 async def _apply(
     executor: MigrationExecutor,
-    applied: set[MigrationKey],
+    done: set[MigrationKey],
     plan: Sequence[MigrationKey],
     client: Any,
     progress: Progress,
@@ -200,7 +173,7 @@ async def _apply(
     await editor._run_sql(create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
     if not plan:
         return
-    state = await state_after(executor, applied)
+    state = await state_after(executor, done)
     for key in plan:
         progress(f"正在升级 {key}")
         migration = migration_of(executor, key)
@@ -387,23 +360,11 @@ def _upgrade_url(configuration: Configuration) -> str:
 
 @contextmanager
 def _reachable(configuration: Configuration) -> Iterator[None]:
-    """Say what keeps the database from being used, instead of a traceback."""
+    """Say what keeps the database from being upgraded, instead of a traceback."""
     try:
-        yield
+        with reachable(configuration):
+            yield
     except UnfitModels as error:
         raise UpgradeFailed(
             f"插件的模型和这个版本对不上：{error}\n请安装与这个版本相配的插件。\n数据库没有任何改动。"
         ) from error
-    except Exception as error:
-        refused = isinstance(error, (OSError, sqlite3.Error, DBConnectionError, OperationalError))
-        if not refused and not from_server(error, "PostgresError", "InterfaceError"):
-            raise
-        parts = urlsplit(configuration.database_url)
-        if configuration.is_sqlite:
-            where = str(_database_file(configuration))
-            remedy = "请核对磁盘是否还有空间、当前用户能不能在这个文件夹里写；如果有程序占着数据库，请先停下它"
-        else:
-            where = f"{parts.hostname}:{parts.port or 5432} 上的 {parts.path.lstrip('/')}"
-            remedy = "请核对服务器在运行、还有空间，用户和密码没有写错"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigurationError([f"database.url：{where} 用不了：{reason}。{remedy}。"]) from error

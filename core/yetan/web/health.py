@@ -10,8 +10,8 @@ from pathlib import Path
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from yetan.db.applied import pending
 from yetan.db.statements import fetch
-from yetan.db.upgrade import pending
 from yetan.events.models import Delivery
 from yetan.plugins.declarations import Health, Page
 from yetan.runtime import current
