@@ -1,8 +1,8 @@
 """Languages. Message ids are the Simplified Chinese sentences themselves; other languages come from .po files.
 
-The catalogues are read at start, from `locale/<locale>/LC_MESSAGES/messages.po` of the core, the plugins, the theme and
-the deployment; later ones win, so a city may also override a label of its own language. `python -m yetan.messages` and
-`yetan plugin messages` keep them.
+The catalogues come from `locale/<locale>/LC_MESSAGES/messages.po` of the core, the plugins, the theme and the
+deployment, as they are at start; later ones win, so a city may also override a label of its own language.
+`python -m yetan.messages` and `yetan plugin messages` keep them.
 
 Values stand in a message as {name}. The one called `count` chooses among the forms a language has for numbers.
 """
@@ -13,7 +13,6 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from copy import copy
 from functools import cache
 from gettext import GNUTranslations
 from pathlib import Path
@@ -32,7 +31,10 @@ _MONTHS = (
 M = TypeVar("M")
 
 _locale: ContextVar[str] = ContextVar("yetan_locale", default=DEFAULT_LOCALE)
-_catalogues: dict[str, GNUTranslations] = {}
+#: The compiled catalogues of each locale, the one that wins first.
+_compiled: dict[str, tuple[bytes, ...]] = {}
+#: Those that were spoken since; None where there are none.
+_spoken: dict[str, GNUTranslations | None] = {}
 
 
 def language_tag(locale: str) -> str:
@@ -57,8 +59,8 @@ def use_locale(locale: str) -> None:
     _locale.set(locale)
 
 
-def load_catalogues(folders: Iterable[Path], compiled: CompiledFiles) -> None:
-    """Read the catalogues of `folders`, later ones winning.
+def load_catalogues(folders: Iterable[Path], kept: CompiledFiles) -> None:
+    """Compile the catalogues of `folders`, later ones winning. Each locale is read when it is first spoken.
 
     Raises `ConfigurationError` naming each file that is not a valid catalogue.
     """
@@ -66,34 +68,23 @@ def load_catalogues(folders: Iterable[Path], compiled: CompiledFiles) -> None:
     from yetan.errors import ConfigurationError
 
     problems: list[str] = []
-    found: dict[str, GNUTranslations] = {}
+    found: dict[str, tuple[bytes, ...]] = {}
     for folder in folders:
         for locale in LOCALES:
             path = folder / locale / "LC_MESSAGES" / "messages.po"
-            if not path.is_file():
-                continue
-            try:
-                # A copy: what the catalogue falls back on is another in each city.
-                translations = copy(_read(_compiled(path, locale, compiled)))
-            except (ValueError, OSError) as error:
-                problems.append(f"{path}: is not a valid catalogue: {error}")
-                continue
-            if locale in found:
-                translations.add_fallback(found[locale])
-            found[locale] = translations
+            if path.is_file():
+                try:
+                    found[locale] = (_compiled_from(path, locale, kept), *found.get(locale, ()))
+                except (ValueError, OSError) as error:
+                    problems.append(f"{path}: is not a valid catalogue: {error}")
     if problems:
         raise ConfigurationError(problems)
-    _catalogues.clear()
-    _catalogues.update(found)
+    _spoken.clear()
+    _compiled.clear()
+    _compiled.update(found)
 
 
-@cache
-def _read(compiled: bytes) -> GNUTranslations:
-    """A compiled catalogue, which is read once in a process. Raises `ValueError` or `OSError` where it is not valid."""
-    return GNUTranslations(io.BytesIO(compiled))
-
-
-def _compiled(path: Path, locale: str, kept: CompiledFiles) -> bytes:
+def _compiled_from(path: Path, locale: str, kept: CompiledFiles) -> bytes:
     """A catalogue as gettext reads it. Raises `ValueError` where it is not valid."""
     name, source = f"{hashlib.sha256(str(path).encode()).hexdigest()}.mo", path.read_bytes()
     compiled = kept.find(name, source)
@@ -108,8 +99,31 @@ def _compiled(path: Path, locale: str, kept: CompiledFiles) -> bytes:
         except PoFileError as error:
             raise ValueError(str(error)) from error
         compiled = written.getvalue()
+        _read((compiled,))
         kept.keep(name, source, compiled)
     return compiled
+
+
+def _catalogue() -> GNUTranslations | None:
+    """What the running request's language is spoken from, if there is anything to translate."""
+    locale = _locale.get()
+    if locale not in _spoken:
+        _spoken[locale] = _read(_compiled.get(locale, ()))
+    return _spoken[locale]
+
+
+@cache
+def _read(compiled: tuple[bytes, ...]) -> GNUTranslations | None:
+    """Compiled catalogues as one, the first of them winning; those of all cities are read once in a process.
+
+    Raises `ValueError` or `OSError` for what is no such catalogue.
+    """
+    if not compiled:
+        return None
+    catalogue = GNUTranslations(io.BytesIO(compiled[0]))
+    if behind := _read(compiled[1:]):
+        catalogue.add_fallback(behind)
+    return catalogue
 
 
 def translate(message: str, /, **values: object) -> str:
@@ -126,7 +140,7 @@ def in_form(message: str, count: object = None) -> str:
 
     `count` may be written out already, as 1,200.
     """
-    catalogue = _catalogues.get(_locale.get())
+    catalogue = _catalogue()
     if catalogue is None or not message:
         return message
     if count is not None:
@@ -149,7 +163,7 @@ def month_name(month: int) -> str:
 
 def translate_count(singular: str, plural: str, count: int) -> str:
     """The form for `count`, for languages that have several; Chinese has one."""
-    catalogue = _catalogues.get(_locale.get())
+    catalogue = _catalogue()
     return str(catalogue.ngettext(singular, plural, count)) if catalogue is not None else singular
 
 

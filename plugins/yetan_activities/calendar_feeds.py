@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
 from starlette.responses import Response
 from tortoise.queryset import QuerySet
@@ -17,6 +16,9 @@ from yetan.api import translate as _
 from yetan_activities.models import Activity
 from yetan_activities.overview import FILTER_FIELDS, Listed, filters_from, listed_of, published_activities
 from yetan_activities.schedule import planned
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 #: Of a feed without entries.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,6 +115,8 @@ async def feed(request: Request) -> Response:
         for row, listed in zip(found, await listed_of(found), strict=True)
     ]
     base, url = current().configuration.base_url, request.templating.addresses.path
+    from xml.etree import ElementTree  # most processes never write one
+
     ElementTree.register_namespace("", _ATOM)
     root = ElementTree.Element(_tag("feed"))
     here = base + url("activities.feed", **asked.query)
@@ -170,8 +174,9 @@ def _tag(name: str) -> str:
     return f"{{{_ATOM}}}{name}"
 
 
-def _add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> ElementTree.Element:
-    added = ElementTree.SubElement(parent, _tag(name), attributes)
+def _add(parent: Element, name: str, text: str = "", **attributes: str) -> Element:
+    added = parent.makeelement(_tag(name), attributes)
+    parent.append(added)
     added.text = _writable(text) or None
     return added
 

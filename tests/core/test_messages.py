@@ -52,13 +52,11 @@ def package(tmp_path: Path) -> Path:
 @pytest.fixture
 def english(package: Path) -> Iterator[None]:
     """The package's words are read, and English is spoken."""
-    before = dict(i18n._catalogues)
     i18n.load_catalogues([package / "locale"], CompiledFiles(package / "compiled"))
     i18n.use_locale("en")
     yield
     i18n.use_locale(i18n.DEFAULT_LOCALE)
-    i18n._catalogues.clear()
-    i18n._catalogues.update(before)
+    i18n.load_catalogues([], CompiledFiles(package / "compiled"))
 
 
 def write(package: Path, locale: str, words: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.resources import files
@@ -49,21 +50,32 @@ def check_pages(registry: Registry) -> Iterator[str]:
 
 def _check_paths(registry: Registry) -> Iterator[str]:
     """Every page is what its own path leads to: of several that match, the first would answer."""
-    earlier: list[tuple[Page, str, re.Pattern[str]]] = []
+    #: The pages before, with what their paths match, by the first part of the path; "" where that part varies.
+    earlier: defaultdict[str, list[tuple[Page, str, re.Pattern[str] | None]]] = defaultdict(list)
     for page in registry.pages:
         owner, example = registry.owner_of(page), example_path(page.path)
         where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
         if example.startswith("/static/"):
             yield f"{where}: what begins with /static/ is files"
-        for other, of, pattern in earlier:
+        for other, of, pattern in (*earlier[_first_part(example)], *earlier[""]):
             # Within one plugin the order of its pages may be meant; the very same path never is.
-            if (other.path == page.path or of != owner) and pattern.match(example):
+            if other.path == page.path or (of != owner and _leads_to(other, pattern, example)):
                 yield from (
                     f"{where}: {method} {example} is taken by {of!r} for its page {other.name!r}"
                     for method in page.methods
                     if method in other.methods
                 )
-        earlier.append((page, owner, compile_path(page.path)[0]))
+        first = _first_part(page.path)
+        varying = compile_path(page.path)[0] if "{" in page.path else None
+        earlier["" if "{" in first else first].append((page, owner, varying))
+
+
+def _first_part(path: str) -> str:
+    return path.split("/", 2)[1]
+
+
+def _leads_to(page: Page, pattern: re.Pattern[str] | None, path: str) -> bool:
+    return page.path == path if pattern is None else bool(pattern.match(path))
 
 
 def example_path(path: str) -> str:

@@ -28,8 +28,11 @@ class _RowId(Convertor[int]):
 
 register_url_convertor("int", _RowId())
 
-#: How an address is written, by the path its page declares: the same for every city a process opens.
-_written_as = lru_cache(maxsize=1024)(lambda path: compile_path(path)[1:])
+
+@lru_cache(maxsize=1024)
+def _written_as(path: str) -> tuple[str, Mapping[str, Convertor[Any]]]:
+    """How an address is written, by the path its page declares: the same for every city a process opens."""
+    return compile_path(path)[1:] if "{" in path else (path, {})
 
 
 class Addresses:
