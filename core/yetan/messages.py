@@ -43,7 +43,16 @@ CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 _RULES = re.compile(r"\d{3}-\w+(、\d{3}-\w+)*")
 #: What of the core speaks Chinese alone: to whoever runs a city,
 OPERATORS = frozenset(
-    {"audit/sealing.py", "backup", "cli", "db/upgrade.py", "demonstration", "health", "plugins/checking.py"}
+    {
+        "audit/sealing.py",
+        "backup",
+        "cli",
+        "db/applied.py",
+        "db/upgrade.py",
+        "demonstration",
+        "health",
+        "plugins/checking.py",
+    }
     | {"plugins/examined.py", "plugins/quality.py"}
     | {"plugins/record.py", "plugins/removal.py", "plugins/source.py", "scaffold", "testing"}
 )

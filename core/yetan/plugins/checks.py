@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SIGNED_IN = "signed_in"
 #: How much an event nobody declares is like one that is there, to be taken for it.
 _MISSPELT = 0.85
+#: In place of the first part of a path that begins with a parameter.
+_VARYING = "{}"
 
 
 def check_pages(registry: Registry) -> Iterator[str]:
@@ -50,24 +52,24 @@ def check_pages(registry: Registry) -> Iterator[str]:
 
 def _check_paths(registry: Registry) -> Iterator[str]:
     """Every page is what its own path leads to: of several that match, the first would answer."""
-    #: The pages before, with what their paths match, by the first part of the path; "" where that part varies.
+    #: The pages before, with what their paths match, by the first part of the path.
     earlier: defaultdict[str, list[tuple[Page, str, re.Pattern[str] | None]]] = defaultdict(list)
     for page in registry.pages:
         owner, example = registry.owner_of(page), example_path(page.path)
         where = f"{_by(registry, page)}page {page.name!r} ({page.path})"
         if example.startswith("/static/"):
             yield f"{where}: what begins with /static/ is files"
-        for other, of, pattern in (*earlier[_first_part(example)], *earlier[""]):
+        for other, of, others_pattern in (*earlier[_first_part(example)], *earlier[_VARYING]):
             # Within one plugin the order of its pages may be meant; the very same path never is.
-            if other.path == page.path or (of != owner and _leads_to(other, pattern, example)):
+            if other.path == page.path or (of != owner and _leads_to(other, others_pattern, example)):
                 yield from (
                     f"{where}: {method} {example} is taken by {of!r} for its page {other.name!r}"
                     for method in page.methods
                     if method in other.methods
                 )
         first = _first_part(page.path)
-        varying = compile_path(page.path)[0] if "{" in page.path else None
-        earlier["" if "{" in first else first].append((page, owner, varying))
+        pattern = compile_path(page.path)[0] if "{" in page.path else None
+        earlier[_VARYING if "{" in first else first].append((page, owner, pattern))
 
 
 def _first_part(path: str) -> str:
