@@ -214,8 +214,9 @@ _FOLLOWING = (
     """INSERT INTO yetan_issue_scope (raised_at, issue_id, unit_id)
     SELECT issue.raised_at, issue.id, line.ancestor_id FROM yetan_issue issue
     JOIN yetan_unit_ancestor line ON line.unit_id = issue.unit_id ORDER BY issue.id, line.ancestor_id""",
-    """INSERT INTO yetan_public_issue_scope (raised_at, issue_id, unit_id)
-    SELECT raised_at, issue_id, unit_id FROM yetan_issue_scope ORDER BY id""",
+    """INSERT INTO yetan_public_issue_scope (raised_at, issue_id, unit_id, state)
+    SELECT scope.raised_at, scope.issue_id, scope.unit_id, issue.state FROM yetan_issue_scope scope
+    JOIN yetan_issue issue ON issue.id = scope.issue_id ORDER BY scope.id""",
     """INSERT INTO yetan_raiser (at, issue_id, person_id)
     SELECT raised_at, id, {person} + CAST(id AS bigint) * 7919 % {persons} FROM yetan_issue ORDER BY id""",
     """INSERT INTO yetan_delivery

@@ -250,6 +250,7 @@ DAMAGES = (
     ("board", "UPDATE yetan_public_issue SET title = '改过' WHERE issue_id = 2", "1 件对不上：26-2"),
     ("board", "DELETE FROM yetan_public_issue WHERE issue_id = 2", "1 件对不上：26-2"),
     ("board", "DELETE FROM yetan_public_issue_scope WHERE issue_id = 1 AND unit_id = 1", "1 件对不上：26-1"),
+    ("board", "UPDATE yetan_public_issue_scope SET state = 'declined' WHERE issue_id = 1", "1 件对不上：26-1"),
     ("board", "UPDATE yetan_publication SET state = 'withdrawn' WHERE subject_id = 2", "1 件对不上：26-2"),
     ("figures", "UPDATE yetan_counter SET value = value + 1 WHERE unit_id = 1 AND period = ''", "issues.raised 单位 1"),
     ("figures", "DELETE FROM yetan_counter", "个数字对不上"),

@@ -23,7 +23,7 @@ from yetan.issues.service import RaiserInput, add_progress
 from yetan.publication import listing
 from yetan.publication import service as publication
 from yetan.publication.listing import ListFilters, Position, filters_from, list_issues, position_in
-from yetan.publication.models import PublicIssue
+from yetan.publication.models import PublicIssue, PublicIssueScope
 from yetan.rules.service import issue_document, set_value
 from yetan.testing import Town
 from yetan.units.models import Unit
@@ -315,7 +315,6 @@ def test_an_empty_city_shows_a_way_on(town: Town) -> None:
 async def spread(count: int) -> None:
     """Published rows of which many share an instant, as imported days do."""
     village, other = await Unit.get(code="village"), await Unit.get(code="other")
-    from yetan.publication.models import PublicIssueScope
     from yetan.units.service import ancestors_of
 
     lines = await ancestors_of([village.id, other.id])
@@ -328,7 +327,7 @@ async def spread(count: int) -> None:
             responsible_unit_name=unit.name, raised_at=at, raised_precision="day", updated_at=at,
         )  # fmt: skip
         for ancestor in lines[unit.id]:
-            await PublicIssueScope.create(issue_id=row.issue_id, unit_id=ancestor, raised_at=at)
+            await PublicIssueScope.create(issue_id=row.issue_id, unit_id=ancestor, state=row.state, raised_at=at)
 
 
 @BOTH_DATABASES
@@ -384,6 +383,8 @@ def test_lists_narrow_by_each_field(town: Town) -> None:
         ({"category": top}, [here]),
         ({"state": "resolved"}, [here]),
         ({"state": "awaiting"}, [here]),
+        ({"unit": "township", "state": "resolved"}, [here]),
+        ({"unit": "township", "state": "listed"}, []),
         ({"state": "open"}, [there]),
         ({"kind": "suggestion"}, [there]),
         ({"year": 2026, "month": 5}, [there, here]),
@@ -400,6 +401,7 @@ def test_a_unit_s_list_is_the_same_whichever_rows_are_walked(town: Town, monkeyp
     town.run(spread(6))
     at = datetime(2026, 2, 3, tzinfo=UTC)
     town.run(PublicIssue.filter(issue_id=10_003).update(state="struck_off", struck_off_at=at))
+    town.run(PublicIssueScope.filter(issue_id=10_003).update(state="struck_off"))
 
     async def listed(**values: object) -> list[int]:
         found = await list_issues(await filters_from(values), now=town.clock())

@@ -241,9 +241,10 @@ class Migration(migrations.Migration):
                 ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ('issue', fields.ForeignKeyField('yetan.PublicIssue', source_field='issue_id', db_constraint=True, to_field='issue_id', related_name='scopes', on_delete=OnDelete.CASCADE)),
                 ('unit_id', fields.IntField()),
+                ('state', fields.CharField(max_length=40)),
                 ('raised_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'yetan_public_issue_scope', 'app': 'yetan', 'unique_together': (('issue', 'unit_id'),), 'indexes': [Index(fields=['unit_id', 'raised_at', 'issue_id'], name='yetan_public_issue_scope_walk')], 'pk_attr': 'id'},
+            options={'table': 'yetan_public_issue_scope', 'app': 'yetan', 'unique_together': (('issue', 'unit_id'),), 'indexes': [Index(fields=['unit_id', 'raised_at', 'issue_id'], name='yetan_public_issue_scope_walk'), Index(fields=['unit_id', 'state', 'raised_at', 'issue_id'], name='yetan_public_issue_scope_state')], 'pk_attr': 'id'},
             bases=['Record'],
         ),
         ops.CreateModel(

@@ -231,7 +231,8 @@ async def list_issues(
 ) -> ListPage:
     """The published issues that match, newest first. `now` decides what is late."""
     unit = filters.unit.id if filters.unit is not None and filters.unit.parent_id is not None else None
-    # Below a unit its own rows are walked, which stand in the order of the list; each names its issue.
+    # Below a unit its own rows are walked, which stand in the order of the list, those in one state as well; each names
+    # its issue.
     walked = "issue" if unit is None or await _fewer_than_of(unit, filters) else "scope"
     wanted, values = _conditions(filters, now, walked)
     if unit is not None:
@@ -250,13 +251,16 @@ async def list_issues(
 
 
 async def _fewer_than_of(unit: int, filters: ListFilters) -> bool:
-    """Whether state or span name fewer issues than belong to the unit, as far as they are counted: these are walked."""
-    if not filters.state and not _struck_off_in_span(filters):
+    """Whether states or span name fewer issues than belong to the unit, as far as they are counted: these are walked.
+
+    The unit's rows in one state are found as they are.
+    """
+    states = tuple(states_in(filters.state)) if filters.state else ()
+    if not _struck_off_in_span(filters) and (not filters.state or len(states) == 1):
         return False
     of_unit = await _counted("yetan_public_issue_scope WHERE unit_id = ?", (unit,))
     if _struck_off_in_span(filters):
         return of_unit == _MANY
-    states = tuple(states_in(filters.state))
     return not states or await _counted(f"yetan_public_issue WHERE state IN ({_marks(states)})", states) < of_unit
 
 
@@ -317,8 +321,11 @@ def _conditions(filters: ListFilters, now: datetime, walked: str) -> tuple[list[
         if not filters.state:
             states = [state for group in counted for state in states_in(group)]
     if states or filters.state:
-        # What was struck off in a span is found by that: of those that stand in the state it is a small part.
-        state = "issue.state || ''" if _struck_off_in_span(filters) else "issue.state"
+        # What was struck off in a span is found by that: of those that stand in the state it is a small part. And rows
+        # in several states do not stand in the order of the list.
+        state = (
+            "issue.state || ''" if _struck_off_in_span(filters) else f"{walked if len(states) == 1 else 'issue'}.state"
+        )
         add(f"{state} IN ({_marks(states)})" if states else "1 = 0", *states)
     return wanted, values
 

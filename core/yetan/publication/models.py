@@ -132,9 +132,9 @@ class PublicIssue(Record):
 
 
 class PublicIssueScope(Record):
-    """One row per ancestor of a published issue's unit, in the order lists are read."""
+    """One row per ancestor of a published issue's unit, in the order lists are read: all, and those in a state."""
 
-    privacy: ClassVar[Privacy] = Privacy(public="issue unit_id raised_at")
+    privacy: ClassVar[Privacy] = Privacy(public="issue unit_id state raised_at")
 
     id = fields.BigIntField(primary_key=True)
     issue: fields.ForeignKeyRelation[PublicIssue] = fields.ForeignKeyField(
@@ -142,10 +142,14 @@ class PublicIssueScope(Record):
     )
     issue_id: int
     unit_id = fields.IntField()
+    state = fields.CharField(max_length=40)
     raised_at = fields.DatetimeField()
 
     class Meta:
         app = "yetan"
         table = "yetan_public_issue_scope"
         unique_together = (("issue", "unit_id"),)
-        indexes = [Index(fields=("unit_id", "raised_at", "issue_id"), name="yetan_public_issue_scope_walk")]
+        indexes = [
+            Index(fields=("unit_id", "raised_at", "issue_id"), name="yetan_public_issue_scope_walk"),
+            Index(fields=("unit_id", "state", "raised_at", "issue_id"), name="yetan_public_issue_scope_state"),
+        ]

@@ -50,14 +50,14 @@ async def stale(issue_ids: Sequence[int]) -> list[int]:
     """Those of at most `CHUNK` issues whose rows on the board are not what would be projected now. Reads alone."""
     published = Publication.filter(subject_kind="issue", subject_id__in=issue_ids, state="approved")
     new, old, lines = await _new_and_old(issue_ids, {row.subject_id: row for row in await published})
-    scopes: dict[int, set[int]] = {each: set() for each in issue_ids}
-    for row in await PublicIssueScope.filter(issue_id__in=issue_ids).values("issue_id", "unit_id"):
-        scopes[row["issue_id"]].add(row["unit_id"])
+    scopes: dict[int, set[tuple[int, str]]] = {each: set() for each in issue_ids}
+    for row in await PublicIssueScope.filter(issue_id__in=issue_ids).values("issue_id", "unit_id", "state"):
+        scopes[row["issue_id"]].add((row["unit_id"], row["state"]))
     return [
         each
         for each in issue_ids
         if _columns(new.get(each)) != _columns(old.get(each))
-        or scopes[each] != set(lines[new[each].unit_id] if each in new else ())
+        or scopes[each] != {(unit, new[each].state) for unit in (lines[new[each].unit_id] if each in new else ())}
     ]
 
 
@@ -90,7 +90,7 @@ async def _project_chunk(ids: Sequence[int], *, anew: bool) -> None:
     await PublicIssue.filter(issue_id__in=changed).delete()
     await PublicIssue.bulk_create(rows, batch_size=CHUNK)
     scopes = [
-        PublicIssueScope(issue_id=row.issue_id, unit_id=unit, raised_at=row.raised_at)
+        PublicIssueScope(issue_id=row.issue_id, unit_id=unit, state=row.state, raised_at=row.raised_at)
         for row in rows
         for unit in lines[row.unit_id]
     ]
