@@ -6,20 +6,22 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import asyncpg
 import pytest
 from tests.core.tiny_city import add_unit
-from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.exceptions import DBConnectionError, OperationalError, ValidationError
 from tortoise.transactions import in_transaction
 
 from yetan.db import reading
+from yetan.db.bulk import insert
 from yetan.db.connection import CORE_APPLICATION, connected, is_postgres, sqlite_path
 from yetan.db.failures import database_is_away
 from yetan.db.reading import load, moment, read
 from yetan.db.statements import execute
+from yetan.events.models import Due
 from yetan.units.models import Unit
 
 #: Counts for minutes.
@@ -50,6 +52,21 @@ def test_rows_come_by_name_and_index_as_committed_and_in_a_transaction_as_that_s
             await add_unit("B")
             assert [each["code"] for each in await read(UNITS)] == ["A", "B"]
         assert [each["code"] for each in await read(UNITS)] == ["A", "B"]
+
+    run(database_url, go)
+
+
+def test_a_new_row_is_written_as_its_columns_are_whatever_it_was_given(database_url: str) -> None:
+    """Times in UTC, since SQLite compares them as text; numbers as numbers; and no text longer than its column."""
+    here, utc = datetime(2026, 5, 6, 9, tzinfo=timezone(timedelta(hours=8))), datetime(2026, 5, 6, 1, tzinfo=UTC)
+
+    async def go() -> None:
+        await insert(Due(kind="here", subject_kind="issue", subject_id="7", at=here))
+        await insert(Due(kind="utc", subject_kind="issue", subject_id=8, at=utc))
+        rows = await load(Due, "at = ? ORDER BY id", [utc])
+        assert [(row.kind, row.subject_id, row.at) for row in rows] == [("here", 7, utc), ("utc", 8, utc)]
+        with pytest.raises(ValidationError):
+            await insert(Due(kind="k" * 61, subject_kind="issue", subject_id=9, at=utc))
 
     run(database_url, go)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from tortoise.models import Model
 
 from yetan.db.connection import is_postgres
+from yetan.db.model import taken_as_they_are, unless_in_utc
 from yetan.db.statements import execute, fetch, marks
 
 M = TypeVar("M", bound=Model)
@@ -46,24 +47,32 @@ async def add_new(rows: Sequence[Model]) -> None:
 @cache
 def _insertion(model: type[Model]) -> tuple[str, str]:
     """What stands before VALUES, and the marks of one row."""
-    columns = [model._meta.fields_db_projection[name] for name, _ in _written(model)]
+    columns = [model._meta.fields_db_projection[name] for name, *_ in _written(model)]
     return f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})", f"({marks(len(columns))})"
 
 
 @cache
-def _written(model: type[Model]) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
-    """The fields of a new row that the database does not fill in, and what makes of each what the driver takes."""
+def _written(model: type[Model]) -> tuple[tuple[str, frozenset[type], int, Callable[[Any, Any], Any]], ...]:
+    """The fields of a new row that the database does not fill in.
+
+    With values of which types the driver takes as they are, up to which length, and what makes of others what it takes.
+    """
     meta = model._meta
+    fields = {name: meta.fields_map[name] for name in meta.fields_db_projection if name not in meta.generated_db_fields}
     return tuple(
-        (name, meta.fields_map[name].to_db_value)
-        for name in meta.fields_db_projection
-        if name not in meta.generated_db_fields
+        (name, taken_as_they_are(field), getattr(field, "max_length", 0), unless_in_utc(field, field.to_db_value))
+        for name, field in fields.items()
     )
 
 
 def _values(row: Model) -> list[Any]:
-    values = vars(row)
-    return [to_db_value(values[name], row) for name, to_db_value in _written(type(row))]
+    given, values = vars(row), []
+    for name, plain, longest, taken in _written(type(row)):
+        value = given[name]
+        if type(value) not in plain or (longest and value and len(value) > longest):
+            value = taken(value, row)
+        values.append(value)
+    return values
 
 
 async def _take_ids(table: str, count: int) -> Sequence[int]:

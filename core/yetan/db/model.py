@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cache
 from typing import Any, ClassVar
 
-from tortoise.fields import Field
+from tortoise.fields import DatetimeField, Field
 from tortoise.filters import FilterInfoDict, get_filters_for_field
 from tortoise.models import MetaInfo, Model, ModelMeta
+from tortoise.validators import MaxLengthValidator
 
 from yetan.db.triggers import Trigger
 from yetan.privacy import Privacy
@@ -76,13 +78,36 @@ class _RecordMeta(ModelMeta):
         return meta
 
 
+def taken_as_they_are(field: Field[Any]) -> frozenset[type]:
+    """The types of values that a column's field changes neither for the database nor for the program.
+
+    Most values are of these, and to ask the field about each takes longer than all else. How long a text may be is
+    asked apart.
+    """
+    own, plain = type(field), []
+    unchanged = own.to_db_value is Field.to_db_value and own.to_python_value is Field.to_python_value
+    if unchanged and all(isinstance(each, MaxLengthValidator) for each in field.validators):
+        plain.append(field.field_type)
+    if field.null:
+        plain.append(type(None))
+    return frozenset(plain)
+
+
+def unless_in_utc(field: Field[Any], convert: Callable[..., Any]) -> Callable[..., Any]:
+    """`convert`, a conversion of the field's; a time that is in UTC, as all are within, needs none."""
+    if not isinstance(field, DatetimeField):
+        return convert
+    return lambda value, *row: value if getattr(value, "tzinfo", None) is UTC else convert(value, *row)
+
+
 @dataclass(frozen=True, slots=True)
 class _New:
     """What a new row of a model is made of."""
 
-    #: By column: what makes its type of a value, and whether it may be empty.
-    taken: Mapping[str, tuple[Callable[[Any], Any], bool]]
-    #: What stands in columns that nobody gives; and what is made anew for each row.
+    #: By column: values of which types are taken as they are, what makes its type of others, whether it may be empty.
+    taken: Mapping[str, tuple[frozenset[type], Callable[[Any], Any], bool]]
+    #: What stands in columns that nobody gives, and what Tortoise says of a row that is not written; and what is made
+    #: anew for each row.
     defaults: Mapping[str, Any]
     made: Mapping[str, Callable[[], Any]]
     #: The key, where the database gives it out.
@@ -96,8 +121,12 @@ def _new(model: type[Model], known: int) -> _New:
     columns = {name: meta.fields_map[name] for name in meta.fields_db_projection}
     made = {name: field.default for name, field in columns.items() if callable(field.default)}
     return _New(
-        {name: (field.to_python_value, field.null) for name, field in columns.items()},
         {
+            name: (taken_as_they_are(field), unless_in_utc(field, field.to_python_value), field.null)
+            for name, field in columns.items()
+        },
+        {"_partial": False, "_saved_in_db": False}
+        | {
             name: field.get_db_default_value() if field.default is None else field.default
             for name, field in columns.items()
             if name not in made
@@ -130,15 +159,15 @@ class Record(Model, metaclass=_RecordMeta):
             super().__init__(**given)
             return
         values = vars(self)
-        values.update(_partial=False, _saved_in_db=False, _await_when_save={}, **new.defaults)
+        values.update(new.defaults, _await_when_save={})
         values["_custom_generated_pk"] = new.generated_key in given
         for name, make in new.made.items():
             values[name] = make()
         for name, value in given.items():
-            taken, may_be_empty = new.taken[name]
+            plain, taken, may_be_empty = new.taken[name]
             if value is None and not may_be_empty:
                 raise ValueError(f"{name} is non nullable field, but null was passed")
-            values[name] = taken(value)
+            values[name] = value if type(value) in plain else taken(value)
 
     class Meta:
         abstract = True

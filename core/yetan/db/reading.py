@@ -25,8 +25,9 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.fields import DatetimeField
 from tortoise.models import Model
 
-from yetan.db.connection import SERVING, client, numbered
-from yetan.db.statements import inside_transaction
+from yetan.db.commits import client_within
+from yetan.db.connection import SERVING, numbered
+from yetan.db.model import taken_as_they_are
 
 M = TypeVar("M", bound=Model)
 
@@ -53,9 +54,8 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
     On SQLite they come as they are stored: times as text, see `moment`. Raises `DBConnectionError` where it takes
     longer than `seconds`; a cancelled task has its statement cancelled.
     """
-    if inside_transaction():
-        within: Sequence[Any] = await client().rows(statement, values)
-        return within
+    if (within := client_within()) is not None:
+        return await within.rows(statement, values)  # type: ignore[no-any-return]
     outside: Any = get_connection("default")
     if outside.capabilities.dialect != "postgres":
         return await _readers_of(str(outside.filename)).read(statement, values, seconds)
@@ -75,26 +75,33 @@ class _Shape:
     selected: str
     columns: tuple[str, ...]
     attributes: tuple[str, ...]
-    #: What is not simply what every driver gives. Times are read here: the ORM takes its time to read a text.
-    otherwise: tuple[tuple[str, Callable[[Any], Any]], ...]
+    #: What is not simply what every driver gives: which types are, and what makes of others what it is. Times are read
+    #: here: the ORM takes its time to read a text.
+    otherwise: tuple[tuple[str, frozenset[type], Callable[[Any], Any]], ...]
     #: What Tortoise's own says of a row that was read.
     said: Mapping[str, Any]
+
+
+#: A time that needs not be read any more.
+_SIMPLY: frozenset[type] = frozenset((datetime, type(None)))
 
 
 @cache
 def _shape(model: type[Model]) -> _Shape:
     meta = model._meta
     columns, known = meta.fields_db_projection, meta.fields_map
-    otherwise = {
-        name: moment if isinstance(known[name], DatetimeField) else known[name].to_python_value
+    otherwise = tuple(
+        (name, _SIMPLY, moment)
+        if isinstance(known[name], DatetimeField)
+        else (name, taken_as_they_are(known[name]), known[name].to_python_value)
         for name in columns
         if known[name].field_type not in (int, str)
-    }
+    )
     own_key = meta.db_pk_column not in meta.generated_db_fields
     said = {"_partial": False, "_saved_in_db": True, "_custom_generated_pk": own_key}
     names = ", ".join(f'"{column}"' for column in columns.values())
     selected = f"SELECT {names} FROM {meta.db_table} WHERE"  # noqa: S608 - constants
-    return _Shape(selected, tuple(columns.values()), tuple(columns), tuple(otherwise.items()), said)
+    return _Shape(selected, tuple(columns.values()), tuple(columns), otherwise, said)
 
 
 def stored(model: type[M], row: Any) -> M:
@@ -109,8 +116,9 @@ def _made(model: type[M], shape: _Shape, columns: Iterable[Any]) -> M:
     values = vars(made)
     values.update(shape.said, _await_when_save={})
     values.update(zip(shape.attributes, columns, strict=True))
-    for name, taken in shape.otherwise:
-        values[name] = taken(values[name])
+    for name, plain, taken in shape.otherwise:
+        if type(values[name]) not in plain:
+            values[name] = taken(values[name])
     return made
 
 
