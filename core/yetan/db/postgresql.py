@@ -70,6 +70,11 @@ async def _acquire(client: ServerClient) -> Any:
             left[0] -= time.monotonic() - began
 
 
+def _touched(told: str) -> int:
+    """How many rows the server says that a statement touched, as in "UPDATE 1"."""
+    return int(told.rpartition(" ")[2]) if told[-1:].isdigit() else 0
+
+
 def _is_open(connection: Any) -> bool:
     try:
         return not connection.is_closed()
@@ -105,6 +110,11 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
     Nothing here leaves anything in a session: no setting, cursor or advisory lock; who listens stops it themselves.
     """
 
+    @property
+    def itself(self) -> PooledConnection:
+        """The connection, from what the pool gives out for it, which passes on each question for a price."""
+        return self
+
     def get_reset_query(self) -> str:
         """Nothing is to be cleaned."""
         return ""
@@ -130,12 +140,14 @@ class Connection(PoolConnectionWrapper[Any]):
 class PooledTransaction(TransactionContextPooled):
     """A transaction that leaves nothing behind in its task, whatever breaks."""
 
-    __slots__ = ("_begun",)
+    __slots__ = ("_begun", "_connections", "_given")
     client: Any
 
     async def __aenter__(self) -> TransactionalDBClient:
-        self.client._connection = await _acquire(self.client._parent)
-        self.token = get_connections().set(self.connection_name, self.client)
+        self._given = await _acquire(self.client._parent)
+        self.client._connection = self._given.itself
+        self._connections = get_connections()
+        self.token = self._connections.set(self.connection_name, self.client)
         try:
             await self.client.begin()
         except BaseException:
@@ -164,8 +176,8 @@ class PooledTransaction(TransactionContextPooled):
             commits.ended(self._begun, committed=committed)
 
     async def _leave(self, *, committed: bool) -> None:
-        get_connections().reset(self.token)
-        await _release(self.client._parent, self.client._connection, sound=committed)
+        self._connections.reset(self.token)
+        await _release(self.client._parent, self._given, sound=committed)
 
 
 class ServerClient(AsyncpgDBClient):
@@ -216,8 +228,7 @@ class ServerClient(AsyncpgDBClient):
         """How many rows a change touched."""
         try:
             async with self.acquire_connection() as connection:
-                told: str = await connection.execute(numbered(statement), *values)
-                return int(told.rpartition(" ")[2]) if told[-1:].isdigit() else 0
+                return _touched(await connection.execute(numbered(statement), *values))
         except Exception as error:
             return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
 
@@ -245,12 +256,24 @@ class ServerTransaction(TransactionWrapper, ServerClient):
         return NestedTransactionContext(transaction)
 
     async def rows(self, statement: str, values: Sequence[Any]) -> Sequence[asyncpg.Record]:
+        # By `async with` it is dearer than all else here.
+        await self._lock.acquire()
         try:
-            async with self._lock:
-                found: Sequence[asyncpg.Record] = await self._connection.fetch(numbered(statement), *values)
-                return found
+            found: Sequence[asyncpg.Record] = await self._connection.fetch(numbered(statement), *values)
+            return found
         except Exception as error:
             return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
+        finally:
+            self._lock.release()
+
+    async def touched(self, statement: str, values: Sequence[Any]) -> int:
+        await self._lock.acquire()
+        try:
+            return _touched(await self._connection.execute(numbered(statement), *values))
+        except Exception as error:
+            return await self._translate_exceptions(_raised, error)  # type: ignore[no-any-return]
+        finally:
+            self._lock.release()
 
     async def notify(self, channel: str) -> None:
         """Tell who listens to `channel` once this is committed. It goes to the server together with the commit."""

@@ -291,8 +291,7 @@ async def save_change(issue: Issue, changes: Mapping[str, Any]) -> None:
     statement = f"UPDATE yetan_issue SET version = version + 1{columns} WHERE id = ? AND version = ?"  # noqa: S608
     if await execute(statement, [*written.values(), issue.id, issue.version]) != 1:
         raise await conflict(await Issue.get(id=issue.id))
-    issue.update_from_dict(dict(changes))
-    issue.version += 1
+    vars(issue).update(changes, version=issue.version + 1)
 
 
 async def conflict(issue: Issue) -> Conflict:
