@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from tortoise.exceptions import IntegrityError
 
@@ -72,12 +73,18 @@ def latest_period(job: Job, local: datetime) -> str:
 
     A week is named by its Monday. An hour carries its offset, so that the doubled one in autumn counts twice.
     """
-    if job.period == "hour":
-        return local.strftime("%Y-%m-%dT%H%z")
-    day = (local.replace(tzinfo=None) - timedelta(hours=job.at_hour)).date()
-    if job.period == "week":
+    return _period(job.period, job.at_hour, local.replace(minute=0, second=0, microsecond=0), local.utcoffset())
+
+
+@lru_cache(maxsize=64)
+def _period(kind: str, at_hour: int, hour: datetime, offset: timedelta | None) -> str:
+    """`latest_period` in an hour, which a worker asks with every commit. `offset` tells the doubled one's two apart."""
+    if kind == "hour":
+        return hour.strftime("%Y-%m-%dT%H%z")
+    day = (hour.replace(tzinfo=None) - timedelta(hours=at_hour)).date()
+    if kind == "week":
         day -= timedelta(days=day.weekday())
-    return day.strftime("%Y-%m") if job.period == "month" else day.isoformat()
+    return day.strftime("%Y-%m") if kind == "month" else day.isoformat()
 
 
 def _tries(period: str) -> list[str]:

@@ -23,6 +23,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -32,7 +33,7 @@ from tortoise.transactions import in_transaction
 
 from yetan.db.connection import is_postgres
 from yetan.db.failures import database_is_away
-from yetan.db.reading import read, stored
+from yetan.db.reading import moment, read, stored
 from yetan.db.statements import execute, fetch, marks
 from yetan.events.attempts import MAXIMUM_ATTEMPTS, bounded, describe, pause_after
 from yetan.events.clock import SLACK, take_back
@@ -103,7 +104,7 @@ SELECT {columns} FROM yetan_delivery delivery JOIN yetan_event event ON event.id
 WHERE delivery.id IN ({heads})"""
 #: A delivery and its event; the subject is the same.
 _COLUMNS = """
-delivery.*, event.type, event.at, event.actor, event.audience, event.historical, event.data"""
+event.*, delivery.id AS delivery_id, delivery.attempts, delivery.due_at, delivery.lease_until"""
 _DONE = "UPDATE yetan_delivery SET state = 'done', error = '' WHERE id IN ({ids}) AND state = 'pending'"
 
 #: Which of some subscribers have something waiting: one look into the index for each, however much there is.
@@ -112,6 +113,17 @@ SELECT wanted.column1 AS name FROM (VALUES {{names}}) AS wanted
 WHERE EXISTS (SELECT 1 FROM yetan_delivery WHERE subscriber = wanted.column1 AND {_WAITING.partition(" AND ")[2]})"""  # noqa: S608
 
 Step = Callable[[], Coroutine[Any, Any, int]]
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A delivery in hand, by its id: what is asked of it, and the event that it brings."""
+
+    id: int
+    attempts: int
+    due_at: datetime
+    lease_until: datetime | None
+    event: Event
 
 
 class Worker:
@@ -229,7 +241,7 @@ class Worker:
 
     async def _deliver_inside(self, subscription: Subscription, only: int | None) -> int:
         """Work and done mark commit together, or neither does."""
-        batch: list[Delivery] = []
+        batch: list[_Taken] = []
         try:
             async with in_transaction():
                 batch = await _take(subscription, current().clock(), only)
@@ -268,7 +280,7 @@ class Worker:
         reached("deliveries.marked")
         return settled
 
-    async def _failed(self, subscription: Subscription, batch: Sequence[Delivery], error: Exception) -> int:
+    async def _failed(self, subscription: Subscription, batch: Sequence[_Taken], error: Exception) -> int:
         """Try each of several by itself, so that only the bad one waits; put a single one off or give it up.
 
         Nothing is written to a delivery that another worker has taken since.
@@ -282,7 +294,7 @@ class Worker:
         attempts = first.attempts + 1
         state = "dead" if attempts >= MAXIMUM_ATTEMPTS else "pending"
         message = "subscriber %s failed event %s, attempt %s, now %s"
-        logger.error(message, subscription.name, first.event_id, attempts, state, exc_info=error)
+        logger.error(message, subscription.name, first.event.id, attempts, state, exc_info=error)
         return await _noted(
             lambda: _own(batch).update(
                 state=state,
@@ -313,16 +325,16 @@ async def _sweep() -> int:
     return await sweep(current().system_act())
 
 
-def _pending(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
+def _pending(batch: Sequence[_Taken]) -> QuerySet[Delivery]:
     return Delivery.filter(id__in=[each.id for each in batch], state="pending")
 
 
-def _own(batch: Sequence[Delivery]) -> QuerySet[Delivery]:
+def _own(batch: Sequence[_Taken]) -> QuerySet[Delivery]:
     """Those of `batch`, taken together, that no other worker has taken since. A later lease ends later, always."""
     return _pending(batch).filter(attempts=batch[0].attempts, lease_until=batch[0].lease_until)
 
 
-async def _take(subscription: Subscription, now: datetime, only: int | None) -> list[Delivery]:
+async def _take(subscription: Subscription, now: datetime, only: int | None) -> list[_Taken]:
     """The next deliveries of `subscription`, in order, with their events; or `only`, if it is a head.
 
     Call it in a transaction: on PostgreSQL the rows are locked until its end. One that failed before goes
@@ -337,7 +349,7 @@ async def _take(subscription: Subscription, now: datetime, only: int | None) -> 
     return rows[:1] if rows and rows[0].attempts else _unbroken(rows, now)[: subscription.batch]
 
 
-async def _batch(waiting: Sequence[Any]) -> list[Delivery]:
+async def _batch(waiting: Sequence[Any]) -> list[_Taken]:
     """Heads and what follows them, in order; `waiting` are the values of the condition of that name."""
     for window in _WINDOWS:
         if heads := await _locked(_OLDEST_HEADS, [*waiting, window, *waiting[1:]], "head", skip=True):
@@ -345,15 +357,20 @@ async def _batch(waiting: Sequence[Any]) -> list[Delivery]:
     return []
 
 
-async def _with_events(statement: str, heads: Sequence[Mapping[str, Any]]) -> list[Delivery]:
+async def _with_events(statement: str, heads: Sequence[Mapping[str, Any]]) -> list[_Taken]:
     """The deliveries that a statement finds by `heads`, on PostgreSQL with their rows locked; each with its event."""
     asked = statement.format(columns=_COLUMNS, heads=marks(len(heads)), limit=BATCH)
-    found = []
-    for row in await _locked(asked, [head["id"] for head in heads], "delivery", skip=False):
-        delivery = stored(Delivery, row)
-        delivery.event = stored(Event, {**row, "id": row["event_id"]})
-        found.append(delivery)
-    return found
+    rows = await _locked(asked, [head["id"] for head in heads], "delivery", skip=False)
+    return [
+        _Taken(
+            row["delivery_id"],
+            row["attempts"],
+            moment(row["due_at"]),  # type: ignore[arg-type]  # never empty
+            moment(row["lease_until"]),
+            stored(Event, row),
+        )
+        for row in rows
+    ]
 
 
 async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bool) -> Sequence[Mapping[str, Any]]:
@@ -363,12 +380,12 @@ async def _locked(statement: str, values: Sequence[Any], alias: str, *, skip: bo
     return await fetch(statement, values)
 
 
-def _unbroken(rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
+def _unbroken(rows: Sequence[_Taken], now: datetime) -> list[_Taken]:
     """Those of `rows` that may go now, with nothing of their subject before them that may not."""
     stopped: set[tuple[str, int]] = set()
     batch = []
     for row in rows:
-        subject = (row.subject_kind, row.subject_id)
+        subject = (row.event.subject_kind, row.event.subject_id)
         leased = row.lease_until is not None and row.lease_until > now
         if row.attempts or leased or row.due_at > now:
             stopped.add(subject)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from yetan.act import Act
@@ -220,11 +221,16 @@ class Subscription:
 
     def hears(self, event_type: str, subject_kind: str) -> bool:
         """Whether such an event is delivered to it."""
-        return (
-            any(matches(pattern, event_type) for pattern in self.events)
-            and not any(matches(pattern, event_type) for pattern in self.without)
-            and (not self.subjects or subject_kind in self.subjects)
-        )
+        concerned = not self.subjects or subject_kind in self.subjects
+        return concerned and _are_named(tuple(self.events), tuple(self.without), event_type)
+
+
+@lru_cache(maxsize=1024)
+def _are_named(events: tuple[str, ...], without: tuple[str, ...], event_type: str) -> bool:
+    """Whether events of a type are named, and not taken out again; every event that is told asks each subscriber."""
+    return any(matches(pattern, event_type) for pattern in events) and not any(
+        matches(pattern, event_type) for pattern in without
+    )
 
 
 def matches(pattern: str, event_type: str) -> bool:
