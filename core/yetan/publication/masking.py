@@ -80,9 +80,9 @@ def mask(text: str, *, keep: Collection[str] = ()) -> Masked:
     while True:
         before = len(findings)
         for recognise in _RECOGNISERS:
-            found = list(recognise(folded, kept))
-            folded = _hide(folded, found)
-            findings += found
+            if found := list(recognise(folded, kept)):
+                folded = _hide(folded, found)
+                findings += found
         # One thing hidden may uncover another that it touched; stop when a whole round finds nothing.
         if len(findings) == before:
             break

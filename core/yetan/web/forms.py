@@ -102,7 +102,7 @@ class Field:
 
     def _text(self, value: object) -> str:
         text = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
-        if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
+        if not text.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
             raise Invalid.field(
                 self.name, "“{label}”里有无法保存的控制字符，请删掉后再提交。", label=translate(self.label)
             )
