@@ -21,6 +21,7 @@ from tortoise import Model
 
 from yetan import api, hookspecs
 from yetan.config import Configuration
+from yetan.fields import fields_of
 from yetan.plugins.checks import column_names
 from yetan.plugins.quality import LEVELS, RULES
 from yetan.records.kind import RecordKind
@@ -37,7 +38,7 @@ _INTRODUCTION = """\
 Generated from `yetan.hookspecs` by `docs/reference.py`.
 
 **When.** All hooks are called once, when the city starts and whenever a command opens it. They are plain functions that
-return frozen dataclasses; these hold the async functions that the core calls later, each through the guard: by
+return frozen structs; these hold the async functions that the core calls later, each through the guard: by
 itself, timed, with an end, told by the plugin's name.
 
 **Order.** The core's contributions come first, then those of the plugins as yetan.toml lists them, after sorting by
@@ -318,10 +319,10 @@ def _user(path: Path) -> str:
 
 def _class(declared: type[Any], level: int = 2) -> str:
     lines = [f"({declared.__name__})=", f"{'#' * level} {declared.__name__}", "", inspect.getdoc(declared) or "", ""]
-    if dataclasses.is_dataclass(declared):
+    if fields := fields_of(declared):
         remarks = _remarks(declared)
         lines += ["| field | type | unless given |", "|---|---|---|"]
-        for field in dataclasses.fields(declared):
+        for field in fields:
             kind = str(field.type).replace("FieldKind", " | ".join(get_args(FieldKind))).replace("|", "\\|")
             lines.append(f"| `{field.name}` | `{kind}` | {_default(field)} |")
         lines += ["", *(f"`{name}`: {text}\n" for name, text in remarks.items())]

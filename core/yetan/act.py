@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from yetan.i18n import message_ids
 
@@ -17,8 +19,7 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """One post's reach: the permissions of `role` over the subtree of the unit `unit_id`.
 
     `whole_city` says that the unit is the city itself, above all others.
@@ -30,8 +31,7 @@ class Grant:
     whole_city: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Struct, frozen=True):
     """Somebody acting: a signed-in account, a resident known by a follow code, nobody in particular, or the system.
 
     `grants` come from the posts the account holds now. `unrestricted` is the system's alone: jobs, subscribers and
@@ -68,8 +68,7 @@ ANONYMOUS = Actor()
 SYSTEM = Actor(name=message_ids("系统"), unrestricted=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """The occasion of a change or a look: who, when (aware UTC), and the idempotency key.
 
     `key` is "" where the caller has nothing to repeat. `source` is the remote address, for audit and throttling.

@@ -13,12 +13,12 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
+from msgspec import Struct
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,7 @@ _ALWAYS_ANNOUNCED = ((1, 1), (5, 1), (10, 1))
 KNOWN_AHEAD = timedelta(days=60)
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarGap:
+class CalendarGap(Struct, frozen=True):
     """A year whose holidays nobody has entered: counted Monday to Friday until somebody does."""
 
     year: int

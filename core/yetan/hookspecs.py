@@ -1,5 +1,5 @@
 """Every hook, typed and documented. All are called once, at start-up, in one order: the core first, then the
-plugins as yetan.toml lists them after sorting by `depends_on`. Each returns frozen dataclasses of
+plugins as yetan.toml lists them after sorting by `depends_on`. Each returns frozen structs of
 `yetan.plugins.declarations`, which hold the async functions the core runs later."""
 
 # mypy: disable-error-code="empty-body"

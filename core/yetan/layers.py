@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+from msgspec import Struct
 
 from yetan.config import Configuration
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.registry import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A folder that may hold `templates`, `static` and `locale`. `name` is its prefix in template names, or "".
 
     `plugin` is whose it is: "" for the core's and the deployment's.

@@ -18,7 +18,6 @@ import re
 import string
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +27,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2 import Environment, nodes
 
 from yetan.errors import YetanError
+from yetan.fields import field_names
 from yetan.i18n import DEFAULT_LOCALE, LOCALES
 from yetan.web.fragments import KeptParts
 
@@ -170,11 +170,7 @@ def _makers() -> frozenset[str]:
     from yetan import api
 
     known = [each for each in (YetanError, *vars(api).values()) if isinstance(each, type)]
-    return frozenset(
-        each.__name__
-        for each in known
-        if issubclass(each, YetanError) or (is_dataclass(each) and LABELS & {field.name for field in fields(each)})
-    )
+    return frozenset(each.__name__ for each in known if issubclass(each, YetanError) or LABELS & set(field_names(each)))
 
 
 def _columns(node: ast.ClassDef) -> Iterator[str]:

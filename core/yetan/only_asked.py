@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.errors import Invalid
 
@@ -23,8 +24,7 @@ class OnlyAsked(Invalid):
         super().__init__("")
 
 
-@dataclass(slots=True)
-class Asking:
+class Asking(Struct):
     """What came of it: whether a page was told so. A page that never asked has done what it does."""
 
     told: bool = False

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 #: public: anybody may read it. internal: about the matter, not about a person. personal: tells who somebody is.
 #: sensitive: contact, address, identity; shown masked unless granted, and each look is recorded.
 Tag = Literal["public", "internal", "personal", "sensitive"]
 
 
-@dataclass(frozen=True, slots=True)
-class Privacy:
+class Privacy(Struct, frozen=True):
     """The tags of a model's columns, each a string of column names separated by spaces.
 
     `person` names the column holding the person the row is about, or is "" where a row is about nobody.

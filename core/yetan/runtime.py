@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from yetan.act import SYSTEM, Act, Clock
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from yetan.search import SearchBackend
 
 
-@dataclass(slots=True)
-class Runtime:
+class Runtime(Struct):
     """A city at work: its configuration, what core and plugins declare, clock, calendar, files and search."""
 
     configuration: Configuration

@@ -8,9 +8,10 @@ page loads each hit again through the database before showing it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 #: The scope term of a document that anybody may read.
 PUBLIC_SCOPE = "public"
@@ -34,8 +35,7 @@ def contact_number(unit_id: int, contact: str) -> str:
     return f"{unit_id}/{contact}"
 
 
-@dataclass(frozen=True, slots=True)
-class SearchDocument:
+class SearchDocument(Struct, frozen=True):
     """One thing that can be found.
 
     `key` is "<kind>:<id>" and unique in the index. `text` fields may be long (10,000 characters and more);
@@ -66,8 +66,7 @@ Facet = Literal["unit", "category", "state", "kind", "matter", "year"]
 FACETS: tuple[Facet, ...] = ("unit", "category", "state", "kind", "matter", "year")
 
 
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
+class SearchQuery(Struct, frozen=True):
     """What somebody asks. Filters are exact and ANDed; `scopes` is never empty: a document must carry one.
 
     Sorted by date, what holds all of the words comes alone, and what holds some of them only where nothing does.
@@ -91,8 +90,7 @@ class SearchQuery:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(Struct, frozen=True):
     """One candidate: the document's key and its score (higher is better; scores of two queries do not compare).
 
     `partial`: it holds only some of what was asked for.
@@ -113,8 +111,7 @@ class SearchHit:
         return self.key.rpartition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPage:
+class SearchPage(Struct, frozen=True):
     """Hits in order; how many matched in all, and `whole`, how many of these hold everything asked for.
 
     `also_searched` is the query in Simplified characters, where it was not; `guessed` are words that were taken
@@ -129,8 +126,7 @@ class SearchPage:
     facets: Mapping[Facet, Mapping[str, int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """What the town calls things: names of units, places and categories, and rings of words that say the same."""
 
     words: tuple[str, ...] = ()
@@ -212,8 +208,7 @@ LoadDocuments = Callable[[Sequence[int]], Awaitable[Sequence[SearchDocument]]]
 ListIds = Callable[[int, int], Awaitable[Sequence[int]]]
 
 
-@dataclass(frozen=True, slots=True)
-class SearchSource:
+class SearchSource(Struct, frozen=True):
     """A kind of document that the core or a plugin feeds to the index.
 
     `kind` prefixes the document keys. `load(ids)` returns the documents of those that exist and may be found now:

@@ -19,7 +19,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.log import log
 
@@ -93,8 +94,7 @@ def supervise(command: Sequence[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Struct, frozen=True):
     """A process that holds its own event loop: since how many seconds, where, and whose code it is, or ""."""
 
     seconds: float

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from tortoise.functions import Count
 
 from yetan.api import Act, EventType, NotFound, Refused, change, clean, current, emit
@@ -23,8 +23,7 @@ STATED_FIELDS = (OPTIONAL[STATED],)
 OFFERED = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(Struct, frozen=True):
     """How many are at an activity, by role; and how many of those expected are not there yet."""
 
     by_role: Mapping[str, int] = field(default_factory=dict)

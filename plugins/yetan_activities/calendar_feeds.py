@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from starlette.responses import Response
 from tortoise.queryset import QuerySet
 
@@ -30,8 +30,7 @@ _AGAIN = timedelta(hours=6)
 _NARROWED = tuple(field for field in FILTER_FIELDS if field.name in ("unit", "kind"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """The published activities that are asked for, what they are called together, and the query that asks for them."""
 
     rows: QuerySet[PublicRecord]

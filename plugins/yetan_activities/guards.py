@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.api import Act, Refused, current, translate
 from yetan_activities.models import Activity
@@ -12,8 +13,7 @@ from yetan_activities.models import Activity
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityGuard:
+class ActivityGuard(Struct, frozen=True):
     """May refuse the closing of activities, as long as something stands open that has to be settled first.
 
     `kinds` are the names of the kinds it watches; empty for all. `check(act, activity)` returns "" to let it pass, or

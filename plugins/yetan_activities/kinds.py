@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.api import Act, ConfigurationError, Field, Metric, NotFound, RecordKind, Sum, current, message_ids
 from yetan_activities.configuration import ActivitiesConfiguration, settings
@@ -62,8 +63,7 @@ FUNDS = Metric("activities.funds", "争取资金", "元", "各场写明的加在
 METRICS = (RESIDENTS_STATED, FUNDS)
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityKind:
+class ActivityKind(Struct, frozen=True):
     """A kind of night activity, as in an open talk, a night school or a film on the square.
 
     `name` begins its addresses, permissions, events and figures, and is what issues raised there name as their origin.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 from tortoise.queryset import QuerySet
 
@@ -56,8 +56,7 @@ NARROWED_BY = tuple(field.name for field in FILTER_FIELDS)
 _BEFORE = Field("before", "从哪一场接着看", "hidden", required=False, max_length=30)
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """What a list of activities is narrowed to; `unit` takes in everything below it."""
 
     unit: Unit | None = None
@@ -101,8 +100,7 @@ async def published_activities(filters: Filters) -> QuerySet[PublicRecord]:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """An activity in a list. `kind` is the name of its kind; `raised` and `struck_off` count problems."""
 
     id: int
@@ -234,8 +232,7 @@ async def _next(rows: QuerySet[PublicRecord], act: Act) -> list[Listed]:
 # The desk
 
 
-@dataclass(frozen=True, slots=True)
-class KindOnDesk:
+class KindOnDesk(Struct, frozen=True):
     """A kind with what the actor may do: see the list, plan one."""
 
     kind: ActivityKind

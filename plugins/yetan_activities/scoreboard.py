@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from tortoise.functions import Count
 
 from yetan.api import (
@@ -37,8 +37,7 @@ _LAMPS = message_ids(
 _BODIES = frozenset({"department", "property", "owners_committee", "partner"})
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What came of an activity's issues: of its problems, and how many suggestions there were (003-06)."""
 
     problems: Scoreboard

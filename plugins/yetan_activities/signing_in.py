@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from yetan.api import (
@@ -88,8 +89,7 @@ def seconds_left(now: datetime) -> int:
     return settings().code_seconds - int(now.timestamp()) % settings().code_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(Struct, frozen=True):
     """A code that was drawn by us: of which activity, and whether it is the present one or the one before."""
 
     activity_id: int
@@ -134,8 +134,7 @@ def _code(activity_id: int, span: int) -> str:
 # The seat
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Struct, frozen=True):
     """For whom of those present at an activity a phone may act: a couple may share one."""
 
     activity: Activity
@@ -192,8 +191,7 @@ def _seated(request: Request) -> dict[int, bool]:
 # Who is there
 
 
-@dataclass(frozen=True, slots=True)
-class _Newcomer:
+class _Newcomer(Struct, frozen=True):
     """Somebody who signs in, as they say themselves, or as their account says."""
 
     name: str

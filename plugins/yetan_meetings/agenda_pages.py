@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 from tortoise.expressions import Subquery
 
@@ -74,8 +74,7 @@ _DECISION = Field(
 _CHOOSE = Field("choose", "", "hidden", required=False, max_length=1)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemView:
+class ItemView(Struct, frozen=True):
     """An item as pages draw it; its words as they were said."""
 
     id: int

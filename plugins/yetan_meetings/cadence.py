@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.api import (
@@ -64,8 +64,7 @@ _FIELDS = (
 _SKIP = Field("skip", "从第几个接着看", "number", required=False, minimum=0, maximum=100_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a unit stands in a month: how many talks are wanted of it, and the days of its talks."""
 
     unit: Unit
@@ -184,8 +183,7 @@ async def waiting(act: Act, nothing: None) -> Mapping[str, Any] | None:
 # The page
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What a page or a file of this list is of: the tree, the units it is narrowed to, the month, and the form."""
 
     tree: Tree

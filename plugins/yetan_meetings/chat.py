@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+
+from msgspec import Struct
 
 _DATE = r"(?P<year>\d{4})\s*[-/.年]\s*(?P<month>\d{1,2})\s*[-/.月]\s*(?P<day>\d{1,2})\s*日?"
 _WEEKDAY = r"(?:\s*(?:星期|周)[一二三四五六日天])?"
@@ -43,8 +44,7 @@ _SPOKEN = re.compile(
 _AFTERNOON = frozenset({"下午", "傍晚", "晚上", "pm"})
 
 
-@dataclass(frozen=True, slots=True)
-class SaidLine:
+class SaidLine(Struct, frozen=True):
     """One message. `at` is local, without a zone, and None where the record does not say; `name` is "" likewise."""
 
     name: str
@@ -58,8 +58,7 @@ def read_chat(text: str, day: date) -> list[SaidLine]:
     return _Reader(day, _head_reader([line for line in lines if line and not _WHEN.match(line)])).read(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
+class _Begun(Struct, frozen=True):
     """A message that is being read: the line that began it, and what stands below it so far."""
 
     line: str

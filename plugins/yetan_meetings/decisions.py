@@ -4,10 +4,11 @@ dropped with a reason. Whatever somebody has to do is an issue, counted and acce
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yetan.api import (
     REPORT_FIELDS,
@@ -43,8 +44,7 @@ ITEM_PATH, ISSUE_PATH = "/desk/agenda/{id}", "/desk/issues/{id}"
 _SUGGESTION, _PROBLEM = "suggestion", "problem"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """One of the ways to decide an item. `name` is the state it has afterwards, for good.
 
     `question` asks for the words that say so; `kinds` are those of the items that may be decided so; `rule` is the ID

@@ -6,10 +6,10 @@ What the leaders owe is a rule of its own; here stands what is known of it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 from tortoise.queryset import QuerySet
 
@@ -49,8 +49,7 @@ _FIELDS = (
 _SKIP = Field("skip", "从第几个接着看", "number", required=False, minimum=0, maximum=100_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(Struct, frozen=True):
     """Somebody at a talk: for which unit, with which title, and what it counts by, or why it does not."""
 
     attendance: Attendance
@@ -60,8 +59,7 @@ class Presence:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """How far the leaders of one level have got in a period (003-06). The rates are derived where they are shown.
 
     Issues are those raised at the talks that leaders of the level were at; of two levels at one talk, each counts them.
@@ -76,8 +74,7 @@ class Coverage:
     resolved: int
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What a page or a file is of."""
 
     tree: Tree

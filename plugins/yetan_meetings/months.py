@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
+
+from msgspec import Struct
 
 from yetan.api import translate
 
@@ -11,8 +12,7 @@ from yetan.api import translate
 _LISTED = 13
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(Struct, frozen=True):
     """A month in the deployment's time zone, by its first and last day."""
 
     first: date

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.api import (
@@ -34,8 +34,7 @@ from yetan_meetings.voting import CHOICES, VOTE_FIELDS, by_phone, cast
 _WHO = Field("attendance", message_ids("替谁说"), "choice")
 
 
-@dataclass(frozen=True, slots=True)
-class OwnItem:
+class OwnItem(Struct, frozen=True):
     """An item of somebody at the seat; once it is an issue, the code that opens it later ("" before, and on a phone
     that was not the first to sign in for them)."""
 
@@ -43,8 +42,7 @@ class OwnItem:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ballot:
+class Ballot(Struct, frozen=True):
     """Somebody at the seat and what they have voted so far, "" for nothing yet. It is `given` where this phone was not
     the first to sign in for them: it neither tells nor changes what they voted."""
 

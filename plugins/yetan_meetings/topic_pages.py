@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.api import (
@@ -61,8 +61,7 @@ _STATES = message_ids((("waiting", "等您看"), ("shown", "公开的"), ("decli
 _STATE = Field("state", "哪些", "choice", required=False, choices=_STATES)
 
 
-@dataclass(frozen=True, slots=True)
-class TopicView:
+class TopicView(Struct, frozen=True):
     """A topic as residents read it: masked, without a name. `meeting` is where it is taken, once that is published."""
 
     id: int

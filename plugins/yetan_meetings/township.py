@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 from tortoise.functions import Count
 from tortoise.queryset import QuerySet
@@ -81,8 +81,7 @@ _YEAR = Field("year", "年份", "choice", required=False)
 CONFIRM_FIELDS = (Field("note", "凭什么确认", max_length=200, hint="例如：党委书记牵头，见镇委〔2026〕8号文件。"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Have:
+class Have(Struct, frozen=True):
     """One of the six: whether a township has it in a year, the figure that says so, and who confirmed it by hand.
 
     `proof` is the name and parameters of the page where the figure can be looked at.

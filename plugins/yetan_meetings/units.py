@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from yetan.api import Act, Unit, ancestors_of, current, granted_units, load
 
@@ -12,8 +13,7 @@ from yetan.api import Act, Unit, ancestors_of, current, granted_units, load
 OVERSEE = "meetings.oversee"
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """All units by their ids, in the tree's order, merged and closed ones too."""
 
     units: Mapping[int, Unit]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from tortoise.functions import Count
 
 from yetan.api import Act, EventType, Field, Invalid, Refused, change, clean, message_ids, today
@@ -27,8 +27,7 @@ HANDS_FIELDS: tuple[Field, ...] = message_ids(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """The votes on an item by choice: by phone, and by hand; of a decided item all stand as the latter."""
 
     phones: Mapping[str, int]

@@ -14,9 +14,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yetan_search.dictionary import HAN, HAN_RUN, Dictionary
 
@@ -91,8 +93,7 @@ def fold_number(number: str) -> str:
     return fold(number).strip()[:RUN_LENGTH]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A query, analysed.
 
     `text` is what is asked, folded, without quotation marks and exclusions. `words` are those of the dictionary,

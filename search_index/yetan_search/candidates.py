@@ -11,8 +11,9 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from zlib import crc32
+
+from msgspec import Struct, field
 
 from yetan.api import Facet, IndexDamaged, SearchHit, SearchPage, SearchQuery
 from yetan_search import ranking
@@ -34,24 +35,21 @@ _LARGEST = 60_000.0
 _SIZE = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One way to hold a part of the query: all of `terms`, for so much."""
 
     terms: tuple[str, ...]
     worth: float
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a query. A document holds it by any of its options; `needed` by those that hold the whole query."""
 
     options: tuple[Option, ...]
     needed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A selected document: what is stored of it."""
 
     key: str
@@ -59,8 +57,7 @@ class Entry:
     numbers: Collection[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What an engine selected: the rows of `window`, in order, and how many there are in all."""
 
     entries: Sequence[Entry]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan_search.analysis import Analysis, Question
 from yetan_search.pinyin import MOST_WORDS, Sounds
@@ -26,8 +27,7 @@ _LATIN_RUN = re.compile("(?<![0-9a-z])[a-z]+(?: +[a-z]+)*(?![0-9a-z])")
 _HAN_RUN = re.compile("[㐀-鿿]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True):
     """One way to hold a concept: a document has all of `terms`. A `guess` is told to the asker as `text`."""
 
     text: str
@@ -36,8 +36,7 @@ class Alternative:
     guess: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
+class Concept(Struct, frozen=True):
     """Something asked for. `characters` are those of the query that it stands for."""
 
     text: str

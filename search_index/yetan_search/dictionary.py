@@ -12,9 +12,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+
+from msgspec import Struct
 
 #: The Han characters, as a range of a regular expression.
 HAN = "〇㐀-䶿一-鿿\U00020000-\U000323af"
@@ -34,8 +35,7 @@ _RUNS_HELD, _LONGEST_HELD = 1 << 9, 50
 _UNLIKELIEST = -math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class _Character:
+class _Character(Struct, frozen=True):
     """How likely a character is as a word, what may follow it in longer ones, and where these are in the table."""
 
     likelihood: float
@@ -43,8 +43,7 @@ class _Character:
     places: range
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(Struct, frozen=True):
     """The words that begin with a pair of characters, each with its likelihood, and how long they are."""
 
     likelihoods: dict[str, float]

@@ -15,10 +15,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from yetan.api import IndexBusy, IndexDamaged, SearchDocument, SearchPage, SearchQuery, SearchUnavailable, reached
 from yetan_search.analysis import Analysis
@@ -39,8 +40,7 @@ SEARCH_THREADS = 2
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
-@dataclass
-class _Rebuild:
+class _Rebuild(Struct):
     """A new generation being written, and what changed meanwhile: written last, so that nothing is lost."""
 
     path: Path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from yetan.api import SearchQuery, Vocabulary
 from yetan_search.analysis import Question, fold, simplified
@@ -15,8 +16,7 @@ from yetan_search.pinyin import Sounds
 from yetan_search.synonyms import Synonyms, synonyms_with
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A query, understood: what it asks for letter by letter, its concepts, and itself in Simplified characters."""
 
     question: Question

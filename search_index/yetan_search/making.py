@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from yetan.api import translate as _
 from yetan_search import ranking
@@ -24,8 +26,7 @@ VERSION = 3
 _NAMED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(Struct, frozen=True):
     """The program's own way, as a fingerprint, and the words of the town."""
 
     fingerprint: str

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from msgspec import Struct
 
 from yetan.api import FACETS, IndexDamaged, SearchDocument
 from yetan_search import making
@@ -67,8 +67,7 @@ _COLUMNS = ("key", *FACETS, "scopes", "raised_at", "numbers", "weights", "text",
 _TERMS = len(_COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """A row of `generation`."""
 
     id: int
@@ -93,8 +92,7 @@ class Generation:
         return f"{SCHEMA}.word_{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A document as it is written: the values of its row, its terms, and the words it adds to the vocabulary."""
 
     key: str

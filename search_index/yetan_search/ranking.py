@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from yetan_search.analysis import Question
 from yetan_search.concepts import Concept
@@ -68,8 +69,7 @@ def weigh(parts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     return weights
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(Struct, frozen=True):
     """What a question finds: the score of each document, which of them hold all of it, and what was guessed."""
 
     scores: Mapping[int, float]

@@ -8,12 +8,12 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from operator import or_
 from pathlib import Path
 
+from msgspec import Struct
 from whoosh import index
 from whoosh.reading import SegmentReader
 
@@ -30,8 +30,7 @@ from yetan_search.whoosh_format import FACET_FIELDS, NO_DATE, microseconds
 from yetan_search.whoosh_segments import Segments, bits, flags
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(Struct, frozen=True):
     """A segment: its reader, the number of its first document, how many it has, and which of them are there still."""
 
     reader: SegmentReader

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ from tortoise.fields.relational import ForeignKeyFieldInstance
 
 from yetan import api, hookspecs, testing
 from yetan.db.model import Record
+from yetan.fields import fields_of
 from yetan.plugins.checks import column_names
 from yetan.testing import pytest_plugin
 
@@ -67,12 +68,12 @@ def _told(name: str, value: Any) -> Iterator[str]:
 
 def _members(kind: type[Any]) -> Iterator[str]:
     """Fields, columns, public methods and properties of a class; those inherited from ours, too."""
-    if is_dataclass(kind):
-        yield from (_field(each) for each in fields(kind) if not each.name.startswith("_"))
+    fields = fields_of(kind)
+    yield from (_field(each) for each in fields if not each.name.startswith("_"))
     if issubclass(kind, Record) and not kind._meta.abstract:
         # Those alone that are there before Tortoise has started, as well as after.
         yield from (_column(name, kind._meta.fields_map[name]) for name in sorted(column_names(kind)))
-    told = {each.name for each in fields(kind)} if is_dataclass(kind) else set()
+    told = {each.name for each in fields}
     for name in sorted({name for each in kind.__mro__ if each.__module__.startswith("yetan") for name in vars(each)}):
         member = inspect.getattr_static(kind, name)
         if (name.startswith("_") and name != "__init__") or name in told:
@@ -85,7 +86,7 @@ def _members(kind: type[Any]) -> Iterator[str]:
             yield f"{name}{_signature(member.__func__)} ({type(member).__name__})"
         elif name.startswith("test_"):
             yield f"{name}: test"
-        elif inspect.isfunction(member) and not (name == "__init__" and is_dataclass(kind)):
+        elif inspect.isfunction(member) and not (name == "__init__" and fields):
             yield f"{name}{_signature(member)}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.core.tiny_city import PAGES, Browser, TinyCity, add_account
 from yetan import i18n
 from yetan.compiled import CompiledFiles
 from yetan.errors import ConfigurationError
+from yetan.fields import changed
 from yetan.plugins.declarations import NavigationItem, Page, Panel, Plugin, Theme
 from yetan.web import panels as panels_module
 from yetan.web.panels import panels
@@ -102,8 +102,8 @@ def test_upper_layers_win_and_originals_stay_in_reach(
     write(theme / "theme.toml", 'stylesheets = ["look.css"]\nicon = "look.svg"\nskins = ["", "red"]\n')
     write(theme / "static" / "look.css", "p {}")
     write(theme / "static" / "look.svg", "<svg/>")
-    themed = replace(city.registry, theme=Theme("theme", "主题", "liuwan_theme"))
-    monkeypatch.setattr(TinyCity, "registry", property(lambda self: replace(themed, pages=tuple(self.pages))))
+    themed = changed(city.registry, theme=Theme("theme", "主题", "liuwan_theme"))
+    monkeypatch.setattr(TinyCity, "registry", property(lambda self: changed(themed, pages=tuple(self.pages))))
     assert drawn(city, "page.html") == "theme over points"
     write(city.folder / "templates" / "page.html", "deployment over {% include 'lamps:page.html' %}")
     assert drawn(city, "page.html") == "deployment over lamps"
@@ -177,7 +177,7 @@ def test_menus_show_where_one_may_go(city: TinyCity) -> None:
         "{% for each in area %}{{ each.label }} {{ each.href }} {{ each.current }};{% endfor %}|{% endfor %}",
     )
     assert drawn(city, "page.html") == "公开板 / False;|||"
-    personal = replace(shows("page.html"), personal=True)
+    personal = changed(shows("page.html"), personal=True)
     city.pages = (*PAGES, *(page for page in city.pages if page not in PAGES and page.name != "show"), personal)
     with city.client() as browser:
         browser.do(add_account)
@@ -364,7 +364,7 @@ def test_display_is_one_cookie_and_leads_back(browser: Browser) -> None:
 
 
 def test_a_reader_chooses_among_the_languages_the_city_offers(city: TinyCity) -> None:
-    city.about = replace(city.about, locales=("zh_Hans", "en"))
+    city.about = changed(city.about, locales=("zh_Hans", "en"))
     with city.client() as browser:
         assert '<button class="plain" name="locale" value="en" lang="en">English</button>' in browser.get("/").text
         assert "繁體中文" not in browser.get("/").text

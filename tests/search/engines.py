@@ -7,12 +7,12 @@ import importlib.util
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 from tests.postgresql import execute
 
 from yetan.api import PUBLIC_SCOPE, SearchBackend, SearchDocument, SearchPage, SearchQuery

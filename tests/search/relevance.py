@@ -13,9 +13,10 @@ import tomllib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
 from openpyxl import load_workbook
 
 from yetan.api import PUBLIC_SCOPE, SearchBackend, SearchDocument, SearchQuery

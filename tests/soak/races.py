@@ -14,11 +14,12 @@ import time
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from tests.soak.city import NewTown, append, at_work, registry_of
 from tests.soak.processes import in_fork, run_together
 from tests.soak.verification import settle, verify_at_length, verify_city

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from yetan.access.scope import require
 from yetan.act import Act
@@ -13,8 +14,7 @@ from yetan.units.service import root
 VIEW = "audit.view"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordFilters:
+class RecordFilters(Struct, frozen=True):
     """What records are narrowed to; "" and None leave it open. `actor` as in records: "account:12", "system".
 
     `subject` is "Issue:5", or "Issue:" for all of a kind; `since` and `until` are instants, the latter excluded.

@@ -15,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, timedelta
 
+from msgspec import Struct
 from tortoise.transactions import in_transaction
 
 from yetan.act import Act
@@ -32,8 +32,7 @@ from yetan.runtime import current
 CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What a look over the whole chain found."""
 
     #: Records kept, and those of them that are sealed: the rest waits for the next run of the job.

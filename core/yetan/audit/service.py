@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.act import Act
 from yetan.audit.models import AuditRecord
 from yetan.db.bulk import add_new
 
 
-@dataclass(slots=True)
-class Occasion:
+class Occasion(Struct):
     """A request while it is being answered, and whether what it did has been recorded."""
 
     recorded: bool = False

@@ -21,9 +21,10 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from yetan.backup.manifest import BackupRefused, Manifest
 
@@ -51,8 +52,7 @@ _DAMAGED = "备份文件被截断或者改动过，不能用。请换一份备�
 _FOREIGN = "这不是夜谈做的备份文件。请核对文件名。什么都没有改动。"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A file to go into the archive under a name."""
 
     name: str

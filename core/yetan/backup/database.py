@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.access.models import Session, SignInLink
 from yetan.db.model import Record
@@ -19,8 +20,7 @@ MIGRATIONS = "SELECT app, name FROM tortoise_migrations ORDER BY id"
 FORGOTTEN: tuple[type[Record], ...] = (Session, SignInLink)
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """A consistent copy of a database, and what it says."""
 
     server: str

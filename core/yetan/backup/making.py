@@ -14,12 +14,13 @@ import shutil
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from yetan import faults
 from yetan.backup import postgresql, sqlite
@@ -46,8 +47,7 @@ _LONGEST_NAME = 100
 _PARTIAL = ".partial"
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """A finished backup."""
 
     path: Path

@@ -13,12 +13,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import iter_modules
+
+from msgspec import Struct
 
 from yetan import faults
 from yetan.app import assemble
@@ -36,8 +37,7 @@ from yetan.plugins.registry import Registry
 _ROOM = {"sqlite": 1.1, "postgresql": 2.5}
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """What a restore did."""
 
     manifest: Manifest

@@ -6,11 +6,11 @@ import difflib
 import json
 import secrets
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
 from yetan.app import assemble
 from yetan.cli.console import CONFIG, ConfigOption, fail, in_city

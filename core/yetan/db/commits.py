@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(slots=True)
-class _Transaction:
+
+class _Transaction(Struct):
     """An outermost transaction: the client of its statements, and what waits for its commit."""
 
     client: Any

@@ -11,9 +11,9 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import Struct
 from tortoise import Tortoise
 from tortoise.apps import Apps
 from tortoise.connection import get_connection
@@ -26,8 +26,7 @@ from yetan.db.statements import fetch
 from yetan.db.triggers import missing_triggers
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """What a table holds and enforces, in words that are equal when the behaviour is."""
 
     #: Column name to type, nullability and default.

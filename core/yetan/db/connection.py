@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from msgspec import Struct
 from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
@@ -19,8 +19,7 @@ from yetan.db import commits
 from yetan.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Struct, frozen=True):
     """A Tortoise app: the core's `yetan`, or one plugin's. Dotted module paths."""
 
     label: str
@@ -31,8 +30,7 @@ class Application:
 CORE_APPLICATION = Application("yetan", "yetan.models", "yetan.migrations")
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long, in seconds, the database may keep somebody waiting; 0 is without an end (F08)."""
 
     #: For a connection: for one of the pool to be free, or for the server to take a new one.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
 from typing import Any, ClassVar
 
+from msgspec import Struct
 from tortoise.fields import DatetimeField, Field
 from tortoise.filters import FilterInfoDict, get_filters_for_field
 from tortoise.models import MetaInfo, Model, ModelMeta
@@ -100,8 +100,7 @@ def unless_in_utc(field: Field[Any], convert: Callable[..., Any]) -> Callable[..
     return lambda value, *row: value if getattr(value, "tzinfo", None) is UTC else convert(value, *row)
 
 
-@dataclass(frozen=True, slots=True)
-class _New:
+class _New(Struct, frozen=True):
     """What a new row of a model is made of."""
 
     #: By column: values of which types are taken as they are, what makes its type of others, whether it may be empty.

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from tortoise.connection import get_connection
 from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.fields import DatetimeField
@@ -67,8 +67,7 @@ async def read(statement: str, values: Sequence[Any] = (), *, seconds: float = P
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """How the rows of a table become a model."""
 
     #: What asks for whole rows, each column in its place. By `*` columns would come that a later version has added.

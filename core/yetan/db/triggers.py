@@ -7,9 +7,9 @@ whenever it rebuilds a table, and the schema's comparison misses those that are 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from tortoise import Tortoise
 from tortoise.models import Model
 
@@ -17,8 +17,7 @@ from yetan.db.connection import is_postgres
 from yetan.db.statements import execute, fetch
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(Struct, frozen=True):
     """Refuses an UPDATE or DELETE of a row where `refused_if` holds: SQL over OLD and NEW that both databases take.
 
     On PostgreSQL a table with a trigger also refuses TRUNCATE.

@@ -13,12 +13,12 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from msgspec import Struct
 from tortoise.connection import get_connection
 from tortoise.exceptions import ConfigurationError as UnfitModels
 from tortoise.migrations.executor import MigrationExecutor
@@ -52,8 +52,7 @@ _LOCK_INTERVAL = 0.2
 _LOCK_KEY = 0x796574616E
 
 
-@dataclass(frozen=True, slots=True)
-class UpgradeReport:
+class UpgradeReport(Struct, frozen=True):
     """What an upgrade did."""
 
     #: Migrations applied, as in "yetan.0001_initial", in their order.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from tortoise.transactions import in_transaction
 
 from yetan.access.sessions import actor_of
@@ -51,8 +51,7 @@ class StoryClock:
         return self.stands or self.real()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing that happens: when, to which matter, and how it stands in the file."""
 
     at: datetime

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from yetan.act import Act
 from yetan.people.models import Account, Person
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Something that happens at an instant, aware and in UTC; one that lies ahead of the day of the demo does not.
 
     `play` calls services with `Stage.act`; what falls due and what follows from events happens between the scenes.
@@ -47,8 +47,7 @@ class Stage(Protocol):
         so many days ago."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tale:
+class Tale(Struct, frozen=True):
     """A plugin's part of the demo. `scenes` is asked once, when the city has been founded."""
 
     name: str

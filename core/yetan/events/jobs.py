@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from msgspec.structs import replace
 from tortoise.exceptions import IntegrityError
 
 from yetan.db.reading import load

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from tortoise.functions import Count
 
 from yetan.act import Act
@@ -18,8 +18,7 @@ from yetan.runtime import current
 _CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
+class Subscriber(Struct, frozen=True):
     """Somebody deliveries are written for, and how many it still has to come."""
 
     name: str

@@ -23,11 +23,11 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
@@ -115,8 +115,7 @@ WHERE EXISTS (SELECT 1 FROM yetan_delivery WHERE subscriber = wanted.column1 AND
 Step = Callable[[], Coroutine[Any, Any, int]]
 
 
-@dataclass(slots=True)
-class _Taken:
+class _Taken(Struct):
     """A delivery in hand, by its id: what is asked of it, and the event that it brings."""
 
     id: int

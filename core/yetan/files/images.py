@@ -6,11 +6,11 @@ serve pages never see one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
+from msgspec import Struct
 
 from yetan.errors import Invalid
 
@@ -22,8 +22,7 @@ class ImageRefused(Invalid):
     """A file that is no usable picture; the message tells the sender, in Chinese, what to send instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
+class ImageLimits(Struct, frozen=True):
     """What is accepted (bytes, pixels), and how it is written (pixels, JPEG quality from 1 to 95)."""
 
     max_bytes: int = 10 * MEGABYTE
@@ -36,8 +35,7 @@ class ImageLimits:
 LIMITS = ImageLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedImage:
+class PreparedImage(Struct, frozen=True):
     """A picture ready to store: its bytes, "image/jpeg" or "image/png", and its size in pixels."""
 
     data: bytes

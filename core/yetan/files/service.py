@@ -6,10 +6,10 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from anyio import CancelScope, to_thread
+from msgspec import Struct
 from tortoise.transactions import in_transaction
 
 from yetan.act import Act
@@ -42,8 +42,7 @@ class Upload(Protocol):
         """All of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPhoto:
+class StoredPhoto(Struct, frozen=True):
     """A photo on the disk that no row names yet."""
 
     name: str

@@ -12,11 +12,11 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import UploadFile
 
 from yetan.access.secrets import new_token
@@ -36,8 +36,7 @@ _TAKEN_ELSEWHERE = message_ids("这份表正在写入，或者已经写完。请
 _GONE = message_ids("这份上传已经处理过，或者放了一天以上被清掉了。请重新上传。")
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A kept upload. `about` is what was said with it, and what came of it."""
 
     token: str

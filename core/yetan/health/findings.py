@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from yetan.plugins.declarations import Health
 
 _EXAMPLES = 5
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """Places where something is wrong. Only the first few are kept, however many there are."""
 
     count: int = 0

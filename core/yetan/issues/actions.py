@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yetan.access.scope import may
 from yetan.act import Act
@@ -41,8 +43,7 @@ async def _nothing_in_the_way(act: Act, issue: Issue) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """Something to do with an issue that is in a state of one of `categories` (of any, where it names none).
 
     `at` says whose post counts, as with transitions; "either" is both. `refusal` tells why it cannot be done now, or

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.access.scope import holds, may, visible
 from yetan.access.secrets import new_token
@@ -145,8 +146,7 @@ def core_bulk_actions() -> tuple[BulkAction, ...]:
 # Before
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(Struct, frozen=True):
     """An issue somebody chose, and why the action does not apply to it, or ""."""
 
     issue: Issue

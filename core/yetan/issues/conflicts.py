@@ -8,8 +8,9 @@ stands there now; nothing that was typed is lost.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from yetan.events.models import Event
 from yetan.i18n import message_ids
@@ -42,8 +43,7 @@ _WRITERS: Mapping[str, tuple[str, ...]] = {
 _TAKE = message_ids("用现在的这个")
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What stands in a field now, unlike what was typed: by whom, by doing what (a message id), when."""
 
     present: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.access.scope import may, require
 from yetan.act import Act
@@ -12,8 +13,7 @@ from yetan.issues.service import get_visible
 from yetan.people.models import Person
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """A raiser as shown: the name or what is left of it, and the phone likewise; "" where none was left."""
 
     name: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import JSONResponse, Response
 from tortoise.expressions import Q
 
@@ -69,8 +69,7 @@ QUEUE = Field("queue", "哪个列表", required=False, max_length=20)
 MOST_EXPORTED = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     """A queue in the row of tabs, or a search one keeps."""
 
     label: str

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from tortoise.expressions import Subquery
 
 from yetan.access.roles import roles_holding
@@ -27,8 +27,7 @@ NOTICE_KIND = NoticeKind(CONFERENCE, "本月专题会要逐件研究的还有 {c
 _CALLERS = frozenset({"township_clerk"})
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A matter on the docket: what it is, and the opinion the unit below sent up with it (002-B3)."""
 
     issue: Issue

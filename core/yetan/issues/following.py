@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yetan.access.secrets import keyed_hash, same
 from yetan.access.throttle import attempt, forgive
@@ -53,8 +55,7 @@ def slip_code(issue_id: int, person_id: int) -> str:
     return f"{int(digest, 16) % 10**_CODE_DIGITS:0{_CODE_DIGITS}d}"
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """An issue opened by one of its raisers. `raised` says that this very browser raised it, and may see its slip."""
 
     issue_id: int
@@ -142,8 +143,7 @@ async def act_of_raiser(act: Act, number: str, opened: Opened | None) -> tuple[A
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class OwnOptions:
+class OwnOptions(Struct, frozen=True):
     """What a raiser can do with an issue now, and what they said in this round of handling."""
 
     verdict_open: bool

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
+from msgspec import Struct
+from msgspec.structs import replace
 from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
@@ -40,8 +41,7 @@ _CHUNK = 200
 _NAME, _PHONE = 60, 30
 
 
-@dataclass(frozen=True, slots=True)
-class ImportPlan:
+class ImportPlan(Struct, frozen=True):
     """What an import would do: rows to add, numbers that are here already, rows refused, and what is odd."""
 
     ledger: Ledger
@@ -59,8 +59,7 @@ class ImportPlan:
         return self.ledger.refused
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
+class ImportReport(Struct, frozen=True):
     """What an import did: issues added, of them answered, published, and linked to one of the same text."""
 
     added: int

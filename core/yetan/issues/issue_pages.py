@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from msgspec import Struct, field
 from starlette.responses import Response
 
 from yetan.access.scope import may
@@ -49,8 +49,7 @@ PUBLICATION_LABELS: Mapping[str, str] = message_ids(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """The open form: what it is for, where it goes, and after a conflict what others did meanwhile.
 
     `changes` are timeline entries; `differences` what stands in a field now, by the field's name.
@@ -67,8 +66,7 @@ class Open:
     differences: Mapping[str, Difference] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(Struct, frozen=True):
     """A transition or an action, as far as its form is concerned."""
 
     name: str

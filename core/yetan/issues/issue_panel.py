@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.access.scope import visible
 from yetan.audit.service import record
@@ -18,8 +19,7 @@ from yetan.publication.views import Step
 from yetan.web.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class IssuePanel:
+class IssuePanel(Struct, frozen=True):
     """An issue in short. `steps` is None where it left the loop; `last` is the newest line of its timeline."""
 
     row: Row

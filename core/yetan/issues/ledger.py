@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from yetan.issues.categories import path_name
 from yetan.issues.fingerprint import fingerprint_of
@@ -149,8 +150,7 @@ LEDGER_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(Struct, frozen=True):
     """One issue as the ledger tells it. Times are UTC, each with how exactly it was told.
 
     Precisions are "day", "minute" or "second". `category` is the path from the top, as far as it was given.
@@ -179,8 +179,7 @@ class LedgerRow:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedRow:
+class RefusedRow(Struct, frozen=True):
     """A row that cannot go in: its cells as they came and everything that speaks against it."""
 
     row: int
@@ -188,8 +187,7 @@ class RefusedRow:
     problems: tuple[RowProblem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """A read ledger. `columns` maps each field found to the heading it was found under.
 
     `unknown_columns` are headings of columns that no field takes and that hold anything: kept in `extra`,

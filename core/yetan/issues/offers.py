@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from yetan.act import Act
 from yetan.i18n import translate as _
@@ -14,8 +14,7 @@ from yetan.publication.views import Url
 from yetan.rules.sources import RuleSource, rules_in
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """Something to do, as the panel draws it: by a form of its own (`href`), or at once (`post`).
 
     `lesser` ones stand as links under the buttons. With a `refusal` it cannot be done now.

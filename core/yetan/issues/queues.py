@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from msgspec import Struct
 from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
@@ -38,8 +38,7 @@ from yetan.units.models import Unit, UnitAncestor
 PAGE_SIZE = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(Struct, frozen=True):
     """A list of work. `late`: whatever stands in it is bad news. `permission`: who has such a list at all."""
 
     name: str
@@ -116,8 +115,7 @@ async def counts(act: Act) -> dict[str, int]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class QueuePage:
+class QueuePage(Struct, frozen=True):
     """Some issues of a queue and the id of the last one, after which to go on, or None at the end."""
 
     issues: tuple[Issue, ...]
@@ -164,8 +162,7 @@ async def _drafted(act: Act, queue: Queue, last: Issue | None, limit: int) -> li
     return [found[each] for each in ids if each in found]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """An issue in a queue. `days_left` to the deadline are below zero when it is past; None where they do not count."""
 
     id: int
@@ -222,8 +219,7 @@ async def rows_of(act: Act, issues: Sequence[Issue], queue: Queue | None = None)
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What residents heard and said in the present round: fed back, and each verdict."""
 
     fed_back: bool = False

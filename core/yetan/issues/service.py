@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.access.scope import may, require, visible
 from yetan.act import Act
@@ -82,8 +83,7 @@ WHERE issue.category_id = ? AND issue.raised_at >= ? AND issue.id <> ? AND raise
 ORDER BY issue.id DESC LIMIT 5"""
 
 
-@dataclass(frozen=True, slots=True)
-class RaiserInput:
+class RaiserInput(Struct, frozen=True):
     """Who raises an issue, as given: a name (or nickname) and perhaps a phone; or somebody known already."""
 
     name: str = ""
@@ -195,8 +195,7 @@ def place_of(transition: Transition, issue: Issue) -> int:
     return issue.unit_id if transition.at == "home" else issue.responsible_unit_id
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A transition out of an issue's state: open to the actor, or not and why."""
 
     transition: Transition

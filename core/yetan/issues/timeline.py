@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from tortoise.expressions import Subquery
 
 from yetan.events.models import Event
@@ -16,8 +16,7 @@ from yetan.people.models import Account, Post
 from yetan.runtime import current
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A line of a timeline: when, what, the words, who, and how it is drawn."""
 
     at: datetime

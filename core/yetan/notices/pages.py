@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.access.scope import holds, visible
@@ -23,8 +23,7 @@ UP_TO = Field("up_to", "到哪一条", "number", minimum=1)
 PAGE_SIZE = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A notice as drawn; `href` leads to what it is about, or is None."""
 
     at: datetime

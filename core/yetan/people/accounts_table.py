@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from yetan.access.roles import role_labels
 from yetan.act import Act
@@ -32,8 +33,7 @@ COLUMNS = Columns(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
+class AccountRow(Struct, frozen=True):
     """A post to be, from row `row` of the table: whose, in which role, where, since when."""
 
     row: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.access.scope import granted_units, visible
 from yetan.act import Act
@@ -47,8 +48,7 @@ _AT_ONCE = 500
 Member = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class HouseholdRow:
+class HouseholdRow(Struct, frozen=True):
     """A household to be, from row `row` of the table: where, who (name and phone), and the official's account."""
 
     row: int

@@ -1,11 +1,12 @@
-"""What a plugin may declare: frozen dataclasses, returned from hooks at start-up and run by the core."""
+"""What a plugin may declare: frozen structs, returned from hooks at start-up and run by the core."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from yetan.act import Act
 from yetan.db.connection import Application
@@ -22,8 +23,7 @@ CounterKey = tuple[str, int, int, str]
 Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(Struct, frozen=True):
     """A plugin, as the object named `plugin` that its entry point in group `yetan.plugins` loads.
 
     `name` is the entry point's name and the key of its table in yetan.toml. `models` and `migrations` are dotted
@@ -52,8 +52,7 @@ class Plugin:
         return Application(f"yetan_{self.name}", self.models, self.migrations) if self.models else None
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(Struct, frozen=True):
     """A right somebody may hold through a role.
 
     `roles` are those that hold it unless the city says otherwise. With `descends` a post in a unit holds it for
@@ -68,8 +67,7 @@ class Permission:
     whole_city: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A route. It either names the permission it needs or says `public=True`; start-up refuses it otherwise.
 
     `permission="signed_in"` means any account. `model` names what the path's `{id}` loads: the core fetches it through
@@ -109,8 +107,7 @@ class Page:
         return self.kept and self.public and safe and not (self.personal or self.sensitive)
 
 
-@dataclass(frozen=True, slots=True)
-class NavigationItem:
+class NavigationItem(Struct, frozen=True):
     """A place in the menu. `permission` hides it from those who lack it; `area` is public, desk or admin."""
 
     area: Literal["public", "desk", "admin"]
@@ -120,8 +117,7 @@ class NavigationItem:
     position: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A state of issues. `fallback` is the core state it acts as while its plugin is switched off.
 
     category: open (somebody has to act), awaiting (residents have to), closed_good (struck off) or closed.
@@ -133,8 +129,7 @@ class State:
     fallback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """A way from some states to one. `target` "" keeps the state (an extension, for one).
 
     `at` says whose post counts: one over the responsible unit, or over the unit where it was raised ("home").
@@ -158,8 +153,7 @@ class Transition:
     several: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BulkAction:
+class BulkAction(Struct, frozen=True):
     """Something officials may do to several issues at once: its form is filled in for all of them together.
 
     `run(act, issue, values, version)` is called for each issue by itself, with an act whose key is that issue's own. It
@@ -185,8 +179,7 @@ class BulkAction:
     position: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """May refuse a transition, with a reason a person can act on. Raising, missing or quarantined: refused too."""
 
     name: str
@@ -195,8 +188,7 @@ class Guard:
     check: Callable[[Any, Act], Awaitable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """A subscriber to events. `handle` gets a batch in order; it must survive being given an event twice.
 
     transactional: touches only the database; its work and its done mark commit together.
@@ -238,8 +230,7 @@ def matches(pattern: str, event_type: str) -> bool:
     return event_type.startswith(pattern[:-1]) if pattern.endswith("*") else event_type == pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """Runs once per period; after downtime it catches up once. `period`: hour, day, week or month, local time.
 
     `at_hour` is the local hour from which a day's, week's or month's run is due.
@@ -251,16 +242,14 @@ class Job:
     at_hour: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DueKind:
+class DueKind(Struct, frozen=True):
     """What is done when a row of the due table falls due; in one transaction with the row's removal."""
 
     name: str
     handle: Callable[[Act, int], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A typed setting that differs from town to town (001-41, 001-42, 002-C15).
 
     `kind` is int (with `unit` such as "天"), bool, or choice; `minimum` and `maximum` include themselves.
@@ -277,8 +266,7 @@ class Rule:
     choices: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentKind:
+class DocumentKind(Struct, frozen=True):
     """A paper that can be printed for a subject of `model`. `load(act, subject)` returns the template's context."""
 
     name: str
@@ -291,8 +279,7 @@ class DocumentKind:
     available: Callable[[Act, Any], Awaitable[bool]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """A named figure with unit and definition. Kept as counters by unit, top category and month.
 
     `recount` counts anew what the counters of a plugin's figure should say, for `yetan check`; give it wherever the
@@ -315,8 +302,7 @@ class Metric:
 PANEL_PAGES = frozenset({"board", "issue", "unit", "hall", "desk", "desk.issue"})
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """A part of a page that a plugin fills. Loaders run together, under a deadline; None leaves the panel out.
 
     The core's pages with a place for panels: "board" (given None), "issue" (what residents read of it), "unit" (the
@@ -334,8 +320,7 @@ class Panel:
     position: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeKind:
+class NoticeKind(Struct, frozen=True):
     """A line in an inbox. `text` is a message id with {named} places filled from the notice's data.
 
     It leads to the page named `route`, which is given the id of its subject where its path asks for one; without a
@@ -347,8 +332,7 @@ class NoticeKind:
     route: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A notice on its way to somebody. `key` is the same for each attempt, so that a gateway sends it once.
 
     `phone` is "" where the city knows none. `address` leads to the inbox, after signing in.
@@ -361,8 +345,7 @@ class Message:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeChannel:
+class NoticeChannel(Struct, frozen=True):
     """A way to bring notices to people besides the inbox. `send` passes over whom it cannot reach.
 
     It is called one message at a time, outside any transaction; what it raises has the message sent again later.
@@ -373,8 +356,7 @@ class NoticeChannel:
     send: Callable[[Message], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
+class EventType(Struct, frozen=True):
     """An event a plugin (or the core) emits, and the words its timeline line starts with."""
 
     name: str
@@ -382,8 +364,7 @@ class EventType:
     kind: Literal["plain", "returned", "lit"] = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(Struct, frozen=True):
     """A look: folders `templates` and `static` of a package, laid over the core's."""
 
     name: str
@@ -391,8 +372,7 @@ class Theme:
     package: str
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """One line of `yetan check` and /readyz: whether it holds, what it says, how to mend it.
 
     What is `advisory` is worth doing and told until it is done, but nothing is damaged: a check does not fail for it.
@@ -405,8 +385,7 @@ class Health:
     advisory: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Visibility:
+class Visibility(Struct, frozen=True):
     """Which rows of a model an actor may see: `rows(act)` gives the filtered query, for `visible()`."""
 
     model: type[Any]

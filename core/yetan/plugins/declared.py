@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from yetan.db.model import Record
+from yetan.fields import field_names
 from yetan.people.models import Person
 from yetan.plugins.registry import Registry
 
@@ -17,8 +17,8 @@ def declared_by(plugin: str, registry: Registry) -> Mapping[str, list[Any]]:
     What its kinds of record became is its own, too.
     """
     found = {
-        attribute.name: [each for each in _each(getattr(registry, attribute.name)) if _is_of(plugin, each, registry)]
-        for attribute in fields(registry)
+        attribute: [each for each in _each(getattr(registry, attribute)) if _is_of(plugin, each, registry)]
+        for attribute in field_names(Registry)
     }
     return {attribute: declared for attribute, declared in found.items() if declared}
 
@@ -33,7 +33,7 @@ def _each(contributed: object) -> Iterator[Any]:
 
 
 def _is_of(plugin: str, declared: object, registry: Registry) -> bool:
-    return is_dataclass(declared) and registry.owner_of(declared) == plugin
+    return bool(field_names(type(declared))) and registry.owner_of(declared) == plugin
 
 
 def names_a_person(model: type[Record]) -> str:

@@ -14,17 +14,19 @@ import logging
 from asyncio import CancelledError
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from yetan.db.failures import database_is_away, disk_is_full
 from yetan.errors import Forbidden, YetanError
 from yetan.events.attempts import bounded, describe, uncalled_for
+from yetan.fields import field_names
 from yetan.files.storage import StorageUnavailable
 from yetan.search import SearchUnavailable
 
@@ -58,8 +60,7 @@ class Paused(YetanError):  # noqa: N818 - read as "the plugin is paused"
         super().__init__("这项功能接连出错，暂时停用了，管理员已经收到消息。其他功能照常使用。")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A call that failed, or that took too long."""
 
     call: str
@@ -67,8 +68,7 @@ class Failure:
     late: bool
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(Struct):
     """What the calls of one function came to. Times are in seconds."""
 
     calls: int = 0
@@ -92,8 +92,7 @@ class Figures:
         self.blocked += other.blocked
 
 
-@dataclass(slots=True)
-class Conduct:
+class Conduct(Struct):
     """How one plugin behaves in this process."""
 
     plugin: str
@@ -289,8 +288,7 @@ def _guarded(registry: Registry, noun: str, limits: Mapping[str, timedelta | Non
     conduct = registry.conducts.get(plugin)
     if conduct is None:
         return declared
-    names = {each.name for each in fields(declared)}
-    call = f"{noun} {getattr(declared, 'name' if 'name' in names else 'kind')}"
+    call = f"{noun} {getattr(declared, 'name' if 'name' in field_names(type(declared)) else 'kind')}"
     functions = {name: getattr(declared, name) for name in limits}
     guarded = replace(
         declared,

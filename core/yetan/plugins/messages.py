@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from yetan import messages
+from yetan.fields import field_names
 from yetan.messages import CHINESE, CORE, LABELS, MessageId, Proposals, first_form
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.declared import declared_by
@@ -37,11 +37,11 @@ def _declared(plugin: Plugin, registry: Registry) -> Iterator[str]:
 
 
 def _labels(declared: Any) -> Iterator[str]:
-    for field in fields(declared) if is_dataclass(declared) else ():
-        value = getattr(declared, field.name)
-        if field.name in LABELS and isinstance(value, str):
+    for name in field_names(type(declared)):
+        value = getattr(declared, name)
+        if name in LABELS and isinstance(value, str):
             yield value
-        elif field.name in _NESTED:
+        elif name in _NESTED:
             for each in value:
                 yield from (each[1],) if isinstance(each, tuple) else _labels(each)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.health import checks
@@ -79,8 +79,7 @@ async def _checks() -> list[Health] | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """An enabled plugin: what it is, how it does, and how long its functions took in the last days."""
 
     plugin: Plugin

@@ -8,8 +8,9 @@ Silver: its people are well served by it. Gold: others can work on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from yetan.plugins import checking
 from yetan.plugins.examined import Examined, Unexamined, find
@@ -18,16 +19,14 @@ Level = Literal["bronze", "silver", "gold"]
 LEVELS: tuple[Level, ...] = ("bronze", "silver", "gold")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that does not hold: which rule, where and what; what to do is the rule's."""
 
     rule: QualityRule
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class QualityRule:
+class QualityRule(Struct, frozen=True):
     """A rule: what it asks for, what to do where it is not so, and how that is found out."""
 
     id: str
@@ -37,8 +36,7 @@ class QualityRule:
     examine: Callable[[Examined], Iterable[str]]
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What was found of one plugin."""
 
     name: str

@@ -12,10 +12,10 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from tortoise.exceptions import IntegrityError
 from tortoise.functions import Max
 from tortoise.transactions import in_transaction
@@ -51,8 +51,7 @@ EVENT_TYPES = (EventType(QUARANTINED, "插件停用"), EventType(RELEASED, "插�
 NOTICE_KIND = NoticeKind(QUARANTINED, "插件“{plugin}”接连出错，已经停用，其他功能照常。请到“管理 > 插件”看看。")
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What is known of a plugin's failures: the quarantine it is in, if it is, and the latest failures."""
 
     quarantine: Quarantine | None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import pluggy
+from msgspec import Struct, field
 
 from yetan import hookspecs
 from yetan.config import Configuration, check_dataclass
@@ -73,8 +73,7 @@ class Owners:
         return self._found.get(id(declared), (declared, CORE.name))[1]
 
 
-@dataclass(slots=True)
-class Registry:
+class Registry(Struct):
     """All declarations by name. Iterating any of its mappings gives the one order."""
 
     plugins: tuple[Plugin, ...]

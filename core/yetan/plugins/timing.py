@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
+
+from msgspec.structs import asdict
 
 from yetan.db.statements import execute
 from yetan.plugins.guarding import Figures
@@ -23,7 +24,7 @@ SHOWN, KEPT = 7, timedelta(days=30)
 #: Seconds from one writing to the next. What a process that is killed had counted since is in no figure.
 _PAUSE = 60.0
 
-_FIGURES = tuple(each.name for each in fields(Figures))
+_FIGURES = Figures.__struct_fields__
 #: Of these the largest is kept; of all others the sum.
 _LARGEST = ("slowest", "longest")
 _ADD = f"""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.db.reading import moment, read, stored
 from yetan.db.remembering import remembered
@@ -23,8 +24,7 @@ FEWEST = 5
 SHOWN, REPAIRS, LOOKED_THROUGH = 6, 3, 30
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
+class Month(Struct, frozen=True):
     """A month of the city's calendar."""
 
     year: int
@@ -36,16 +36,14 @@ class Month:
         return f"{self.year}-{self.month:02d}"
 
 
-@dataclass(frozen=True, slots=True)
-class Lamps:
+class Lamps(Struct, frozen=True):
     """How many issues of a month stand in a group of states (one of `listing.STATE_GROUPS`)."""
 
     group: str
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """Struck off of all published, for a unit or a category."""
 
     key: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.db.reading import stored
@@ -36,8 +36,7 @@ _EDGE, _TITLE_LINES = 80, 3
 _BAND, _INK, _INK_2, _LAMP, _ON_LAMP = "#13223f", "#f7f4ec", "#b8c4da", "#f4b33f", "#1b1503"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """What is written on a card, ready to be read: a line above the title, below it the state in a frame and a line.
 
     `lit`: the lamp is on, which is said of what was struck off alone.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.access.scope import may
@@ -22,8 +22,7 @@ from yetan.web.request import Request, drawn_number
 _FACE = frozenset(field.name for field in FACE_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A field of the draft with its original; `now` is what the draft says since, after a conflict, or None."""
 
     field: BoundField

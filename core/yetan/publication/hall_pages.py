@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.errors import NotFound
@@ -31,8 +31,7 @@ _SCREEN = Field("screen", "哪一屏", required=False, max_length=20)
 Rows = Sequence[ListedIssue]
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """What one screen lists: its heading, and the issues of a unit. A screen without issues is passed over."""
 
     name: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from yetan.db.reading import moment, read
 from yetan.db.remembering import remembered
@@ -48,8 +49,7 @@ LIST_FIELDS = (
 NARROWED_BY = tuple(field.name for field in LIST_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
-class ListFilters:
+class ListFilters(Struct, frozen=True):
     """What a list is narrowed to; None or "" leaves it open. `unit` takes in everything below it.
 
     `state` is a state or one of STATE_GROUPS. `date` names the date that `year` and `month` are about, "" the raising;
@@ -67,8 +67,7 @@ class ListFilters:
     date: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """Where a list goes on: after this row, by the instant it was raised and its id."""
 
     raised_at: datetime
@@ -145,8 +144,7 @@ class ListPage:
         return tuple(map(_listed, self._stored))
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(Struct, frozen=True):
     """Rows as they are stored. Sought by their ids alone: to hash all of their times takes as long as to read them."""
 
     ids: tuple[int, ...]

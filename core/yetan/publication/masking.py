@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import partial
+
+from msgspec import Struct
 
 from yetan.i18n import message_ids
 
@@ -51,8 +52,7 @@ _LABELS = message_ids(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something hidden: its kind, and which characters (`text[start:end]`, separators included) it covers."""
 
     kind: FindingKind
@@ -60,8 +60,7 @@ class Finding:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(Struct, frozen=True):
     """A text with what was found in it hidden; `findings` are in order and do not overlap."""
 
     text: str
@@ -206,8 +205,7 @@ class _Run:
         return self.groups[group][0] + digits
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(Struct, frozen=True):
     """A number in a run: where its hidden part lies, the group after it, and its digits (no extension)."""
 
     kind: FindingKind

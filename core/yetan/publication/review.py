@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.files.models import Attachment
 from yetan.i18n import message_ids
@@ -20,16 +21,14 @@ from yetan.web.forms import Field
 _NOTE_LENGTH = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(Struct, frozen=True):
     """What was written, in runs with what the draft hides marked, and what that is ("手机号码 2 处")."""
 
     runs: Runs
     hidden: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """A draft to be read: its fields, what they hold, and beside each the original; the photos it could show."""
 
     publication: Publication | None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from yetan.i18n import message_ids
 from yetan.i18n import translate as _
@@ -33,8 +33,7 @@ _LAMPS = message_ids(
 Url = Callable[..., str]
 
 
-@dataclass(frozen=True, slots=True)
-class StateView:
+class StateView(Struct, frozen=True):
     """A state as its tag is drawn: late past its deadline, returned from the second handling on."""
 
     name: str
@@ -44,8 +43,7 @@ class StateView:
     returned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RowView:
+class RowView(Struct, frozen=True):
     """An issue in a list."""
 
     number: str
@@ -59,8 +57,7 @@ class RowView:
     snippet: Runs | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A step of the loop: done, now, ahead, or end (the lit lamp)."""
 
     label: str
@@ -220,8 +217,7 @@ def steps_of(state: State, timeline: Sequence[Mapping[str, str]], facts: LoopFac
     return steps
 
 
-@dataclass(frozen=True, slots=True)
-class LoopFacts:
+class LoopFacts(Struct, frozen=True):
     """What the steps are drawn from beside the timeline; of a `PublicIssue` or of an `Issue`."""
 
     raised_at: datetime
@@ -301,8 +297,7 @@ def photo_views(url: Url, route: str, photos: Sequence[Mapping[str, Any]]) -> li
     return views
 
 
-@dataclass(frozen=True, slots=True)
-class FigureView:
+class FigureView(Struct, frozen=True):
     """A figure with its unit, its basis and the list it counts."""
 
     value: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from tortoise.fields import BooleanField, CharField, DateField, IntField, TextField
 from tortoise.queryset import QuerySet
 
@@ -35,8 +34,7 @@ _PHONE_LENGTH = 13
 _TIME_LENGTH = len("19:30")
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(msgspec.Struct, frozen=True):
     """A figure of a kind: a column of whole numbers added up over what is published, by unit and month.
 
     Several kinds may add to one figure: each names the same `metric`, which their plugin declares (`yetan_metrics`).
@@ -49,8 +47,7 @@ class Sum:
     metric: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column that the desk's list and Excel file have besides the form's: something worked out for the records shown.
 
     `values` is given the act and the records, and answers with a text or number by the record's id.
@@ -60,8 +57,7 @@ class Column:
     values: Callable[[Act, Sequence[Any]], Awaitable[Mapping[int, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKind:
+class RecordKind(msgspec.Struct, frozen=True):
     """A kind of record that officials of a unit keep and publish, as in a weekend's free clinic.
 
     `name` begins its addresses, permissions, events and figures. `label` is what people call one. `form` names the
@@ -96,7 +92,7 @@ class RecordKind:
     #: Labels and names of further pages that the desk's list leads to.
     beside: tuple[tuple[str, str], ...] = ()
     #: Several kinds may share a model: the columns that tell this one's rows from the others', with their values.
-    only: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    only: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: The templates of one record's pages, which extend these.
     template: str = "desk/record.html"
     public_template: str = "public/record.html"

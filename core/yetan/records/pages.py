@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.responses import Response
 from tortoise.queryset import QuerySet
 
@@ -50,8 +51,7 @@ _LIST = (
 _PHOTO = Field("photo", "照片", "hidden", max_length=9)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRow:
+class RecordRow(Struct, frozen=True):
     """A record in a list. `public` only where the list says so: whether residents can read it."""
 
     title: str
@@ -457,8 +457,7 @@ class RecordPages:
         return _RecordPage(page[:limit], cut=len(page) > limit)
 
 
-@dataclass(frozen=True, slots=True)
-class _RecordPage:
+class _RecordPage(Struct, frozen=True):
     """Rows, and where to go on ("" at the end); `cut`: more hold the words than are shown."""
 
     rows: Sequence[Any]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from yetan.errors import NotFound
@@ -33,8 +33,7 @@ DOCUMENT_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RuleView:
+class RuleView(Struct, frozen=True):
     """A rule with what it says in the whole city now, and every value that was set."""
 
     rule: Rule

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.i18n import message_ids
 
 _ID = re.compile(r"\d{3}-[A-Z]?\d{1,2}[a-z]?")
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSource:
+class RuleSource(Struct, frozen=True):
     """A rule: its ID, what it is called in short, and what it asks. Name and words are message ids."""
 
     id: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from tortoise.expressions import Q
 
 from yetan.access.scope import granted_units, search_scopes, visible
@@ -63,8 +64,7 @@ SORT_FIELD = Field(
 Runs = tuple[tuple[str, bool], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """What a search is narrowed to, None or "" leaves it open; and the order it comes in."""
 
     unit: int | None = None
@@ -96,8 +96,7 @@ def filters_of(listed: ListFilters, sort: Sort) -> Filters:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One result: the row (a `PublicIssue` or an `Issue`), its title and a piece of text with the matches marked."""
 
     row: Any
@@ -107,8 +106,7 @@ class Found:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """How many results a further narrowing leaves: to a unit (by its id), a category, a state, a matter, a year."""
 
     value: str
@@ -118,8 +116,7 @@ class Counted:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """A page of results, best first. `degraded`: the index could not answer, so the database did, without ranking."""
 
     found: tuple[Found, ...]

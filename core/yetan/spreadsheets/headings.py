@@ -6,8 +6,9 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from yetan.spreadsheets.table import SpreadsheetError, Table, column_letter
 
@@ -17,8 +18,7 @@ _REQUIRED_MARK = re.compile(r"必填项?|选填项?")
 _LONGEST_HEADING = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column that is looked for.
 
     `field` is the name it is known by, `label` what messages call it, `headings` what people write over it
@@ -54,8 +54,7 @@ def heading_forms(heading: str) -> tuple[str, ...]:
     return tuple(forms)
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Struct, frozen=True, dict=True):
     """The columns looked for in one kind of table; `mapping` (heading -> field) adds a town's own."""
 
     columns: tuple[Column, ...]

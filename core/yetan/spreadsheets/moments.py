@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from msgspec import Struct
 
 from yetan.spreadsheets.table import Cell, cell_line, shorten
 
@@ -28,8 +29,7 @@ _AFTERNOON_UNTIL = {"下午": 12, "晚上": 12, "中午": 11}
 _SERIAL = re.compile(r"\d{5}(?:\.\d{1,15})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """An instant (aware, UTC) and how exactly it was told: "day", "minute" or "second"."""
 
     at: datetime

@@ -15,11 +15,12 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+
+from msgspec import Struct
 
 from yetan.spreadsheets.headings import Columns
 from yetan.spreadsheets.table import (
@@ -85,8 +86,7 @@ def read_table(
         return reader.read(file)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     """Reads one file."""
 
     filename: str

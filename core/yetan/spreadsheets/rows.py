@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.spreadsheets.headings import Columns
 from yetan.spreadsheets.table import (
@@ -17,8 +18,7 @@ from yetan.spreadsheets.table import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
+class RowProblem(Struct, frozen=True):
     """What is wrong or odd in one row: its number in Excel, the column, the value (shortened), the reason."""
 
     row: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+
+from msgspec import Struct
 
 from yetan.errors import Invalid
 
@@ -20,8 +21,7 @@ class SpreadsheetError(Invalid):
     """The file cannot be taken as a table; `message` is Chinese and says what to do next."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableLimits:
+class TableLimits(Struct, frozen=True):
     """How much of a file is read before it is refused (P11, C25).
 
     `unpacked_bytes` counts all parts of an XLSX once unzipped (three thousand messages with their replies are
@@ -37,16 +37,14 @@ class TableLimits:
     cell_characters: int = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(Struct, frozen=True):
     """One row. `number` is what Excel shows at its left; it has as many `cells` as the table has headings."""
 
     number: int
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A read table. `headings` are as written, "" where a column has none; wholly blank rows are left out."""
 
     sheet: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from yetan.db.reading import read
 from yetan.db.remembering import remembered
@@ -133,8 +134,7 @@ def _counted(figures: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict.fromkeys(current().registry.metrics, 0) | dict(figures)
 
 
-@dataclass(frozen=True, slots=True)
-class Scoreboard:
+class Scoreboard(Struct, frozen=True):
     """What became of the issues one occasion raised (003-04, 003-05). `days` is how long the slowest took,
     from the day it was raised to the day it was struck off."""
 

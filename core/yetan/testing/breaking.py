@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Collection
-from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from msgspec.structs import replace
+
+from yetan.fields import changed, field_names
 from yetan.plugins.declarations import Plugin
 
 
@@ -44,15 +46,16 @@ class BreakablePlugin:
         return contributed
 
     def _breakable(self, hook: str, declared: Any) -> Any:
-        if not is_dataclass(declared) or isinstance(declared, type):
+        names = field_names(type(declared))
+        if not names:
             return declared
         name = next((str(found) for key in ("name", "kind") if (found := getattr(declared, key, ""))), "")
         functions = {
-            field.name: self._breakable_function(f"{hook} {name} {field.name}", function)
-            for field in fields(declared)
-            if callable(function := getattr(declared, field.name)) and not isinstance(function, type)
+            field: self._breakable_function(f"{hook} {name} {field}", function)
+            for field in names
+            if callable(function := getattr(declared, field)) and not isinstance(function, type)
         }
-        return replace(declared, **functions)
+        return changed(declared, **functions)
 
     def _breakable_function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         self.names.append(name)

@@ -18,7 +18,7 @@ import secrets
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from msgspec import Struct, field
 from tortoise.models import Model
 
 from yetan.access.scope import holds, may, visible
@@ -60,8 +61,7 @@ NOBODY = ""
 LOOKS = ("GET", "HEAD")
 
 
-@dataclass(slots=True)
-class Trial:
+class Trial(Struct):
     """The city in which a plugin is tried."""
 
     city: Town

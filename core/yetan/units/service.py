@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
@@ -83,8 +83,7 @@ async def by_name(name: str) -> Unit:
     raise Invalid("没有叫“{name}”的单位。请核对名称，或先把它导入单位表。", name=wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedUnits:
+class LoadedUnits(Struct, frozen=True):
     """How many units a load added, changed and left as they were."""
 
     added: int
@@ -176,8 +175,7 @@ def _check_tree(units: Sequence[Unit]) -> None:
         raise Invalid("这些单位的上下级成了圈：{units}。请核对上级编码。", units=circle)
 
 
-@dataclass(frozen=True, slots=True)
-class UnitChange:
+class UnitChange(Struct, frozen=True):
     """A unit that a table would change: as it stands here, and the row."""
 
     unit: Unit

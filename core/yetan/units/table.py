@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.spreadsheets import Column, Columns, RowProblem, RowReader, Table
 
@@ -23,8 +24,7 @@ _NAME_LENGTH = UNIT_COLUMNS["name"].limit
 _BETWEEN_NAMES = re.compile(r"[、，,；;/\n|]+")
 
 
-@dataclass(frozen=True, slots=True)
-class UnitRow:
+class UnitRow(Struct, frozen=True):
     """A unit to be, from row `row` of the table. `parent_code` is that of the unit above, "" at the top."""
 
     row: int
@@ -36,8 +36,7 @@ class UnitRow:
     former_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class UnitTable:
+class UnitTable(Struct, frozen=True):
     """The units of a table, each after the one above it, and what is wrong: load them only if nothing is."""
 
     units: tuple[UnitRow, ...]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from yetan.access.passwords import MAXIMUM_LENGTH

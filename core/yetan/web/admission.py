@@ -12,10 +12,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive
 
@@ -25,8 +25,7 @@ from yetan.web.errors import Answer, fallback_page
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """How many of a kind are at work at once, and how many more wait for it.
 
     `rest` is how long a place stands empty after work, in times of what the work took.

@@ -6,11 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from starlette.responses import JSONResponse, Response
 
 from yetan.errors import Invalid, NotFound

@@ -12,11 +12,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,8 +47,7 @@ Key = tuple[str, bytes, bytes, Display]
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """What of a GET or HEAD decides its answer."""
 
     key: Key
@@ -146,8 +145,7 @@ def _matches(known: bytes, tag: bytes) -> bool:
     return any(each.strip().removeprefix(b"W/") in (tag, b"*") for each in known.split(b","))
 
 
-@dataclass(slots=True)
-class _Flight:
+class _Flight(Struct):
     """A page being drawn by whoever asked first, for all who ask for the same meanwhile.
 
     It is given up when the last of them has left; `left` says that the first has.

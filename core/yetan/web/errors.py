@@ -8,9 +8,9 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 
+from msgspec import Struct
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -53,8 +53,7 @@ _AGAIN = (500, 503, 507)
 _SECRETS = frozenset({"password", "current", "new", "again"})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What to tell: status, what happened, what to do next, a reference to read out, seconds to wait or None."""
 
     status: int

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from yetan.errors import Invalid
 from yetan.i18n import message_ids, translate
@@ -46,8 +48,7 @@ _CHOSEN_AGAIN = message_ids({"photos": "照片要重新选一次。", "file": "�
 _ID_KINDS = frozenset({"unit", "account", "person", "category"})
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field of a form. `max_length` is in characters, `minimum` and `maximum` in the unit of the number.
 
     `remark` names the audience that may read the words on the timeline; "" keeps them off it.
@@ -183,8 +184,7 @@ def clean(
     return cleaned
 
 
-@dataclass(slots=True)
-class BoundField:
+class BoundField(Struct):
     """A field with what was typed and what is wrong with it, as the templates draw it."""
 
     field: Field

@@ -7,7 +7,8 @@ the last page, beneath all that was said: only from there a form is sent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from yetan.errors import Invalid
 from yetan.i18n import translate as _
@@ -24,8 +25,7 @@ _TO = Field("_to", "去第几步", "hidden", required=False, max_length=3)
 _ALL = Field("_all", "都问过了", "boolean", required=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What was said: the question's message id, the answer in words, the page where it is asked."""
 
     label: str

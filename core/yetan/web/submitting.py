@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from yetan.errors import Conflict, Forbidden, Invalid, Refused
 from yetan.web.forms import Choices, Field, Form
 from yetan.web.request import Request
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
+class NotDone(Struct, frozen=True):
     """The form to draw again, with what was typed and why it was not taken, and the answer's status."""
 
     form: Form

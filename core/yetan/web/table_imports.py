@@ -7,10 +7,10 @@ that is refused keeps all rows out.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -28,8 +28,7 @@ UPLOAD_LIMIT = 17 * 1024 * 1024
 MOST_SHOWN = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a table would add, as the look shows it: `rows` of `headings` cells each; and what is wrong with it.
 
     `values` is what is loaded; `known` how many rows are there already, and left as they are.
@@ -42,8 +41,7 @@ class Reading:
     known: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TableImport:
+class TableImport(Struct, frozen=True):
     """A table that can be brought in. `name` is that of its pages, `back` of the list it adds to, `kind` its uploads'.
 
     `read(act, table)` says what it would do; `load(act, values)` does it in one change. `title`, `hint` (which columns)

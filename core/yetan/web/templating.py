@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import Struct
 
 from yetan.access.scope import holds
 from yetan.act import ANONYMOUS, Act, Actor
@@ -73,8 +73,7 @@ class _Environment(Environment):
         return {**self.globals, **(d or {})}
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What the frame of a page takes from the theme's `theme.toml`; paths are under `static/`."""
 
     stylesheets: tuple[str, ...] = ("plain.css",)
@@ -82,8 +81,7 @@ class Look:
     skins: tuple[str, ...] = ("",)
 
 
-@dataclass(frozen=True, slots=True)
-class CityView:
+class CityView(Struct, frozen=True):
     """What every page says about the city and who answers for the site."""
 
     name: str
@@ -104,8 +102,7 @@ class CityView:
         return f"{self.error_report}{joint}subject={quote(translate('纠错：{subject}', subject=subject))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place in a menu."""
 
     label: str
@@ -116,8 +113,7 @@ class Place:
         return hash(self.href)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What every template of a page is given, for the act it was made for, and where the templates come from."""
 
     act: Act
