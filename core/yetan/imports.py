@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import linecache
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ def kept_for_good() -> Iterator[None]:
         with _pydantic_only_where_used():
             yield
     finally:
+        # Tortoise reads the source of its own model while it is imported.
+        linecache.clearcache()
         gc.freeze()
         gc.enable()
 

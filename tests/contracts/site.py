@@ -374,11 +374,11 @@ def in_a_hurry() -> Iterator[None]:
         return function(*args, **kwargs)
 
     connect = partial(aiosqlite.connect, check_same_thread=False)
-    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     with (
         patch.object(aiosqlite.Connection, "_execute", at_once),
         patch.object(aiosqlite, "connect", connect),
-        patch.object(passwords, "HASHER", hasher),
+        patch.object(passwords, "hasher", lambda: cheap),
     ):
         yield
 

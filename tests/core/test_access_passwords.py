@@ -91,7 +91,7 @@ def test_what_is_checked_for_nobody_is_as_dear_as_a_hash_of_today() -> None:
     """C34: not refused at a glance, and with the costs of a stored one."""
     assert not passwords.needs_rehash(passwords._decoy())
     with pytest.raises(VerifyMismatchError):
-        passwords.HASHER.verify(passwords._decoy(), "nobody has this password")
+        passwords.hasher().verify(passwords._decoy(), "nobody has this password")
 
 
 def test_a_full_width_keyboard_locks_nobody_out() -> None:

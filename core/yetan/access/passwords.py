@@ -6,20 +6,18 @@ import asyncio
 import unicodedata
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.resources import files
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.low_level import ARGON2_VERSION
+from typing import TYPE_CHECKING
 
 from yetan.errors import Invalid
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 MINIMUM_LENGTH = 8
 #: Far beyond the 64 characters that must be possible; only keeps hashing from being fed megabytes.
 MAXIMUM_LENGTH = 256
-
-#: The library's defaults: RFC 9106, low memory (64 MiB, three passes).
-HASHER = PasswordHasher()
 
 #: Keyboard rows and counting, forwards; the check reads them backwards too.
 _RUNS = ("01234567890123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc")
@@ -43,9 +41,17 @@ def check_password(password: str, *, field: str = "password", username: str = ""
         raise Invalid.field(field, "这个密码太常见，很容易被猜到。请换一个，可以用一句自己记得住的话。")
 
 
+@cache
+def hasher() -> PasswordHasher:
+    """The library's defaults: RFC 9106, low memory (64 MiB, three passes)."""
+    from argon2 import PasswordHasher  # many processes never see a password
+
+    return PasswordHasher()
+
+
 async def hash_password(password: str) -> str:
     """The Argon2id hash to store. Takes some tens of milliseconds, in a thread of its own."""
-    return await asyncio.get_running_loop().run_in_executor(_HASHING, HASHER.hash, _normal(password))
+    return await asyncio.get_running_loop().run_in_executor(_HASHING, _hash, _normal(password))
 
 
 async def verify_password(stored: str, password: str) -> bool:
@@ -56,12 +62,18 @@ async def verify_password(stored: str, password: str) -> bool:
 
 def needs_rehash(stored: str) -> bool:
     """Whether `stored` was made with weaker parameters than today's."""
-    return HASHER.check_needs_rehash(stored)
+    return hasher().check_needs_rehash(stored)
+
+
+def _hash(password: str) -> str:
+    return hasher().hash(password)
 
 
 def _verify(stored: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError
+
     try:
-        return HASHER.verify(stored or _decoy(), password) and bool(stored)
+        return hasher().verify(stored or _decoy(), password) and bool(stored)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -71,8 +83,11 @@ def _decoy() -> str:
 
     As dear as a hash of today's, of no known password, and made without hashing: nobody waits for it at start.
     """
-    cost = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
-    salt, digest = (b64encode(bytes(length)).decode().rstrip("=") for length in (HASHER.salt_len, HASHER.hash_len))
+    from argon2.low_level import ARGON2_VERSION
+
+    today = hasher()
+    cost = f"m={today.memory_cost},t={today.time_cost},p={today.parallelism}"
+    salt, digest = (b64encode(bytes(length)).decode().rstrip("=") for length in (today.salt_len, today.hash_len))
     return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
