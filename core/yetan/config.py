@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import tomllib
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yetan.errors import ConfigurationError
 from yetan.i18n import LOCALES, message_ids
+from yetan.spelling import nearest
 
 #: How pydantic reads the dataclasses of this module.
 _STRICT = {"extra": "forbid", "strict": False}
@@ -264,8 +264,8 @@ def _unknown_keys(kind: type[Any], values: Mapping[str, Any], path: str) -> Iter
 
 
 def _unknown_key(where: str, key: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, names, n=1)
-    return f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+    near = nearest(key, names)
+    return f"{where}: unknown key" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _problem(kind: type[Any], item: Mapping[str, Any], path: str) -> str:
@@ -378,10 +378,10 @@ def _semantic_problems(parsed: _File) -> list[str]:
             problems.append(f"{key}: {name!r} is not in plugins; add it there")
     for name in parsed.plugin:
         if name not in parsed.plugins:
-            near = difflib.get_close_matches(name, parsed.plugins, n=1)
+            near = nearest(name, parsed.plugins)
             problems.append(
                 f"plugin.{name}: configures a plugin that is not in plugins"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + (f"; did you mean {near!r}?" if near else "")
             )
     doubled = sorted({name for name in parsed.plugins if parsed.plugins.count(name) > 1})
     problems += [f"plugins: {name!r} is listed twice" for name in doubled]

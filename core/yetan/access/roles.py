@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from yetan.i18n import message_ids, translate
 from yetan.runtime import current
+from yetan.spelling import nearest
 
 if TYPE_CHECKING:
     from yetan.config import Role
@@ -50,7 +50,7 @@ def check_configured(roles: Mapping[str, Role], permissions: Mapping[str, Permis
     for name, role in roles.items():
         for key, wanted in (("grants", role.grants), ("revokes", role.revokes)):
             for permission in (each for each in wanted if each not in permissions):
-                near = difflib.get_close_matches(permission, permissions, n=1)
-                advice = f"; did you mean {near[0]!r}?" if near else ""
+                near = nearest(permission, permissions)
+                advice = f"; did you mean {near!r}?" if near else ""
                 problems.append(f"roles.{name}.{key}: no enabled plugin declares {permission!r}{advice}")
     return problems

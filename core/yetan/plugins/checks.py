@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections import defaultdict
@@ -16,6 +15,7 @@ from starlette.routing import compile_path
 from yetan.db.connection import Application
 from yetan.db.model import Record
 from yetan.plugins.declarations import PANEL_PAGES, matches
+from yetan.spelling import nearest
 
 if TYPE_CHECKING:
     from yetan.plugins.declarations import Page
@@ -156,11 +156,11 @@ def check_subscriptions(registry: Registry) -> Iterator[str]:
         for pattern in (*subscription.events, *subscription.without):
             if any(matches(pattern, name) for name in registry.event_types):
                 continue
-            near = difflib.get_close_matches(pattern, registry.event_types, n=1, cutoff=_MISSPELT)
+            near = nearest(pattern, registry.event_types, _MISSPELT)
             own = [name for name in registry.event_types if name.startswith(pattern.partition(".")[0] + ".")]
             where = f"{_by(registry, subscription)}subscription {subscription.name!r}: nobody declares {pattern!r}"
             if near:
-                yield f"{where}; did you mean {near[0]!r}?"
+                yield f"{where}; did you mean {near!r}?"
             elif owners.get(pattern.partition(".")[0]) == owner:
                 yield f"{where}; there are {', '.join(own)}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -14,6 +13,7 @@ from yetan.errors import ConfigurationError
 from yetan.log import log
 from yetan.plugins.declarations import Plugin
 from yetan.plugins.registry import API_VERSION
+from yetan.spelling import nearest
 
 ENTRY_POINT_GROUP = "yetan.plugins"
 #: Seconds an import may take before that is told.
@@ -59,8 +59,8 @@ def load(names: Sequence[str], available: Mapping[str, EntryPoint] | None = None
     plugins: list[Plugin] = []
     for name in names:
         if name not in points:
-            near = difflib.get_close_matches(name, points, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else "install the package that provides it"
+            near = nearest(name, points)
+            advice = f"did you mean {near!r}?" if near else "install the package that provides it"
             problems.append(f"plugins: {name!r} is not installed; {advice}")
             continue
         try:

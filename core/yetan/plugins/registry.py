@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -44,6 +43,7 @@ from yetan.plugins.guarded_search import GuardedBackend
 from yetan.plugins.guarding import Conduct, guard_declarations
 from yetan.search import SearchBackend, SearchSource
 from yetan.searching import feed
+from yetan.spelling import nearest
 
 if TYPE_CHECKING:
     from yetan.records.kind import RecordKind
@@ -317,8 +317,8 @@ def _manager(plugins: Sequence[Plugin], problems: list[str]) -> pluggy.PluginMan
     for plugin in plugins:
         for caller in manager.get_hookcallers(manager.get_plugin(plugin.name)) or ():
             if not caller.has_spec():
-                near = difflib.get_close_matches(caller.name, known, n=1)
-                advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+                near = nearest(caller.name, known)
+                advice = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
                 problems.append(f"plugin {plugin.name!r}: there is no hook {caller.name!r}; {advice}")
     return manager
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -20,6 +19,7 @@ from yetan.i18n import translate as _
 from yetan.plugins.declarations import Rule
 from yetan.rules.models import RuleDocument, RuleValue
 from yetan.runtime import current
+from yetan.spelling import nearest
 
 CORE_RULES = (
     Rule(
@@ -78,8 +78,8 @@ def check_configured(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> li
     problems: list[str] = []
     for name, value in values.items():
         if name not in rules:
-            near = difflib.get_close_matches(name, rules, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(rules))}"
+            near = nearest(name, rules)
+            advice = f"did you mean {near!r}?" if near else f"there are {', '.join(sorted(rules))}"
             problems.append(f"rules.{name}: no enabled plugin declares this rule; {advice}")
             continue
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from functools import cached_property
 
 from msgspec import Struct, field
 
+from yetan.spelling import nearest
 from yetan.spreadsheets.table import SpreadsheetError, Table, column_letter
 
 _BRACKETED = re.compile(r"[(\[{【〔<《「][^)\]}】〕>》」]*[)\]}】〕>》」]")
@@ -123,13 +123,13 @@ class Columns(Struct, frozen=True, dict=True):
 
     def _nearest(self, names: Sequence[str], seen: Iterable[str]) -> str:
         wanted = [form for name in names for form in self[name].forms]
-        nearest = {
+        meant = {
             heading
             for heading in seen
             for form in heading_forms(heading)
-            if not self.recognise(heading) and difflib.get_close_matches(form, wanted, n=1, cutoff=0.6)
+            if not self.recognise(heading) and nearest(form, wanted)
         }
-        return f"（是不是{'、'.join(f'“{heading}”' for heading in sorted(nearest))}？）" if nearest else ""
+        return f"（是不是{'、'.join(f'“{heading}”' for heading in sorted(meant))}？）" if meant else ""
 
 
 def unique_heading(table: Table, index: int) -> str:
