@@ -39,7 +39,8 @@ Generated from `yetan.hookspecs` by `docs/reference.py`.
 
 **When.** All hooks are called once, when the city starts and whenever a command opens it. They are plain functions that
 return frozen structs; these hold the async functions that the core calls later, each through the guard: by
-itself, timed, with an end, told by the plugin's name.
+itself, timed, with an end, told by the plugin's name. What is like one of them but for a field is made with
+`msgspec.structs.replace`, not that of dataclasses; records of your own may be either.
 
 **Order.** The core's contributions come first, then those of the plugins as yetan.toml lists them, after sorting by
 `depends_on`. Where contributions have a `position`, they are sorted by it first, and by this order within it. A name

@@ -10,10 +10,18 @@ import dataclasses
 import inspect
 from typing import Any, TypeVar
 
-from msgspec import NODEFAULT, Struct, structs
-from msgspec._core import Factory  # type: ignore[import-not-found]
+from msgspec import NODEFAULT, Struct, field, structs
 
 T = TypeVar("T")
+
+
+class _Made(Struct):
+    """Shows what stands among the defaults of a struct for a value that is made for each."""
+
+    value: object = field(default_factory=object)
+
+
+_FACTORY = type(_Made.__struct_defaults__[0])
 
 
 def field_names(kind: type[Any]) -> tuple[str, ...]:
@@ -44,10 +52,10 @@ def fields_of(kind: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
 
 
 def _field(name: str, told: Any, default: Any) -> dataclasses.Field[Any]:
-    field: dataclasses.Field[Any]
-    if isinstance(default, Factory):
-        field = dataclasses.field(default_factory=default.factory)
+    made: dataclasses.Field[Any]
+    if isinstance(default, _FACTORY):
+        made = dataclasses.field(default_factory=default.factory)
     else:
-        field = dataclasses.field(default=dataclasses.MISSING if default is NODEFAULT else default)
-    field.name, field.type = name, told
-    return field
+        made = dataclasses.field(default=dataclasses.MISSING if default is NODEFAULT else default)
+    made.name, made.type = name, told
+    return made
